@@ -1,0 +1,51 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace descramble {
+
+/// The whole file. @throws Error when it is missing, a folder, or unreadable
+std::string read_file(const std::filesystem::path& file);
+
+/// Writes and checks every byte. @throws Failure (disk full, no permission)
+void write_file(const std::filesystem::path& file, std::string_view bytes);
+
+/// SHA-256 in lower-case hex. A folder's is the hash of the sorted lines "<hash>  <relative name>\n"
+/// of its regular files. @throws Error
+std::string sha256_of_bytes(std::string_view bytes);
+std::string sha256_of_path(const std::filesystem::path& path);
+
+/// A folder that comes into being complete or not at all. Files are written to a hidden sibling;
+/// `commit()` renames it into place. An existing target is refused, unless `force` is set and the
+/// target holds a `marker` file whose content `is_ours` accepts: then the two are exchanged
+/// (renameat2) and the old one removed. A destructor without commit removes the sibling.
+class AtomicFolder {
+ public:
+  struct Options {
+    bool force = false;
+    std::string marker = "result.json";
+    bool (*is_ours)(const std::filesystem::path& marker_file) = nullptr;
+  };
+
+  /// Checks everything that can be checked before work begins.
+  /// @throws Error when the target exists (or is not ours), or its parent cannot be written to
+  AtomicFolder(std::filesystem::path target, Options options);
+  ~AtomicFolder();
+  AtomicFolder(const AtomicFolder&) = delete;
+  AtomicFolder& operator=(const AtomicFolder&) = delete;
+
+  const std::filesystem::path& path() const { return working_; }  ///< where to write now
+  void commit();                                                  ///< @throws Failure
+
+ private:
+  void check_target() const;
+
+  std::filesystem::path target_;
+  std::filesystem::path working_;
+  Options options_;
+  bool committed_ = false;
+};
+
+}  // namespace descramble

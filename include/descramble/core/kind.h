@@ -1,0 +1,100 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "descramble/core/error.h"
+
+namespace descramble {
+
+struct FieldSet;
+
+/// What a JSON value must be. `names` is a string or a list of strings; `kind` is an object with a
+/// "kind" key out of another family; `kinds` a non-empty list of those; `kind_or_split` one such object
+/// or {"train": …, "test": …}; `group` a nested object.
+enum class FieldType {
+  string, path, boolean, integer, unsigned_integer, number,
+  names, integers, numbers, index_or_key, kind, kinds, kind_or_integers, kind_or_split, group
+};
+
+struct KindFamily;
+
+/// A default as JSON text, made from a C++ literal; keeps the JSON library out of this header.
+struct Fallback {
+  std::string text{};
+
+  Fallback(std::nullptr_t) : text("null") {}
+  Fallback(bool value) : text(value ? "true" : "false") {}
+  Fallback(int value) : text(std::to_string(value)) {}
+  Fallback(double value);
+  Fallback(const char* value);
+  static Fallback json(std::string text);  ///< an object or list, as JSON
+
+  bool is_null() const { return text == "null"; }
+  nlohmann::json value() const;
+};
+
+/// One field of a JSON object: its name, type, default, limits, and a sentence for people. The reader,
+/// the JSON Schema, `descramble kinds` and the documentation's tables all come from it.
+struct Field {
+  std::string name{};
+  FieldType type = FieldType::string;
+  std::string doc{};
+  /// Absent: the field is required. JSON null: optional without a default.
+  std::optional<Fallback> fallback{};
+  std::optional<double> minimum{};
+  std::optional<double> maximum{};
+  bool above_minimum = false;  ///< the minimum itself is not allowed
+  std::vector<std::string> choices{};
+  const KindFamily& (*family)() = nullptr;  ///< for `kind` and `kinds`
+  const FieldSet& (*fields)() = nullptr;     ///< for `group`
+};
+
+struct FieldSet {
+  std::string title{};
+  std::vector<Field> fields{};
+};
+
+/// What a registered kind says of itself.
+struct KindInfo {
+  std::string name{};
+  std::string summary{};
+  std::string source{};  ///< formula's source: paper and equation; empty where there is none
+  std::vector<Field> fields{};
+};
+
+/// All kinds that may stand in one place of a config ("data source", "objective", …).
+struct KindFamily {
+  std::string title{};
+  std::vector<Field> common{};  ///< fields that every kind of the family has
+  std::vector<KindInfo> kinds{};
+
+  const KindInfo* find(std::string_view name) const;
+  std::vector<std::string> names() const;
+};
+
+/// Checks `value` against `fields` and fills in the defaults: the resolved object.
+/// @throws Error naming the JSON pointer, what was expected and what was found
+nlohmann::json resolve_fields(const std::vector<Field>& fields, const nlohmann::json& value,
+                              const std::string& pointer, bool has_kind = false);
+
+/// The same for an object with a "kind" key.
+nlohmann::json resolve_kind(const KindFamily& family, const nlohmann::json& value,
+                            const std::string& pointer);
+
+/// JSON Schema (draft 2020-12) of a field set or family.
+nlohmann::json schema_of(const std::vector<Field>& fields, const std::string& title);
+nlohmann::json schema_of(const KindFamily& family);
+
+/// "a string", "an integer ≥ 1", … as errors and tables say it.
+std::string type_text(const Field& field);
+
+/// "/a/b~1c": `pointer` with `key` appended, escaped by RFC 6901.
+std::string join_pointer(const std::string& pointer, std::string_view key);
+
+}  // namespace descramble

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace descramble {
+
+/// Finds the files that a config names: an absolute path; else beside the config, else in the
+/// working directory, else in the folder that the environment variable DESCRAMBLE_DATA names.
+struct PathSearch {
+  std::filesystem::path beside{};  ///< the config's folder; empty: none
+
+  /// The places that are tried for `path`, in order.
+  std::vector<std::filesystem::path> places(const std::string& path) const;
+
+  /// @throws Error naming `pointer` and every place tried
+  std::filesystem::path find(const std::string& path, const std::string& pointer) const;
+};
+
+}  // namespace descramble

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <random>
+#include <string_view>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+namespace descramble {
+
+/// A named stream of random numbers derived from the one seed of an experiment. Streams with another
+/// name or index are independent, and a stream is the same on every platform: the engine is
+/// std::mt19937_64, and the distributions are written out here (the standard leaves them open).
+class RandomStream {
+ public:
+  explicit RandomStream(std::uint64_t state) : engine_(state) {}
+
+  double uniform();                         ///< U[0, 1), 53 bits
+  double uniform(double low, double high);  ///< U[low, high)
+  double normal();                          ///< N(0, 1), Box–Muller
+  std::int64_t below(std::int64_t n);       ///< uniform on {0, …, n − 1}; n ≥ 1
+  std::vector<std::int64_t> permutation(std::int64_t n);  ///< Fisher–Yates
+
+  at::Tensor uniform_tensor(at::IntArrayRef sizes, double low, double high);  ///< float64
+  at::Tensor normal_tensor(at::IntArrayRef sizes);                            ///< float64
+
+  std::uint64_t bits() { return engine_(); }
+
+ private:
+  std::mt19937_64 engine_;
+  double spare_ = 0;
+  bool has_spare_ = false;
+};
+
+/// Same (seed, name, index): same stream.
+RandomStream random_stream(std::uint64_t seed, std::string_view name, std::uint64_t index = 0);
+
+}  // namespace descramble

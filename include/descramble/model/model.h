@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+namespace c10 {
+struct IValue;
+}
+
+namespace descramble {
+
+/// Which part of the model's output the logits are: the output itself, an index into a tuple or list,
+/// or a key into a dict.
+using OutputKey = std::variant<std::monostate, std::int64_t, std::string>;
+
+struct Argument {
+  std::string name{};
+  std::string type{};  ///< TorchScript's spelling, "Dict[str, Tensor]"
+};
+
+/// What can be said of a model without running it.
+struct ModelDescription {
+  std::string class_name{};
+  std::vector<Argument> inputs{};
+  std::string output{};
+  std::int64_t modules = 0;
+  std::int64_t parameters = 0;  ///< numbers in parameters (0 for a frozen model: they are constants of its graph)
+  bool frozen = false;
+};
+
+/// A TorchScript model on one device, in eval mode. Copies share the module, which nothing here changes.
+class Model {
+ public:
+  struct State;  ///< holds torch::jit::Module; known to model/ and taps/ only
+
+  explicit Model(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+  /// The untouched module's output. @throws Error when the model does not take these inputs
+  c10::IValue forward_values(const std::vector<c10::IValue>& inputs) const;
+  /// The same for tensors in and one tensor (chosen by the output key) out.
+  at::Tensor forward(const std::vector<at::Tensor>& inputs) const;
+
+  ModelDescription description() const;
+  at::Device device() const;
+  /// Dtype of the first floating-point parameter, buffer or constant; float32 where there is none.
+  at::ScalarType dtype() const;
+  const std::string& name() const;  ///< the file it came from, or "sequential"
+  const OutputKey& output_key() const;
+
+  /// Parameters by name, in the order of registration; they share storage with the model.
+  std::vector<std::pair<std::string, at::Tensor>> parameters() const;
+
+  /// A copy that shares nothing, with every floating-point tensor in `dtype`.
+  /// @throws Error naming the operator when the graph holds a constant of another floating dtype
+  Model to_dtype(at::ScalarType dtype) const;
+  Model with_output(OutputKey key) const;
+
+  void set_training(bool on) const;  ///< for training loops; load_model and export give eval mode
+
+  /// Plain TorchScript. @throws Failure when writing fails
+  void save(const std::filesystem::path& file) const;
+
+  State& state() const { return *state_; }
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+/// Loads a TorchScript archive onto `device` ("cpu", "cuda", "cuda:1"), wherever it was saved.
+/// @throws Error for a missing, damaged or foreign file, an operator that this LibTorch lacks, a
+///         model without `forward`, an absent device
+Model load_model(const std::filesystem::path& file, const std::string& device = "cpu");
+
+/// Checks and parses a device name. @throws Error when this machine has no such device
+at::Device parse_device(const std::string& name);
+
+/// The tensor that `key` selects. @throws Error naming what the output is instead
+at::Tensor select_output(const c10::IValue& output, const OutputKey& key);
+
+/// "Tensor 1x3x224x224 float32" for errors and listings.
+std::string shape_text(const at::Tensor& tensor);
+std::string dtype_name(at::ScalarType dtype);
+/// @throws Error for an unknown name
+at::ScalarType parse_dtype(const std::string& name);
+
+}  // namespace descramble

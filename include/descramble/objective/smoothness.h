@@ -1,0 +1,65 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "descramble/objective/stencil.h"
+
+namespace descramble {
+
+/// Smoothness of rotated activations: f(P) = ‖D P F‖²_F / N = Σ_i λ_i (Tᵀ P C Pᵀ T)_ii, with
+/// DᵀD = T Λ Tᵀ (λ ascending) and C = F Fᵀ/N (d×d): the covariance when centred, the raw second moment
+/// otherwise. Source: Amey, Keeley, Choudhury, Kuprov, PNAS 118 (2021), "descrambler groups".
+class Smoothness {
+ public:
+  /// `moment`: C, [d, d], symmetric, float64. @throws Error when it is not
+  Smoothness(Stencil stencil, at::Tensor moment);
+
+  std::int64_t dimension() const { return moment_.size(0); }
+  Stencil stencil() const { return stencil_; }
+
+  /// f(P) for any P [d, d]. Never goes through DᵀD, whose rounding would swamp the smooth modes.
+  double value(const at::Tensor& rotation) const;
+  /// ∂f/∂P = 2 A P C, [d, d].
+  at::Tensor gradient(const at::Tensor& rotation) const;
+
+  const at::Tensor& moment() const { return moment_; }
+  const StencilSpectrum& spectrum() const { return spectrum_; }
+
+ private:
+  Stencil stencil_;
+  at::Tensor moment_;
+  StencilSpectrum spectrum_;
+};
+
+/// A minimiser in closed form, in a canonical gauge.
+struct ExactSmoothness {
+  at::Tensor rotation{};  ///< P* = T Uᵀ, [d, d], det +1
+  double value = 0;       ///< f(P*), evaluated
+  double optimum = 0;     ///< Σ λ_i μ_i, λ ascending, μ descending: no orthogonal matrix goes below it
+  at::Tensor eigenvalues{};  ///< μ of C, descending, [d]
+  /// Number of directions in clusters of equal μ (which the optimum does not tell apart).
+  std::int64_t degenerate = 0;
+};
+
+/// By von Neumann's trace inequality the minimum over O(d) pairs ascending λ with descending μ. It is
+/// unique up to rotations inside equal-λ pairs and equal-μ clusters, and signs; the choice here:
+/// inside a μ cluster the basis of a pivoted Cholesky factorisation of its projector; the entry of
+/// largest magnitude of each eigenvector positive; the larger μ of a pair on the cosine; det +1 by
+/// P ← P − 2 t_d u_dᵀ.
+ExactSmoothness minimise_smoothness_exactly(const Smoothness& objective);
+
+/// The optimum nearest to `reference` among those that differ from `rotation` = T Uᵀ only inside blocks
+/// of equal λ: T B Uᵀ with B_b = polar(T_bᵀ reference U_b) for each block b. For comparing two optima.
+at::Tensor align_gauge(const StencilSpectrum& spectrum, const at::Tensor& rotation, const at::Tensor& reference);
+
+/// Eigenvectors of a symmetric matrix in the canonical gauge described above.
+struct CanonicalEigen {
+  at::Tensor values{};   ///< descending, [d]
+  at::Tensor vectors{};  ///< columns
+  std::int64_t degenerate = 0;
+};
+
+/// Values within `relative` of the largest magnitude of each other form a cluster.
+CanonicalEigen canonical_eigen(const at::Tensor& symmetric, double relative = 1e-12);
+
+}  // namespace descramble

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+
+#include <ATen/core/Tensor.h>
+
+namespace descramble {
+
+/// Streaming mean and scatter of rows in float64, in O(d²) memory whatever the number of rows.
+///
+/// Each batch is centred, multiplied by GEMM, and merged by the pairwise update of Chan, Golub and
+/// LeVeque ("Updating formulae and a pairwise algorithm for computing sample variances", 1979):
+/// M ← M_a + M_b + δδᵀ·n_a n_b/(n_a + n_b), δ = mean_b − mean_a. Uncentred or float32 accumulation
+/// would give negative eigenvalues.
+class Moments {
+ public:
+  Moments() = default;
+
+  /// Adds rows [N, d] of any real dtype, on any device.
+  /// @throws Error for another d, or a non-finite value
+  void add(const at::Tensor& rows);
+  /// Adds what another has seen: from another thread, file or machine.
+  void merge(const Moments& other);
+
+  std::int64_t count() const { return count_; }
+  std::int64_t dimension() const { return mean_.defined() ? mean_.size(0) : 0; }
+
+  at::Tensor mean() const;            ///< [d], float64. @throws Error without rows
+  at::Tensor covariance() const;      ///< [d, d]: Σ (h − mean)(h − mean)ᵀ / N
+  at::Tensor second_moment() const;   ///< [d, d]: Σ h hᵀ / N
+
+  /// Rebuilds from saved moments. @throws Error when the sizes do not fit
+  static Moments from(std::int64_t count, const at::Tensor& mean, const at::Tensor& covariance);
+
+ private:
+  std::int64_t count_ = 0;
+  at::Tensor mean_{};     // [d]
+  at::Tensor scatter_{};  // Σ (h − mean)(h − mean)ᵀ
+};
+
+}  // namespace descramble

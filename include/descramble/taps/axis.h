@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+namespace descramble {
+
+/// Which dimension of a tapped value holds the d quantities that a basis rotates:
+/// `features` the last one; `channels` dimension 1, every position a sample; `neurons` all but the
+/// batch, flattened.
+enum class Axis { features, channels, neurons };
+
+std::string axis_name(Axis axis);
+/// @throws Error for an unknown name
+Axis parse_axis(const std::string& name);
+
+/// `features` for values of 1 to 3 dimensions, `channels` from 4 dimensions on.
+Axis default_axis(const at::Tensor& value);
+
+/// d along the axis. @throws Error when the value has no such axis
+std::int64_t axis_size(const at::Tensor& value, Axis axis);
+
+/// Samples as rows, [N, d]: a view where the memory allows it.
+at::Tensor to_rows(const at::Tensor& value, Axis axis);
+
+/// The inverse: rows [N, d] in the shape of `like`.
+at::Tensor from_rows(const at::Tensor& rows, const at::Tensor& like, Axis axis);
+
+/// Refuses an axis whose d×d float64 matrices (four of them: moments, eigenvectors, rotation,
+/// workspace) would not fit into `memory_mb`. @throws Error with d and the bytes needed
+void require_memory(std::int64_t d, std::int64_t memory_mb, const std::string& tap, Axis axis);
+
+}  // namespace descramble

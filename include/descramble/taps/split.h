@@ -1,0 +1,38 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "descramble/model/model.h"
+
+namespace descramble {
+
+/// What crosses a cut: the tapped value and everything else that the rest of the program still needs
+/// (skip connections, shapes).
+struct Cut {
+  at::Tensor value{};
+  std::shared_ptr<const std::vector<c10::IValue>> live{};
+
+  Cut with(at::Tensor other) const { return {std::move(other), live}; }
+};
+
+/// A model in two halves: suffix(prefix(x)) is the model's output, bit for bit. The suffix never
+/// changes what it was given, so it may run any number of times on one cut.
+class SplitModel {
+ public:
+  struct State;
+  explicit SplitModel(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+
+  Cut prefix(const std::vector<at::Tensor>& inputs) const;
+  Cut prefix_values(const std::vector<c10::IValue>& inputs) const;
+  /// The logits. @throws Error when the value does not fit
+  at::Tensor suffix(const Cut& cut) const;
+  c10::IValue suffix_values(const Cut& cut) const;
+
+ private:
+  std::shared_ptr<const State> state_;
+};
+
+}  // namespace descramble

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "descramble/model/model.h"
+#include "descramble/taps/point.h"
+#include "descramble/taps/split.h"
+
+namespace descramble {
+
+/// A handler that is attached as long as this object lives. Removing one removes only itself.
+class Watch {
+ public:
+  Watch() = default;
+  explicit Watch(std::function<void()> remove) : remove_(std::move(remove)) {}
+  Watch(Watch&& other) noexcept : remove_(std::move(other.remove_)) { other.remove_ = nullptr; }
+  Watch& operator=(Watch&& other) noexcept;
+  ~Watch() { release(); }
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+  void release();
+
+ private:
+  std::function<void()> remove_{};
+};
+
+/// A program that computes exactly what the model computes, with taps at the selected points. The
+/// model itself is never changed. Gradients flow through taps, in train and in eval mode. One forward
+/// pass at a time; several TappedModels may run at once.
+///
+///     auto tapped = descramble::tap_model(model, {"features.3", "classifier.*"});
+///     auto watch  = tapped.observe("classifier.1", [&](const at::Tensor& h) { moments.add(h); });
+///     at::Tensor logits = tapped.forward({images});
+class TappedModel {
+ public:
+  struct State;
+  explicit TappedModel(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+  const std::vector<TapPoint>& points() const;
+  const Model& model() const;
+
+  /// The logits. A tap with a handler that did not fire is an error: never a silent nothing.
+  /// @throws Error
+  at::Tensor forward(const std::vector<at::Tensor>& inputs) const;
+  /// Any inputs, and the whole output.
+  c10::IValue forward_values(const std::vector<c10::IValue>& inputs) const;
+  /// Stops as soon as the tap fires (for the first time) and returns its value, after its handlers.
+  at::Tensor forward_until(const std::string& tap, const std::vector<at::Tensor>& inputs) const;
+
+  /// Calls `handler` with the value each time the tap fires. The tensor is the live one: later in-place
+  /// operations of the model may overwrite it, so keep a clone() (or use `capture`).
+  /// @throws Error for a tap that is not among points()
+  [[nodiscard]] Watch observe(const std::string& tap, std::function<void(const at::Tensor&)> handler) const;
+  /// Puts the handler's result in place of the value: same shape and dtype, or forward throws.
+  /// Handlers run in the order in which they were attached; each sees what the one before left.
+  [[nodiscard]] Watch replace(const std::string& tap, std::function<at::Tensor(const at::Tensor&)> handler) const;
+  /// Appends a copy of every value to `values`.
+  [[nodiscard]] Watch capture(const std::string& tap, std::vector<at::Tensor>& values) const;
+
+  /// Cuts the program behind the tap. @throws Error with the reason where it cannot be cut
+  SplitModel split(const std::string& tap) const;
+
+ private:
+  friend std::vector<TapReading> read_taps(const Model&, const std::vector<c10::IValue>&);
+  std::shared_ptr<State> state_;
+};
+
+/// Taps the selected points (all by default; see select_names). @throws Error
+TappedModel tap_model(const Model& model, const std::vector<std::string>& selectors = {"**"});
+
+}  // namespace descramble

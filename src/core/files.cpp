@@ -1,0 +1,167 @@
+#include "descramble/core/files.h"
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "descramble/core/error.h"
+
+namespace descramble {
+
+namespace fs = std::filesystem;
+
+std::string read_file(const fs::path& file) {
+  std::error_code ignored;
+  if (!fs::exists(file, ignored)) throw Error({"no such file", file.string()});
+  if (fs::is_directory(file, ignored)) throw Error({"cannot read", file.string(), "a file", "a folder"});
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream) throw Error({"cannot read", file.string(), "a readable file", std::strerror(errno)});
+  std::string bytes((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
+  if (stream.bad()) throw Error({"cannot read", file.string(), "a readable file", std::strerror(errno)});
+  return bytes;
+}
+
+void write_file(const fs::path& file, std::string_view bytes) {
+  const auto fail = [&file]() -> Failure {
+    return Failure({"cannot write", file.string(), "room and permission", std::strerror(errno)});
+  };
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> stream(std::fopen(file.c_str(), "wb"),
+                                                               [](std::FILE*) { return 0; });
+  if (!stream) throw fail();
+  const bool written = std::fwrite(bytes.data(), 1, bytes.size(), stream.get()) == bytes.size();
+  const int kept = errno;
+  const bool closed = std::fclose(stream.get()) == 0;  // a full disk may show only here
+  if (!written) errno = kept;
+  if (!written || !closed) throw fail();
+}
+
+namespace {
+
+/// OpenSSL's SHA-256, fed piece by piece.
+class Sha256 {
+ public:
+  Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
+    EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr);
+  }
+  void add(std::string_view bytes) { EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()); }
+  std::string hex() {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int length = 0;
+    EVP_DigestFinal_ex(context_.get(), digest, &length);
+    std::string text;
+    for (unsigned int i = 0; i < length; ++i) text += fmt::format("{:02x}", digest[i]);
+    return text;
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+};
+
+std::string sha256_of_file(const fs::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream) throw Error({"cannot read", file.string(), "a readable file", std::strerror(errno)});
+  Sha256 hash;
+  std::vector<char> buffer(1 << 20);
+  while (stream) {
+    stream.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
+    hash.add({buffer.data(), static_cast<std::size_t>(stream.gcount())});
+  }
+  return hash.hex();
+}
+
+}  // namespace
+
+std::string sha256_of_bytes(std::string_view bytes) {
+  Sha256 hash;
+  hash.add(bytes);
+  return hash.hex();
+}
+
+std::string sha256_of_path(const fs::path& path) {
+  if (!fs::is_directory(path)) return sha256_of_file(path);
+  std::vector<std::string> lines;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(path)) {
+    if (!entry.is_regular_file()) continue;
+    lines.push_back(fs::relative(entry.path(), path).generic_string());
+  }
+  std::sort(lines.begin(), lines.end());
+  Sha256 hash;
+  for (const std::string& name : lines) hash.add(sha256_of_file(path / name) + "  " + name + "\n");
+  return hash.hex();
+}
+
+AtomicFolder::AtomicFolder(fs::path target, Options options) : options_(std::move(options)) {
+  std::error_code code;
+  target_ = fs::absolute(target, code).lexically_normal();
+  if (!target_.has_filename()) target_ = target_.parent_path();
+  check_target();
+  const fs::path parent = target_.parent_path();
+  fs::create_directories(parent, code);
+  if (code) {
+    throw Error({"cannot make the folder", parent.string(), "permission to write", code.message()});
+  }
+  for (int attempt = 0;; ++attempt) {
+    working_ = parent / fmt::format(".{}.partial-{}-{}", target_.filename().string(), ::getpid(), attempt);
+    if (fs::create_directory(working_, code)) break;
+    if (code) {
+      working_.clear();
+      throw Error({"cannot write into the folder", parent.string(), "permission to write", code.message()});
+    }
+  }
+}
+
+void AtomicFolder::check_target() const {
+  std::error_code code;
+  const auto status = fs::symlink_status(target_, code);
+  if (!fs::exists(status)) return;
+  if (!options_.force) {
+    throw Error({"the result folder exists already", target_.string(), "a new folder, or --force", "it in place"});
+  }
+  const fs::path marker = target_ / options_.marker;
+  if (!fs::is_directory(status) || !fs::is_regular_file(marker, code) ||
+      (options_.is_ours != nullptr && !options_.is_ours(marker))) {
+    throw Error({"--force replaces only a folder that this program wrote", target_.string(),
+                 "a folder holding our " + options_.marker,
+                 fs::is_directory(status) ? "another folder" : "something that is not a folder"});
+  }
+}
+
+void AtomicFolder::commit() {
+  check_target();  // it may have come into being meanwhile
+  const auto fail = [this]() -> Failure {
+    return Failure({"cannot put the result in place", target_.string(), "a rename", std::strerror(errno)});
+  };
+  std::error_code code;
+  if (fs::exists(fs::symlink_status(target_, code))) {
+    if (::renameat2(AT_FDCWD, working_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) != 0) {
+      throw fail();
+    }
+    committed_ = true;
+    fs::remove_all(working_, code);  // now the old result
+  } else {
+    if (::renameat2(AT_FDCWD, working_.c_str(), AT_FDCWD, target_.c_str(), RENAME_NOREPLACE) != 0) {
+      if (errno != EINVAL && errno != ENOSYS) throw fail();
+      // A file system without the flag: the target was seen to be absent just now.
+      if (::rename(working_.c_str(), target_.c_str()) != 0) throw fail();
+    }
+    committed_ = true;
+  }
+}
+
+AtomicFolder::~AtomicFolder() {
+  if (committed_ || working_.empty()) return;
+  std::error_code ignored;
+  fs::remove_all(working_, ignored);
+}
+
+}  // namespace descramble

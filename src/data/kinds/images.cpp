@@ -1,0 +1,215 @@
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include <ATen/ops/empty.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "data/image.h"
+#include "data/label_table.h"
+#include "data/samples.h"
+#include "descramble/data/kinds.h"
+
+namespace descramble {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct LabelledPath {
+  fs::path path{};
+  std::int64_t label = 0;
+};
+
+/// How a decoded picture becomes a sample; 0: not at all.
+struct Framing {
+  std::int64_t resize = 0;
+  std::int64_t crop = 0;
+};
+
+Image load(const fs::path& file, const Framing& framing) {
+  Image image = read_image(file);
+  if (framing.resize > 0) image = resize_shorter_side(image, framing.resize);
+  if (framing.crop > 0) {
+    if (std::min(image.height, image.width) < framing.crop) {
+      throw Error({framing.resize > 0 ? "'resize' makes the image smaller than 'crop'"
+                                      : "image smaller than 'crop' (set 'resize' to enlarge it)",
+                   file.string(), fmt::format("at least {0} high, {0} wide", framing.crop), size_text(image)});
+    }
+    image = crop_center(image, framing.crop);
+  }
+  return image;
+}
+
+class ImageSet : public DataSet {
+ public:
+  ImageSet(std::vector<LabelledPath> samples, std::vector<std::string> class_names, Framing framing,
+           std::vector<InputFile> files)
+      : samples_(std::move(samples)),
+        class_names_(std::move(class_names)),
+        framing_(framing),
+        files_(std::move(files)),
+        first_(load(samples_.front().path, framing_)) {
+    first_.pixels.clear();
+  }
+
+  std::int64_t size() const override { return static_cast<std::int64_t>(samples_.size()); }
+  bool has_labels() const override { return true; }
+  std::vector<InputFile> files() const override { return files_; }
+  std::vector<std::string> class_names() const override { return class_names_; }
+
+  Batch gather(const std::vector<std::int64_t>& indices) const override {
+    check_indices(indices, size());
+    const auto count = static_cast<std::int64_t>(indices.size());
+    at::Tensor inputs = at::empty({count, 3, first_.height, first_.width}, at::kFloat);
+    at::Tensor labels = at::empty({count}, at::kLong);
+    auto* values = inputs.data_ptr<float>();
+    auto* classes = labels.data_ptr<std::int64_t>();
+    const std::int64_t area = first_.height * first_.width;
+    for_each_sample(count, 1, [&](std::int64_t i) {
+      const LabelledPath& sample = samples_[static_cast<std::size_t>(indices[static_cast<std::size_t>(i)])];
+      const Image image = load(sample.path, framing_);
+      if (image.height != first_.height || image.width != first_.width) {
+        throw Error({"images differ in size (set 'crop')", sample.path.string(),
+                     fmt::format("{}, as {}", size_text(first_), samples_.front().path.string()), size_text(image)});
+      }
+      float* target = values + i * 3 * area;
+      for (std::int64_t pixel = 0; pixel < area; ++pixel) {
+        for (std::int64_t channel = 0; channel < 3; ++channel) {
+          target[channel * area + pixel] =
+              static_cast<float>(image.pixels[static_cast<std::size_t>(pixel * 3 + channel)]) / 255.0F;
+        }
+      }
+      classes[i] = sample.label;
+    });
+    return {{inputs}, labels};
+  }
+
+ private:
+  std::vector<LabelledPath> samples_;
+  std::vector<std::string> class_names_;
+  Framing framing_;
+  std::vector<InputFile> files_;
+  Image first_;  ///< without its pixels: the size of every sample
+};
+
+bool is_image_name(const fs::path& path) {
+  std::string ending = path.extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  constexpr std::array<std::string_view, 4> known{".jpg", ".jpeg", ".jpe", ".png"};
+  return std::find(known.begin(), known.end(), ending) != known.end();
+}
+
+/// Names in a folder that are not hidden, sorted by their bytes.
+template <typename Wanted>
+std::vector<std::string> sorted_names(const fs::path& folder, Wanted wanted) {
+  std::vector<std::string> names;
+  std::error_code code;
+  for (fs::directory_iterator entry(folder, code), end; !code && entry != end; entry.increment(code)) {
+    const std::string name = entry->path().filename().string();
+    std::error_code ignored;
+    if (!name.starts_with('.') && wanted(*entry, ignored)) names.push_back(name);
+  }
+  if (code) throw Error({"cannot read the folder", folder.string(), "a readable folder", code.message()});
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::vector<LabelledPath> from_table(const fs::path& folder, const fs::path& table) {
+  std::vector<LabelledPath> samples;
+  for (const LabelledFile& row : read_label_table(table)) {
+    const fs::path path = folder / row.file;
+    std::error_code ignored;
+    if (!fs::exists(path, ignored)) {
+      throw Error({"an image in the table of labels is missing", fmt::format("{}:{}", table.string(), row.line),
+                   path.string(), "no such file"});
+    }
+    samples.push_back({path, row.label});
+  }
+  if (samples.empty()) throw Error({"no images in the table of labels", table.string(), "at least one line", "none"});
+  return samples;
+}
+
+std::vector<LabelledPath> from_class_folders(const fs::path& folder, const std::vector<std::string>& classes) {
+  if (classes.empty()) {
+    throw Error({"no class folders", folder.string(), "one folder a class, or 'labels'", "no folder in it"});
+  }
+  std::vector<LabelledPath> samples;
+  for (std::size_t label = 0; label < classes.size(); ++label) {
+    const fs::path place = folder / classes[label];
+    const std::vector<std::string> names = sorted_names(place, [](const fs::directory_entry& entry, std::error_code& code) {
+      return is_image_name(entry.path()) && !entry.is_directory(code);
+    });
+    if (names.empty()) {
+      throw Error({"no images in the class folder", place.string(), "at least one .jpg, .jpeg, .jpe or .png", "none"});
+    }
+    for (const std::string& name : names) samples.push_back({place / name, static_cast<std::int64_t>(label)});
+  }
+  return samples;
+}
+
+std::shared_ptr<const DataSet> open(const nlohmann::json& resolved, const DataContext& context) {
+  std::vector<InputFile> files;
+  const auto find = [&](const std::string& key, const std::string& role) {
+    const std::string given = resolved.at(key);
+    files.push_back({role, given, context.paths.find(given, join_pointer(context.pointer, key))});
+    return files.back().path;
+  };
+  const fs::path folder = find("path", "images");
+  std::error_code ignored;
+  if (!fs::is_directory(folder, ignored)) {
+    throw Error({"not a folder of images", folder.string(), "a folder", "a file"});
+  }
+  std::vector<std::string> classes;
+  std::vector<LabelledPath> samples;
+  if (resolved.at("labels").is_null()) {
+    classes = sorted_names(folder, [](const fs::directory_entry& entry, std::error_code& code) {
+      return entry.is_directory(code);
+    });
+    samples = from_class_folders(folder, classes);
+  } else {
+    samples = from_table(folder, find("labels", "labels"));
+  }
+  const auto side = [&resolved](const char* key) {
+    return resolved.at(key).is_null() ? std::int64_t{0} : resolved.at(key).get<std::int64_t>();
+  };
+  return std::make_shared<ImageSet>(std::move(samples), std::move(classes), Framing{side("resize"), side("crop")},
+                                    std::move(files));
+}
+
+}  // namespace
+
+const SourceKind& source_kind_images() {
+  static const SourceKind kind{
+      .info = {.name = "images",
+               .summary = "JPEG and PNG files, decoded as they are needed to samples of 3 x H x W (RGB) in [0, 1]; grey "
+                          "and CMYK become RGB, the EXIF orientation is not applied",
+               .fields = {{.name = "path",
+                           .type = FieldType::path,
+                           .doc = "the folder of the images; without 'labels' it holds one folder a class, whose sorted "
+                                  "names are the classes 0, 1, ..."},
+                          {.name = "labels",
+                           .type = FieldType::path,
+                           .doc = "a CSV file with the header file,label: names inside the folder, classes as integers; "
+                                  "null: one folder a class",
+                           .fallback = nullptr},
+                          {.name = "resize",
+                           .type = FieldType::integer,
+                           .doc = "scale the shorter side to this many pixels, as torchvision's Resize; null: not",
+                           .fallback = nullptr,
+                           .minimum = 1,
+                           .maximum = 65535},
+                          {.name = "crop",
+                           .type = FieldType::integer,
+                           .doc = "then cut out the middle, this many pixels high and wide, as torchvision's CenterCrop; "
+                                  "null: not",
+                           .fallback = nullptr,
+                           .minimum = 1,
+                           .maximum = 65535}}},
+      .open = open};
+  return kind;
+}
+
+}  // namespace descramble

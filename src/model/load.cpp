@@ -1,0 +1,98 @@
+#include <algorithm>
+#include <fstream>
+
+#include <ATen/Context.h>
+#include <caffe2/serialize/inline_container.h>
+#include <fmt/format.h>
+
+#include "descramble/core/error.h"
+#include "descramble/core/version.h"
+#include "model/state.h"
+
+namespace descramble {
+
+namespace fs = std::filesystem;
+
+at::Device parse_device(const std::string& name) {
+  const auto refuse = [&name](const std::string& expected) {
+    return Error({"unknown device", "/device", expected, "'" + name + "'"});
+  };
+  c10::optional<at::Device> device;
+  try {
+    device.emplace(name);
+  } catch (const std::exception&) {
+    throw refuse("'cpu', 'cuda' or 'cuda:N'");
+  }
+  if (device->is_cpu()) return *device;
+  if (!device->is_cuda()) throw refuse("'cpu', 'cuda' or 'cuda:N'");
+  if (!at::globalContext().hasCUDA()) throw refuse("'cpu' (this machine or this LibTorch has no CUDA)");
+  return *device;
+}
+
+namespace {
+
+void require_archive(const fs::path& file) {
+  std::error_code ignored;
+  if (!fs::exists(file, ignored)) throw Error({"no such model file", file.string()});
+  if (fs::is_directory(file, ignored)) {
+    throw Error({"cannot load a model", file.string(), "a TorchScript archive", "a folder"});
+  }
+  std::ifstream stream(file, std::ios::binary);
+  char magic[4] = {};
+  stream.read(magic, 4);
+  if (!stream || magic[0] != 'P' || magic[1] != 'K') {
+    throw Error({"cannot load a model", file.string(), "a TorchScript archive (a zip made by torch.jit.save)",
+                 fs::file_size(file, ignored) == 0 ? "an empty file" : "a file of another format"});
+  }
+  std::unique_ptr<caffe2::serialize::PyTorchStreamReader> reader;
+  try {
+    reader = std::make_unique<caffe2::serialize::PyTorchStreamReader>(file.string());
+  } catch (const std::exception&) {
+    throw Error({"cannot load a model", file.string(), "a whole TorchScript archive",
+                 "a damaged or truncated zip"});
+  }
+  if (!reader->hasRecord("constants.pkl")) {
+    throw Error({"cannot load a model", file.string(), "a TorchScript archive (torch.jit.save)",
+                 reader->hasRecord("data.pkl") ? "a pickled checkpoint (torch.save), which holds no program"
+                                               : "a zip of something else"});
+  }
+}
+
+Error load_error(const fs::path& file, const std::exception& error) {
+  const std::string text = error.what();
+  for (const char* sign : {"Unknown builtin op: ", "Unknown type name '", "Couldn't find an operator for ",
+                           "Could not find any similar ops to "}) {
+    if (const auto at = text.find(sign); at != std::string::npos) {
+      std::string name = first_line(text.substr(at));
+      return Error({"cannot load a model", file.string(),
+                    "operators that this LibTorch (" + libtorch_version() + ") has", name});
+    }
+  }
+  return Error({"cannot load a model", file.string(), "a whole TorchScript archive that this LibTorch (" +
+                libtorch_version() + ") reads", first_line(text)});
+}
+
+}  // namespace
+
+Model load_model(const fs::path& file, const std::string& device_name) {
+  const at::Device device = parse_device(device_name);
+  require_archive(file);
+  auto state = std::make_shared<Model::State>();
+  state->name = file.string();
+  state->device = device;
+  try {
+    state->module = torch::jit::load(file.string(), device);
+  } catch (const std::exception& error) {
+    throw load_error(file, error);
+  }
+  if (!state->module.find_method("forward")) {
+    std::vector<std::string> methods;
+    for (const auto& method : state->module.get_methods()) methods.push_back(method.name());
+    throw Error({"the model cannot be run", file.string(), "a method 'forward'",
+                 methods.empty() ? "no methods" : "only " + quoted_list(methods)});
+  }
+  state->module.eval();
+  return Model(std::move(state));
+}
+
+}  // namespace descramble

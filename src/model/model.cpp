@@ -1,0 +1,232 @@
+#include "descramble/model/model.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "descramble/core/error.h"
+#include <torch/csrc/jit/passes/inliner.h>
+
+#include "model/state.h"
+
+namespace descramble {
+
+std::string dtype_name(at::ScalarType dtype) {
+  switch (dtype) {
+    case at::kFloat: return "float32";
+    case at::kDouble: return "float64";
+    case at::kHalf: return "float16";
+    case at::kBFloat16: return "bfloat16";
+    case at::kLong: return "int64";
+    case at::kInt: return "int32";
+    case at::kShort: return "int16";
+    case at::kChar: return "int8";
+    case at::kByte: return "uint8";
+    case at::kBool: return "bool";
+    default: return c10::toString(dtype);
+  }
+}
+
+at::ScalarType parse_dtype(const std::string& name) {
+  std::vector<std::string> known;
+  for (const auto dtype : {at::kFloat, at::kDouble, at::kHalf, at::kBFloat16, at::kLong, at::kInt, at::kShort,
+                           at::kChar, at::kByte, at::kBool}) {
+    if (dtype_name(dtype) == name) return dtype;
+    known.push_back(dtype_name(dtype));
+  }
+  throw Error({"unknown dtype", "", "one of " + quoted_list(known), "'" + name + "'"});
+}
+
+std::string shape_text(const at::Tensor& tensor) {
+  if (!tensor.defined()) return "an undefined tensor";
+  return fmt::format("{} {}", tensor.dim() == 0 ? "scalar" : fmt::format("{}", fmt::join(tensor.sizes(), "x")),
+                     dtype_name(tensor.scalar_type()));
+}
+
+at::Tensor select_output(const c10::IValue& output, const OutputKey& key) {
+  const auto refuse = [&](const std::string& expected) {
+    return Error({"cannot take the logits from the model's output", "/model/output", expected,
+                  output.type()->annotation_str()});
+  };
+  if (std::holds_alternative<std::monostate>(key)) {
+    if (!output.isTensor()) {
+      throw refuse("a tensor, or \"output\": the index or key of the logits");
+    }
+    return output.toTensor();
+  }
+  if (const auto* index = std::get_if<std::int64_t>(&key)) {
+    std::vector<c10::IValue> elements;
+    if (output.isTuple()) {
+      for (const c10::IValue& element : output.toTupleRef().elements()) elements.push_back(element);
+    } else if (output.isTensorList()) {
+      for (const at::Tensor& element : output.toTensorVector()) elements.emplace_back(element);
+    } else if (output.isList()) {
+      for (const c10::IValue& element : output.toListRef()) elements.push_back(element);
+    }
+    const auto at = static_cast<std::size_t>(*index);
+    if (at >= elements.size() || !elements[at].isTensor()) {
+      throw refuse(fmt::format("a tuple or list with a tensor at {}", *index));
+    }
+    return elements[at].toTensor();
+  }
+  const std::string& name = std::get<std::string>(key);
+  if (output.isGenericDict()) {
+    for (const auto& entry : output.toGenericDict()) {
+      if (entry.key().isString() && entry.key().toStringRef() == name && entry.value().isTensor()) {
+        return entry.value().toTensor();
+      }
+    }
+  }
+  throw refuse("a dict with a tensor at '" + name + "'");
+}
+
+std::string interpreter_message(const std::exception& error) {
+  const std::string text = error.what();
+  // A TorchScript exception ends with "RuntimeError: <the reason>".
+  std::string found = text;
+  if (const auto at = text.rfind("RuntimeError: "); at != std::string::npos) found = text.substr(at + 14);
+  return first_line(found);
+}
+
+namespace {
+
+std::string value_text(const c10::IValue& value) {
+  if (value.isTensor()) return shape_text(value.toTensor());
+  return value.type()->annotation_str();
+}
+
+}  // namespace
+
+Error input_error(const std::string& model, const std::vector<c10::IValue>& inputs, const std::exception& error) {
+  std::vector<std::string> found;
+  for (const c10::IValue& input : inputs) found.push_back(value_text(input));
+  return Error({"the model does not take this input", model, "what its layers take (" + interpreter_message(error) + ")",
+                fmt::format("{}", fmt::join(found, ", "))});
+}
+
+c10::IValue Model::forward_values(const std::vector<c10::IValue>& inputs) const {
+  try {
+    return state_->module.forward(inputs);
+  } catch (const std::exception& error) {
+    throw input_error(state_->name, inputs, error);
+  }
+}
+
+at::Tensor Model::forward(const std::vector<at::Tensor>& inputs) const {
+  return select_output(forward_values({inputs.begin(), inputs.end()}), state_->output);
+}
+
+namespace {
+
+bool is_frozen(const torch::jit::Module& module) {
+  return !module.hasattr("training") && module.parameters(true).size() == 0;
+}
+
+}  // namespace
+
+ModelDescription Model::description() const {
+  const torch::jit::Module& module = state_->module;
+  ModelDescription result;
+  result.class_name = module.type()->name() ? module.type()->name()->name() : "?";
+  const auto& schema = module.get_method("forward").function().getSchema();
+  for (std::size_t i = 1; i < schema.arguments().size(); ++i) {
+    result.inputs.push_back({schema.arguments()[i].name(), schema.arguments()[i].type()->annotation_str()});
+  }
+  for (const auto& value : schema.returns()) result.output = value.type()->annotation_str();
+  for ([[maybe_unused]] const auto& child : module.named_modules()) ++result.modules;
+  --result.modules;  // the model itself
+  for (const auto& parameter : module.parameters(true)) result.parameters += parameter.numel();
+  result.frozen = is_frozen(module);
+  return result;
+}
+
+at::Device Model::device() const { return state_->device; }
+
+at::ScalarType Model::dtype() const {
+  for (const auto& parameter : state_->module.parameters(true)) {
+    if (parameter.is_floating_point()) return parameter.scalar_type();
+  }
+  for (const auto& buffer : state_->module.buffers(true)) {
+    if (buffer.is_floating_point()) return buffer.scalar_type();
+  }
+  for (const torch::jit::Node* node : state_->module.get_method("forward").graph()->nodes()) {
+    if (node->kind() != torch::jit::prim::Constant || !node->hasAttribute(torch::jit::attr::value)) continue;
+    if (node->kindOf(torch::jit::attr::value) != torch::jit::AttributeKind::t) continue;
+    const at::Tensor& constant = node->t(torch::jit::attr::value);
+    if (constant.is_floating_point() && constant.dim() > 0) return constant.scalar_type();
+  }
+  return at::kFloat;
+}
+
+const std::string& Model::name() const { return state_->name; }
+const OutputKey& Model::output_key() const { return state_->output; }
+
+std::vector<std::pair<std::string, at::Tensor>> Model::parameters() const {
+  std::vector<std::pair<std::string, at::Tensor>> result;
+  for (const auto& parameter : state_->module.named_parameters(true)) {
+    result.emplace_back(parameter.name, parameter.value);
+  }
+  return result;
+}
+
+namespace {
+
+/// Name of the first operator under `block` that produces a fixed floating dtype, with the dtype.
+std::string dtype_constant(torch::jit::Block* block, at::ScalarType wanted) {
+  for (torch::jit::Node* node : block->nodes()) {
+    for (torch::jit::Block* inner : node->blocks()) {
+      if (std::string found = dtype_constant(inner, wanted); !found.empty()) return found;
+    }
+    if (const auto* schema = node->maybeSchema()) {
+      for (std::size_t i = 0; i < schema->arguments().size() && i < node->inputs().size(); ++i) {
+        if (schema->arguments()[i].name() != "dtype") continue;
+        const auto value = torch::jit::toIValue(node->input(i));
+        if (!value || !value->isInt()) continue;
+        const auto dtype = static_cast<at::ScalarType>(value->toInt());
+        if (at::isFloatingType(dtype) && dtype != wanted) {
+          return fmt::format("{} ({})", node->kind().toQualString(), dtype_name(dtype));
+        }
+      }
+    }
+    if (node->kind() == torch::jit::prim::Constant && node->hasAttribute(torch::jit::attr::value) &&
+        node->kindOf(torch::jit::attr::value) == torch::jit::AttributeKind::t) {
+      const at::Tensor& constant = node->t(torch::jit::attr::value);
+      if (constant.is_floating_point() && constant.dim() > 0 && constant.scalar_type() != wanted) {
+        return fmt::format("a constant tensor of {}", shape_text(constant));
+      }
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+Model Model::to_dtype(at::ScalarType wanted) const {
+  auto graph = state_->module.get_method("forward").graph()->copy();
+  torch::jit::Inline(*graph);
+  if (const std::string found = dtype_constant(graph->block(), wanted); !found.empty()) {
+    throw Error({"cannot convert the model to " + dtype_name(wanted), state_->name,
+                 "a graph without floating dtype constants", found});
+  }
+  auto copy = std::make_shared<State>(*state_);
+  copy->module = state_->module.clone();
+  copy->module.to(wanted);
+  return Model(std::move(copy));
+}
+
+Model Model::with_output(OutputKey key) const {
+  auto copy = std::make_shared<State>(*state_);
+  copy->output = std::move(key);
+  return Model(std::move(copy));
+}
+
+void Model::set_training(bool on) const { state_->module.train(on); }
+
+void Model::save(const std::filesystem::path& file) const {
+  try {
+    state_->module.save(file.string());
+  } catch (const std::exception& error) {
+    throw Failure({"cannot save the model", file.string(), "room and permission", first_line(error.what())});
+  }
+}
+
+}  // namespace descramble

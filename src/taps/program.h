@@ -1,0 +1,30 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <torch/csrc/jit/api/function_impl.h>
+
+#include "model/state.h"
+
+namespace descramble {
+
+/// A graph of our own, run by the simple executor: it has no profiling runs, so every run executes the
+/// same plan, and autograd sees the operators themselves (double backward works).
+class Program {
+ public:
+  Program(const std::string& name, std::shared_ptr<torch::jit::Graph> graph);
+
+  /// @throws what the operators throw, as LibTorch passes it on
+  c10::IValue run(std::vector<c10::IValue> stack) const;
+
+ private:
+  std::shared_ptr<torch::jit::GraphFunction> function_;
+};
+
+/// The stack for `forward`: the module and its arguments, defaults filled in and types checked.
+/// @throws Error
+std::vector<c10::IValue> forward_stack(const Model::State& model, const std::vector<c10::IValue>& inputs);
+
+}  // namespace descramble

@@ -1,0 +1,239 @@
+#include "descramble/taps/tapped_model.h"
+
+#include <algorithm>
+#include <list>
+#include <set>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "descramble/core/error.h"
+#include "taps/operator.h"
+#include "taps/program.h"
+#include "taps/split_graph.h"
+#include "taps/walk.h"
+
+namespace descramble {
+
+namespace {
+
+/// Ends a run at the tap of forward_until; never leaves this file.
+struct Stop {};
+
+class Slot final : public TapSlot {
+ public:
+  using Handler = std::function<at::Tensor(const at::Tensor&)>;
+
+  Slot(TapPoint met, std::exception_ptr* failure) : point(std::move(met)), failure_(failure), id(remember_slot(this)) {}
+  ~Slot() override { forget_slot(id); }
+  Slot(const Slot&) = delete;
+  Slot& operator=(const Slot&) = delete;
+
+  /// An exception would lose its type on the way through LibTorch's interpreter: it is kept aside.
+  at::Tensor fire(const at::Tensor& value) override {
+    ++fired;
+    try {
+      at::Tensor current = value;
+      for (const Handler& handler : handlers) current = handler(current);
+      if (stop) {
+        stopped_at = current;
+        throw Stop{};
+      }
+      return current;
+    } catch (...) {
+      *failure_ = std::current_exception();
+      throw;
+    }
+  }
+
+  TapPoint point;
+  std::list<Handler> handlers{};
+  std::int64_t fired = 0;
+  bool stop = false;
+  at::Tensor stopped_at{};
+
+ private:
+  std::exception_ptr* failure_;
+
+ public:
+  const std::int64_t id;
+};
+
+}  // namespace
+
+Watch& Watch::operator=(Watch&& other) noexcept {
+  if (this != &other) {
+    release();
+    remove_ = std::move(other.remove_);
+    other.remove_ = nullptr;
+  }
+  return *this;
+}
+
+void Watch::release() {
+  if (remove_) remove_();
+  remove_ = nullptr;
+}
+
+struct TappedModel::State {
+  explicit State(Model tapped) : model(std::move(tapped)) {}
+
+  Slot& slot(const std::string& name) const {
+    std::vector<std::string> names;
+    for (const auto& candidate : slots) {
+      if (candidate->point.name == name) return *candidate;
+      names.push_back(candidate->point.name);
+    }
+    throw Error({"unknown tap '" + name + "'", model.name(),
+                 "a tap that was selected; the nearest are " + quoted_list(nearest(name, names)), "'" + name + "'"});
+  }
+
+  c10::IValue run(const std::vector<c10::IValue>& inputs, bool all_must_fire = true) {
+    failure = nullptr;
+    for (const auto& slot : slots) slot->fired = 0;
+    auto stack = forward_stack(model.state(), inputs);
+    c10::IValue output;
+    try {
+      output = program->run(std::move(stack));
+    } catch (const std::exception& error) {
+      if (failure) std::rethrow_exception(failure);
+      throw input_error(model.name(), inputs, error);
+    } catch (...) {
+      if (failure) std::rethrow_exception(failure);
+      throw;
+    }
+    for (const auto& slot : slots) {
+      if (all_must_fire && slot->fired == 0 && !slot->handlers.empty()) {
+        throw Error({"tap '" + slot->point.name + "' did not fire", model.name(), "it to be reached in a forward pass",
+                     slot->point.in_control_flow ? "a branch or loop that was not entered" : "no call"});
+      }
+    }
+    return output;
+  }
+
+  Model model;
+  std::vector<std::unique_ptr<Slot>> slots{};
+  std::vector<TapPoint> points{};
+  std::unique_ptr<Program> program{};
+  std::exception_ptr failure{};
+};
+
+const std::vector<TapPoint>& TappedModel::points() const { return state_->points; }
+const Model& TappedModel::model() const { return state_->model; }
+
+c10::IValue TappedModel::forward_values(const std::vector<c10::IValue>& inputs) const { return state_->run(inputs); }
+
+at::Tensor TappedModel::forward(const std::vector<at::Tensor>& inputs) const {
+  return select_output(state_->run({inputs.begin(), inputs.end()}), state_->model.output_key());
+}
+
+at::Tensor TappedModel::forward_until(const std::string& tap, const std::vector<at::Tensor>& inputs) const {
+  Slot& slot = state_->slot(tap);
+  slot.stop = true;
+  at::Tensor value;
+  bool stopped = false;
+  try {
+    state_->run({inputs.begin(), inputs.end()});
+  } catch (const Stop&) {
+    stopped = true;
+  } catch (...) {
+    slot.stop = false;
+    throw;
+  }
+  slot.stop = false;
+  value = std::move(slot.stopped_at);
+  slot.stopped_at = at::Tensor();
+  if (!stopped) {
+    throw Error({"tap '" + tap + "' did not fire", state_->model.name(), "it to be reached in a forward pass", "no call"});
+  }
+  return value;
+}
+
+Watch TappedModel::replace(const std::string& tap, std::function<at::Tensor(const at::Tensor&)> handler) const {
+  Slot& slot = state_->slot(tap);
+  const auto checked = [name = tap, handler = std::move(handler)](const at::Tensor& value) {
+    at::Tensor result = handler(value);
+    if (!result.defined() || result.sizes() != value.sizes() || result.scalar_type() != value.scalar_type()) {
+      throw Error({"a replacement does not fit", "tap '" + name + "'", shape_text(value), shape_text(result)});
+    }
+    return result;
+  };
+  const auto place = slot.handlers.insert(slot.handlers.end(), checked);
+  return Watch([state = std::weak_ptr<State>(state_), &slot, place] {
+    if (const auto alive = state.lock()) slot.handlers.erase(place);
+  });
+}
+
+Watch TappedModel::observe(const std::string& tap, std::function<void(const at::Tensor&)> handler) const {
+  Slot& slot = state_->slot(tap);
+  const auto pass = [handler = std::move(handler)](const at::Tensor& value) {
+    handler(value);
+    return value;
+  };
+  const auto place = slot.handlers.insert(slot.handlers.end(), pass);
+  return Watch([state = std::weak_ptr<State>(state_), &slot, place] {
+    if (const auto alive = state.lock()) slot.handlers.erase(place);
+  });
+}
+
+Watch TappedModel::capture(const std::string& tap, std::vector<at::Tensor>& values) const {
+  return observe(tap, [&values](const at::Tensor& value) { values.push_back(value.clone()); });
+}
+
+SplitModel TappedModel::split(const std::string& tap) const {
+  state_->slot(tap);  // refuses unknown names
+  return split_model(state_->model, tap);
+}
+
+TappedModel tap_model(const Model& model, const std::vector<std::string>& selectors) {
+  std::vector<std::string> names;
+  for (const TapPoint& point : list_taps(model)) names.push_back(point.name);
+  std::set<std::string> wanted;
+  for (const std::string& selector : selectors) {
+    const auto selected = select_names(names, selector);
+    wanted.insert(selected.begin(), selected.end());
+  }
+  auto state = std::make_shared<TappedModel::State>(model);
+  auto graph = walk_forward(model.state().module, [&](const MetPoint& met, torch::jit::Value* value, torch::jit::Node* place) {
+    if (!wanted.contains(met.point.name)) return value;
+    state->slots.push_back(std::make_unique<Slot>(met.point, &state->failure));
+    state->points.push_back(met.point);
+    return insert_tap(value, state->slots.back()->id, place);
+  });
+  for (const std::string& name : wanted) {
+    const bool met = std::any_of(state->points.begin(), state->points.end(), [&](const TapPoint& point) { return point.name == name; });
+    if (!met) {
+      throw Error({"tap '" + name + "' cannot be reached", model.name(), "a call whose first argument is a tensor", "none"});
+    }
+  }
+  state->program = std::make_unique<Program>("tapped", std::move(graph));
+  return TappedModel(std::move(state));
+}
+
+std::vector<TapPoint> list_taps(const Model& model) {
+  std::vector<TapPoint> points;
+  walk_forward(model.state().module, [&](const MetPoint& met, torch::jit::Value* value, torch::jit::Node*) {
+    if (!met.is_argument) points.push_back(met.point);
+    return value;
+  });
+  return points;
+}
+
+std::vector<TapReading> read_taps(const Model& model, const std::vector<c10::IValue>& inputs) {
+  const TappedModel tapped = tap_model(model);
+  std::vector<TapReading> readings;
+  for (const TapPoint& point : tapped.points()) readings.push_back({.point = point});
+  std::vector<Watch> watches;
+  for (std::size_t i = 0; i < readings.size(); ++i) {
+    watches.push_back(tapped.observe(readings[i].point.name, [&readings, i](const at::Tensor& value) {
+      readings[i].shape = value.dim() == 0 ? "scalar" : fmt::format("{}", fmt::join(value.sizes(), "x"));
+      readings[i].dtype = dtype_name(value.scalar_type());
+      ++readings[i].fired;
+    }));
+  }
+  const at::NoGradGuard no_grad;
+  tapped.state_->run(inputs, false);
+  return readings;
+}
+
+}  // namespace descramble

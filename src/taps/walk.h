@@ -1,0 +1,48 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <torch/csrc/jit/ir/ir.h>
+
+#include "descramble/taps/point.h"
+#include "model/state.h"
+
+namespace descramble {
+
+/// A call or operation in a method's graph: the module that owns the method (its path, "" the model),
+/// the method, and the node's number in a depth-first walk of that method's graph.
+struct CallSite {
+  std::string module{};
+  std::string method{};
+  std::int64_t node = 0;
+};
+
+/// A point as it is met while the forward graph is being inlined.
+struct MetPoint {
+  TapPoint point{};
+  /// From the model's forward down to the call or operation; empty for `input` and `output`.
+  std::vector<CallSite> chain{};
+  bool is_argument = false;   ///< NAME.input: the call's argument rather than its result
+  std::int64_t argument = 0;  ///< which argument of the call, or which input of the model
+};
+
+/// May put a node behind `value` (before `place`) and return its output, or return `value` as it is.
+using PointVisitor = std::function<torch::jit::Value*(const MetPoint&, torch::jit::Value* value, torch::jit::Node* place)>;
+
+/// Copies the graph of `forward`, inlines every call by hand (the module path of each is spelled by its
+/// GetAttr chain), and lets `visit` see every point in the order in which values come into being.
+std::shared_ptr<torch::jit::Graph> walk_forward(const torch::jit::Module& module, const PointVisitor& visit);
+
+/// Nodes of a graph in the depth-first order that CallSite::node counts in.
+std::vector<torch::jit::Node*> numbered_nodes(torch::jit::Block* block);
+
+/// "a.b" from "a" and "b"; "b" from "" and "b".
+std::string join_path(const std::string& path, const std::string& name);
+
+/// Whether the class is one of torch.nn's (whose own operations are no points).
+bool is_torch_nn(const c10::TypePtr& type);
+
+}  // namespace descramble

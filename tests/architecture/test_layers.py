@@ -1,0 +1,91 @@
+"""The layers of the project: a file includes only its own layer or a lower one.
+
+Also keeps LibTorch's heavy headers where they belong: torch::jit in model/ and taps/, torch/torch.h
+in experiment/, and nothing but the light ones in public headers.
+"""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+LEVELS = {
+    "core": 0,
+    "model": 1, "data": 1,
+    "taps": 2,
+    "stats": 3, "basis": 3, "jacobian": 3, "plot": 3,
+    "objective": 4, "solver": 4,
+    "experiment": 5,
+    "report": 6,
+    "cli": 7,
+}
+KNOWS_TORCHSCRIPT = {"model", "taps"}
+TRAINS = {"experiment"}
+PUBLIC_HEADERS_MAY_INCLUDE = {"ATen/core/Tensor.h", "nlohmann/json_fwd.hpp"}
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+TORCHSCRIPT_HEADER = re.compile(r"^torch/(script\.h|jit\.h|csrc/jit/|csrc/api/include/torch/(jit|script)\.h)")
+TORCHSCRIPT_NAME = re.compile(r"\btorch::jit\b")
+COMMENT = re.compile(r"//.*")
+
+
+def layer_of_include(path):
+    parts = path.split("/")
+    if parts[0] == "descramble":
+        parts = parts[1:]
+    return parts[0] if len(parts) > 1 and parts[0] in LEVELS else None
+
+
+def violations(path, layer, public):
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        def at(message):
+            return f"{path}:{number}: {message}"
+
+        if TORCHSCRIPT_NAME.search(COMMENT.sub("", line)) and layer not in KNOWS_TORCHSCRIPT:
+            yield at(f"torch::jit in {layer}/, allowed in {sorted(KNOWS_TORCHSCRIPT)} only")
+        include = INCLUDE.match(line)
+        if not include:
+            continue
+        bracket, header = include.groups()
+        target = layer_of_include(header)
+        if target and LEVELS[target] > LEVELS[layer]:
+            yield at(f"{layer}/ (layer {LEVELS[layer]}) includes {header} (layer {LEVELS[target]})")
+        if header == "descramble/descramble.h":
+            yield at("includes the header of the whole library; include what is used")
+        if TORCHSCRIPT_HEADER.match(header) and layer not in KNOWS_TORCHSCRIPT:
+            yield at(f"includes {header}, allowed in {sorted(KNOWS_TORCHSCRIPT)} only")
+        if header == "torch/torch.h" and layer not in TRAINS:
+            yield at(f"includes {header}, allowed in {sorted(TRAINS)} only")
+        if public:
+            standard = bracket == "<" and "/" not in header and "." not in header
+            own = header.startswith("descramble/")
+            if not (standard or own or header in PUBLIC_HEADERS_MAY_INCLUDE):
+                yield at(f"a public header includes {header}, "
+                         f"allowed: {sorted(PUBLIC_HEADERS_MAY_INCLUDE)}")
+
+
+def main():
+    root = Path(os.environ.get("DESCRAMBLE_SOURCE_DIR", Path(__file__).parents[2]))
+    found = []
+    files = 0
+    for base in (root / "include" / "descramble", root / "src"):
+        for path in sorted(base.rglob("*")):
+            if path.suffix not in {".h", ".cpp", ".def"}:
+                continue
+            files += 1
+            parts = path.relative_to(base).parts
+            if len(parts) == 1:
+                if parts != ("descramble.h",):
+                    found.append(f"{path}: belongs to no layer")
+            elif parts[0] not in LEVELS:
+                found.append(f"{path}: {parts[0]}/ is no layer, known: {sorted(LEVELS)}")
+            else:
+                found += violations(path, parts[0], base.name == "descramble")
+    if files == 0:
+        found.append(f"no sources under {root}")
+    print("\n".join(found) or f"{files} files keep to their layers")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

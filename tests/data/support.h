@@ -1,0 +1,53 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include "descramble/core/error.h"
+#include "descramble/data/kinds.h"
+
+namespace descramble::test {
+
+/// A folder of the test's own, gone with it.
+class TemporaryFolder {
+ public:
+  TemporaryFolder();
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// Resolves and opens a source, as a config's "/data" would be.
+Source open(const nlohmann::json& value, const DataContext& context = {});
+
+/// What holds for a data set of any kind: the same samples in any order, slices, one by one; labels of
+/// int64 where it has them; an index outside is an Error.
+void expect_invariants(const DataSet& data);
+
+bool bit_equal(const at::Tensor& a, const at::Tensor& b);  ///< same dtype, shape and bits
+double max_difference(const at::Tensor& a, const at::Tensor& b);
+
+void write(const std::filesystem::path& file, const std::string& bytes);
+void write_gzipped(const std::filesystem::path& file, const std::string& bytes);
+
+/// A header and the bytes behind it.
+std::string idx(const std::vector<std::uint32_t>& dimensions, const std::string& data, unsigned char type = 0x08);
+
+/// Says why a test on real data is not run.
+std::string without_data(const std::string& wanted);
+
+/// EXPECT_THAT([&] { … }, ThrowsError("part", "another part"))
+template <typename... Parts>
+auto ThrowsError(const Parts&... parts) {
+  return ::testing::ThrowsMessage<Error>(::testing::AllOf(::testing::HasSubstr(parts)...));
+}
+
+}  // namespace descramble::test
