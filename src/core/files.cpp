@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -20,14 +21,28 @@ namespace descramble {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+void read_pieces(const fs::path& file, const std::function<void(std::string_view)>& take) {
+  errno = 0;
+  std::ifstream stream(file, std::ios::binary);
+  std::vector<char> buffer(1 << 20);
+  while (stream) {
+    stream.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
+    take({buffer.data(), static_cast<std::size_t>(stream.gcount())});
+  }
+  if (!stream.eof()) throw Error({"cannot read", file.string(), "a readable file", std::strerror(errno)});
+}
+
+}  // namespace
+
 std::string read_file(const fs::path& file) {
   std::error_code ignored;
   if (!fs::exists(file, ignored)) throw Error({"no such file", file.string()});
   if (fs::is_directory(file, ignored)) throw Error({"cannot read", file.string(), "a file", "a folder"});
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) throw Error({"cannot read", file.string(), "a readable file", std::strerror(errno)});
-  std::string bytes((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
-  if (stream.bad()) throw Error({"cannot read", file.string(), "a readable file", std::strerror(errno)});
+  std::string bytes;
+  if (const auto size = fs::file_size(file, ignored); !ignored) bytes.reserve(size);
+  read_pieces(file, [&bytes](std::string_view piece) { bytes += piece; });
   return bytes;
 }
 
@@ -35,12 +50,11 @@ void write_file(const fs::path& file, std::string_view bytes) {
   const auto fail = [&file]() -> Failure {
     return Failure({"cannot write", file.string(), "room and permission", std::strerror(errno)});
   };
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> stream(std::fopen(file.c_str(), "wb"),
-                                                               [](std::FILE*) { return 0; });
-  if (!stream) throw fail();
-  const bool written = std::fwrite(bytes.data(), 1, bytes.size(), stream.get()) == bytes.size();
+  std::FILE* stream = std::fopen(file.c_str(), "wb");
+  if (stream == nullptr) throw fail();
+  const bool written = std::fwrite(bytes.data(), 1, bytes.size(), stream) == bytes.size();
   const int kept = errno;
-  const bool closed = std::fclose(stream.get()) == 0;  // a full disk may show only here
+  const bool closed = std::fclose(stream) == 0;  // a full disk may show only here
   if (!written) errno = kept;
   if (!written || !closed) throw fail();
 }
@@ -68,14 +82,8 @@ class Sha256 {
 };
 
 std::string sha256_of_file(const fs::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) throw Error({"cannot read", file.string(), "a readable file", std::strerror(errno)});
   Sha256 hash;
-  std::vector<char> buffer(1 << 20);
-  while (stream) {
-    stream.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
-    hash.add({buffer.data(), static_cast<std::size_t>(stream.gcount())});
-  }
+  read_pieces(file, [&hash](std::string_view piece) { hash.add(piece); });
   return hash.hex();
 }
 
@@ -88,15 +96,19 @@ std::string sha256_of_bytes(std::string_view bytes) {
 }
 
 std::string sha256_of_path(const fs::path& path) {
-  if (!fs::is_directory(path)) return sha256_of_file(path);
-  std::vector<std::string> lines;
-  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(path)) {
-    if (!entry.is_regular_file()) continue;
-    lines.push_back(fs::relative(entry.path(), path).generic_string());
+  std::error_code code;
+  if (!fs::is_directory(path, code)) return sha256_of_file(path);
+  std::vector<std::string> names;
+  try {
+    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(path)) {
+      if (entry.is_regular_file()) names.push_back(entry.path().lexically_relative(path).generic_string());
+    }
+  } catch (const fs::filesystem_error& error) {
+    throw Error({"cannot read", error.path1().string(), "a readable folder", error.code().message()});
   }
-  std::sort(lines.begin(), lines.end());
+  std::sort(names.begin(), names.end());
   Sha256 hash;
-  for (const std::string& name : lines) hash.add(sha256_of_file(path / name) + "  " + name + "\n");
+  for (const std::string& name : names) hash.add(sha256_of_file(path / name) + "  " + name + "\n");
   return hash.hex();
 }
 
@@ -106,8 +118,12 @@ AtomicFolder::AtomicFolder(fs::path target, Options options) : options_(std::mov
   if (!target_.has_filename()) target_ = target_.parent_path();
   check_target();
   const fs::path parent = target_.parent_path();
+  for (fs::path missing = parent; !fs::exists(missing, code); missing = missing.parent_path()) {
+    made_.push_back(missing);
+  }
   fs::create_directories(parent, code);
   if (code) {
+    remove_made();
     throw Error({"cannot make the folder", parent.string(), "permission to write", code.message()});
   }
   for (int attempt = 0;; ++attempt) {
@@ -115,9 +131,24 @@ AtomicFolder::AtomicFolder(fs::path target, Options options) : options_(std::mov
     if (fs::create_directory(working_, code)) break;
     if (code) {
       working_.clear();
+      remove_made();
       throw Error({"cannot write into the folder", parent.string(), "permission to write", code.message()});
     }
   }
+}
+
+bool AtomicFolder::recognised(const fs::path& marker) const {
+  if (options_.is_ours == nullptr) return true;
+  try {
+    return options_.is_ours(marker);
+  } catch (const Error&) {  // not readable as what we write
+    return false;
+  }
+}
+
+void AtomicFolder::remove_made() const {
+  std::error_code ignored;
+  for (const fs::path& folder : made_) fs::remove(folder, ignored);  // innermost first, empty ones only
 }
 
 void AtomicFolder::check_target() const {
@@ -129,7 +160,7 @@ void AtomicFolder::check_target() const {
   }
   const fs::path marker = target_ / options_.marker;
   if (!fs::is_directory(status) || !fs::is_regular_file(marker, code) ||
-      (options_.is_ours != nullptr && !options_.is_ours(marker))) {
+      !recognised(marker)) {
     throw Error({"--force replaces only a folder that this program wrote", target_.string(),
                  "a folder holding our " + options_.marker,
                  fs::is_directory(status) ? "another folder" : "something that is not a folder"});
@@ -144,7 +175,8 @@ void AtomicFolder::commit() {
   std::error_code code;
   if (fs::exists(fs::symlink_status(target_, code))) {
     if (::renameat2(AT_FDCWD, working_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) != 0) {
-      throw fail();
+      if (errno != EINVAL && errno != ENOSYS) throw fail();
+      swap_in_steps();
     }
     committed_ = true;
     fs::remove_all(working_, code);  // now the old result
@@ -158,10 +190,27 @@ void AtomicFolder::commit() {
   }
 }
 
+/// What RENAME_EXCHANGE does, on a file system without it. At every moment one of the two is whole
+/// under a name of its own.
+void AtomicFolder::swap_in_steps() {
+  const fs::path aside = working_.string() + ".old";
+  const auto fail = [this]() -> Failure {
+    return Failure({"cannot put the result in place", target_.string(), "a rename", std::strerror(errno)});
+  };
+  if (::rename(target_.c_str(), aside.c_str()) != 0) throw fail();
+  if (::rename(working_.c_str(), target_.c_str()) != 0) {
+    const Failure failure = fail();
+    ::rename(aside.c_str(), target_.c_str());
+    throw failure;
+  }
+  working_ = aside;
+}
+
 AtomicFolder::~AtomicFolder() {
   if (committed_ || working_.empty()) return;
   std::error_code ignored;
   fs::remove_all(working_, ignored);
+  remove_made();
 }
 
 }  // namespace descramble

@@ -11,6 +11,7 @@ namespace {
 
 std::atomic<bool> requested{false};
 
+int scopes = 0;  // only the outermost scope installs handlers
 struct sigaction former_interrupt;
 struct sigaction former_terminate;
 
@@ -24,15 +25,18 @@ void on_signal(int number) {
 }  // namespace
 
 InterruptScope::InterruptScope() {
+  if (scopes++ > 0) return;
   clear_interrupt();
   struct sigaction action {};
   action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;  // writes under way are not cut short
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, &former_interrupt);
   sigaction(SIGTERM, &action, &former_terminate);
 }
 
 InterruptScope::~InterruptScope() {
+  if (--scopes > 0) return;
   sigaction(SIGINT, &former_interrupt, nullptr);
   sigaction(SIGTERM, &former_terminate, nullptr);
 }

@@ -1,7 +1,6 @@
 #include "descramble/core/json.h"
 
 #include <cmath>
-#include <set>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -16,6 +15,9 @@ using nlohmann::json;
 
 namespace {
 
+// A config needs a handful of levels; without a limit a file of brackets would exhaust the stack.
+constexpr std::size_t most_levels = 200;
+
 /// Builds a document from nlohmann's SAX events, refusing duplicate keys.
 class StrictBuilder : public nlohmann::json_sax<json> {
  public:
@@ -27,12 +29,7 @@ class StrictBuilder : public nlohmann::json_sax<json> {
   bool boolean(bool value) override { return put(value); }
   bool number_integer(number_integer_t value) override { return put(value); }
   bool number_unsigned(number_unsigned_t value) override { return put(value); }
-  bool number_float(number_float_t value, const string_t& text) override {
-    if (!std::isfinite(value)) {
-      throw Error({"number out of range", source_ + " " + pointer(), "a finite number", text});
-    }
-    return put(value);
-  }
+  bool number_float(number_float_t value, const string_t&) override { return put(value); }
   bool string(string_t& value) override { return put(value); }
   bool binary(binary_t&) override { return false; }
   bool start_object(std::size_t) override { return open(json::object()); }
@@ -52,7 +49,9 @@ class StrictBuilder : public nlohmann::json_sax<json> {
     // "[json.exception.parse_error.101] parse error at line 3, column 5: syntax error …"
     std::string text = error.what();
     if (const auto close = text.find("] "); close != std::string::npos) text.erase(0, close + 2);
-    throw Error({"not valid JSON", fmt::format("{}, byte {}", source_, position), "", text});
+    const std::string inside = pointer();
+    throw Error({"not valid JSON",
+                 fmt::format("{}{}, byte {}", source_, inside.empty() ? "" : " in " + inside, position), "", text});
   }
 
  private:
@@ -80,6 +79,9 @@ class StrictBuilder : public nlohmann::json_sax<json> {
     return true;
   }
   bool open(json value) {
+    if (stack_.size() == most_levels) {
+      throw Error({"JSON nested too deeply", source_, fmt::format("at most {} levels", most_levels), "more"});
+    }
     if (!stack_.empty()) names_.push_back(place());
     stack_.push_back(insert(std::move(value)));
     return true;
@@ -125,14 +127,27 @@ json read_json(const std::filesystem::path& file) {
 
 std::string write_json(const json& value, const std::string& source) {
   require_finite(value, "", source);
-  return value.dump(2) + "\n";
+  try {
+    return value.dump(2) + "\n";
+  } catch (const json::exception& error) {  // text that is not UTF-8
+    throw Failure({"cannot write as JSON", source, "UTF-8 text", first_line(error.what())});
+  }
 }
 
 std::string describe(const json& value) {
-  if (value.is_object()) return value.contains("kind") ? "an object of kind " + value["kind"].dump() : "an object";
+  if (value.is_object()) {
+    const auto kind = value.find("kind");
+    return kind != value.end() && kind->is_string() ? "an object of kind " + describe(*kind) : "an object";
+  }
   if (value.is_array()) return fmt::format("a list of {}", value.size());
-  if (value.is_string()) return value.dump();
-  return value.dump();
+  std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
+  constexpr std::size_t most = 80;
+  if (text.size() > most) {
+    std::size_t end = most;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // not inside a character
+    text = text.substr(0, end) + "...";
+  }
+  return text;
 }
 
 void set_by_pointer(json& document, std::string_view assignment) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -88,6 +89,17 @@ namespace {
   throw Error({"wrong value for '" + field.name + "'", pointer, type_text(field), describe(value)});
 }
 
+/// Whether a JSON integer fits std::int64_t.
+bool fits_integer(const json& value) {
+  return value.is_number_integer() &&
+         (!value.is_number_unsigned() || value.get<std::uint64_t>() <= static_cast<std::uint64_t>(INT64_MAX));
+}
+
+/// JSON that C++ made holds 5 as a signed number.
+bool is_non_negative(const json& value) {
+  return value.is_number_unsigned() || (value.is_number_integer() && value.get<std::int64_t>() >= 0);
+}
+
 void check_limits(const Field& field, const json& value, const std::string& pointer, const json& whole) {
   const double number = value.get<double>();
   const bool low = field.minimum && (number < *field.minimum || (field.above_minimum && number <= *field.minimum));
@@ -128,11 +140,10 @@ json resolve_value(const Field& field, const json& value, const std::string& poi
       return value;
     case FieldType::boolean: require(value.is_boolean()); return value;
     case FieldType::integer:
-      require(value.is_number_integer());
-      require(!value.is_number_unsigned() || value.get<std::uint64_t>() <= INT64_MAX);
+      require(fits_integer(value));
       check_limits(field, value, pointer, value);
       return value;
-    case FieldType::unsigned_integer: require(value.is_number_unsigned()); return value;
+    case FieldType::unsigned_integer: require(is_non_negative(value)); return value;
     case FieldType::number:
       require(value.is_number());
       check_limits(field, value, pointer, value);
@@ -153,13 +164,13 @@ json resolve_value(const Field& field, const json& value, const std::string& poi
       require(value.is_array());
       for (std::size_t i = 0; i < value.size(); ++i) {
         const std::string place = join_pointer(pointer, std::to_string(i));
-        const bool fits = field.type == FieldType::integers ? value[i].is_number_integer() : value[i].is_number();
+        const bool fits = field.type == FieldType::integers ? fits_integer(value[i]) : value[i].is_number();
         if (!fits) mismatch(field, value[i], place);
         check_limits(field, value[i], place, value[i]);
       }
       return value;
     case FieldType::index_or_key:
-      require(value.is_string() || value.is_number_unsigned());
+      require(value.is_string() || (is_non_negative(value) && fits_integer(value)));
       return value;
     case FieldType::kind: return resolve_kind(field.family(), value, pointer);
     case FieldType::kinds: {
@@ -173,7 +184,7 @@ json resolve_value(const Field& field, const json& value, const std::string& poi
     case FieldType::kind_or_integers:
       if (value.is_object()) return resolve_kind(field.family(), value, pointer);
       require(value.is_array());
-      for (const json& item : value) require(item.is_number_integer() && item.get<std::int64_t>() >= 1);
+      for (const json& item : value) require(fits_integer(item) && item.get<std::int64_t>() >= 1);
       return value;
     case FieldType::kind_or_split:
       require(value.is_object());

@@ -37,6 +37,7 @@ std::int64_t RandomStream::below(std::int64_t n) {
 }
 
 std::vector<std::int64_t> RandomStream::permutation(std::int64_t n) {
+  if (n < 0) throw Error({"RandomStream::permutation", "", "n >= 0", std::to_string(n)});
   std::vector<std::int64_t> order(static_cast<std::size_t>(n));
   std::iota(order.begin(), order.end(), std::int64_t{0});
   for (std::int64_t i = n - 1; i > 0; --i) {

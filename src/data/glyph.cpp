@@ -12,17 +12,17 @@ namespace {
 constexpr double pixels_per_unit = 9.5;  // a digit is 19 pixels high
 constexpr double rotation = 0.12;        // radians
 constexpr double shear = 0.15;
-constexpr double log_scale = 0.08;    // of each axis
-constexpr double translation = 1.4;   // pixels
-constexpr double field = 0.08;        // of each node of the field, in design units
-constexpr double pen_radius = 1.6;    // pixels, half the width of a line
+constexpr double log_scale = 0.08;   // of each axis
+constexpr double translation = 1.4;  // pixels
+constexpr double field = 0.08;       // of each node of the field, in design units
+constexpr double pen_radius = 1.6;   // pixels, half the width of a line
 constexpr double log_radius = 0.18;
-constexpr double faintest = 0.65;     // intensity is uniform between this and 1
-constexpr double pen_edge = 1.8;      // pixels over which a line fades out
+constexpr double faintest = 0.65;  // intensity is uniform between this and 1
+constexpr double pen_edge = 1.8;   // pixels over which a line fades out
 constexpr int most_specks = 3;
 
-/// A smooth map of the plane: a cubic Bézier patch over the design square whose 4 × 4 nodes are moved
-/// at random. Points that coincide stay together, so strokes that meet still meet.
+/// A smooth map of the plane: a cubic Bézier patch over the design square whose 4 × 4 nodes are
+/// moved at random. Points that coincide stay together, so strokes that meet still meet.
 class RandomField {
  public:
   RandomField(double size, RandomStream& random) {
@@ -64,7 +64,8 @@ class RandomPlacement {
     yx_ = s * wide;
     yy_ = -s * slant * high + c * high;
     const double middle = (glyph_side - 1) / 2.0;
-    shift_ = {middle + distortion * translation * random.normal(), middle + distortion * translation * random.normal()};
+    shift_ = {middle + distortion * translation * random.normal(),
+              middle + distortion * translation * random.normal()};
   }
   PenPoint operator()(PenPoint p) const {
     return {xx_ * p.x + xy_ * p.y + shift_.x, yx_ * p.x + yy_ * p.y + shift_.y};
@@ -82,9 +83,11 @@ class Sheet {
 
   void line(PenPoint a, PenPoint b) {
     const int left = std::max(0, static_cast<int>(std::ceil(std::min(a.x, b.x) - reach_)));
-    const int right = std::min(glyph_side - 1, static_cast<int>(std::floor(std::max(a.x, b.x) + reach_)));
+    const int right =
+        std::min(glyph_side - 1, static_cast<int>(std::floor(std::max(a.x, b.x) + reach_)));
     const int top = std::max(0, static_cast<int>(std::ceil(std::min(a.y, b.y) - reach_)));
-    const int bottom = std::min(glyph_side - 1, static_cast<int>(std::floor(std::max(a.y, b.y) + reach_)));
+    const int bottom =
+        std::min(glyph_side - 1, static_cast<int>(std::floor(std::max(a.y, b.y) + reach_)));
     const auto dx = static_cast<float>(b.x - a.x);
     const auto dy = static_cast<float>(b.y - a.y);
     const float inverse = 1.0F / std::max(dx * dx + dy * dy, 1e-12F);
@@ -114,7 +117,8 @@ class Sheet {
       for (int piece = 1; piece <= pieces; ++piece) {
         const double t = static_cast<double>(piece) / pieces;
         const auto at = [t](double p, double q, double r, double s) {
-          return q + 0.5 * t * (r - p + t * (2 * p - 5 * q + 4 * r - s + t * (3 * (q - r) + s - p)));
+          return q +
+                 0.5 * t * (r - p + t * (2 * p - 5 * q + 4 * r - s + t * (3 * (q - r) + s - p)));
         };
         const PenPoint to{at(a.x, b.x, c.x, d.x), at(a.y, b.y, c.y, d.y)};
         line(from, to);
@@ -143,7 +147,8 @@ class Sheet {
 
 void draw_glyph(int digit, const GlyphStyle& style, RandomStream& random, float* pixels) {
   const std::vector<GlyphForm>& forms = glyph_forms(digit);
-  const GlyphForm& form = forms[static_cast<std::size_t>(random.below(static_cast<std::int64_t>(forms.size())))];
+  const GlyphForm& form =
+      forms[static_cast<std::size_t>(random.below(static_cast<std::int64_t>(forms.size())))];
   const RandomPlacement place(style.distortion, random);
   const RandomField bend(style.distortion * field, random);
   const double radius = pen_radius * std::exp(style.distortion * log_radius * random.normal());
@@ -159,7 +164,8 @@ void draw_glyph(int digit, const GlyphStyle& style, RandomStream& random, float*
       for (std::size_t i = 1; i < stroke.points.size(); ++i) {
         const PenPoint a = stroke.points[i - 1];
         const PenPoint b = stroke.points[i];
-        for (const double t : {0.25, 0.5, 0.75, 1.0}) points.push_back({a.x + t * (b.x - a.x), a.y + t * (b.y - a.y)});
+        for (const double t : {0.25, 0.5, 0.75, 1.0})
+          points.push_back({a.x + t * (b.x - a.x), a.y + t * (b.y - a.y)});
       }
     }
     for (PenPoint& point : points) point = place(bend(point));
@@ -176,12 +182,14 @@ void draw_glyph(int digit, const GlyphStyle& style, RandomStream& random, float*
     Sheet dots(speck_radius + pen_edge);
     for (std::int64_t i = 0; i < specks; ++i) {
       const PenPoint spot{random.uniform(0, glyph_side - 1), random.uniform(0, glyph_side - 1)};
-      dots.line(spot, {spot.x + style.distortion * random.normal(), spot.y + style.distortion * random.normal()});
+      dots.line(spot, {spot.x + style.distortion * random.normal(),
+                       spot.y + style.distortion * random.normal()});
     }
     dots.ink(speck_radius, pen_edge, random.uniform(0.3, 0.9), pixels);
   }
   for (int i = 0; i < glyph_side * glyph_side; ++i) {
-    pixels[i] = std::clamp(pixels[i] + static_cast<float>(style.noise * random.normal()), 0.0F, 1.0F);
+    pixels[i] =
+        std::clamp(pixels[i] + static_cast<float>(style.noise * random.normal()), 0.0F, 1.0F);
   }
 }
 

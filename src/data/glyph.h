@@ -10,8 +10,8 @@ namespace descramble {
 /// Side of a drawn glyph in pixels.
 inline constexpr int glyph_side = 28;
 
-/// A point of the plane that glyphs are designed in: x to the right, y down, the digit's body within
-/// [−0.6, 0.6] × [−1, 1].
+/// A point of the plane that glyphs are designed in: x to the right, y down, the digit's body
+/// within [−0.6, 0.6] × [−1, 1].
 struct PenPoint {
   double x = 0;
   double y = 0;
@@ -35,9 +35,9 @@ struct GlyphStyle {
   double distortion = 1;  ///< multiplies every random change of shape, place and thickness
 };
 
-/// Draws `digit` into glyph_side² pixels in [0, 1], row by row: a random form of it, its points moved
-/// by a smooth random field and a random affine map, drawn with a pen of random width and intensity;
-/// then specks and noise.
+/// Draws `digit` into glyph_side² pixels in [0, 1], row by row: a random form of it, its points
+/// moved by a smooth random field and a random affine map, drawn with a pen of random width and
+/// intensity; then specks and noise.
 void draw_glyph(int digit, const GlyphStyle& style, RandomStream& random, float* pixels);
 
 }  // namespace descramble

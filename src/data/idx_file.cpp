@@ -1,7 +1,5 @@
 #include "data/idx_file.h"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -13,6 +11,7 @@
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <zlib.h>
 
 #include "descramble/core/error.h"
 #include "descramble/core/files.h"
@@ -54,7 +53,9 @@ class Reader {
   }
 
   /// More bytes than these cannot come out of this file: deflate shrinks at most 1032 times.
-  double most_bytes() const { return static_cast<double>(size_) * (gzdirect(stream_.get()) != 0 ? 1 : 1032); }
+  double most_bytes() const {
+    return static_cast<double>(size_) * (gzdirect(stream_.get()) != 0 ? 1 : 1032);
+  }
 
  private:
   /// zlib reports a truncated gzip stream beside the bytes it could still read.
@@ -62,7 +63,8 @@ class Reader {
     int code = Z_OK;
     const char* message = gzerror(stream_.get(), &code);
     if (got >= 0 && code != Z_BUF_ERROR) return;
-    if (code == Z_ERRNO) throw Error({"cannot read", path_, "a readable file", std::strerror(errno)});
+    if (code == Z_ERRNO)
+      throw Error({"cannot read", path_, "a readable file", std::strerror(errno)});
     std::string found(message);
     if (found.starts_with(path_ + ": ")) found.erase(0, path_.size() + 2);
     throw Error({"damaged gzip file", path_, "a whole gzip stream", found});
@@ -82,14 +84,16 @@ std::vector<std::int64_t> read_dimensions(Reader& reader) {
     throw Error({"not an IDX file", reader.path(), "a header of at least 8 bytes", "fewer"});
   }
   if (magic[0] != 0 || magic[1] != 0 || magic[2] != unsigned_byte || magic[3] == 0) {
-    throw Error({"not an IDX file of unsigned bytes", reader.path(), "it to begin with 00 00 08 and a number of dimensions",
+    throw Error({"not an IDX file of unsigned bytes", reader.path(),
+                 "it to begin with 00 00 08 and a number of dimensions",
                  fmt::format("{:02x}", fmt::join(magic, " "))});
   }
   std::vector<std::int64_t> dimensions;
   for (unsigned i = 0; i < magic[3]; ++i) {
     std::array<unsigned char, 4> bytes{};
     if (reader.read(bytes.data(), bytes.size()) < bytes.size()) {
-      throw Error({"truncated IDX file", reader.path(), fmt::format("{} dimensions in the header", magic[3]), std::to_string(i)});
+      throw Error({"truncated IDX file", reader.path(),
+                   fmt::format("{} dimensions in the header", magic[3]), std::to_string(i)});
     }
     std::int64_t size = 0;
     for (const unsigned char byte : bytes) size = size << 8 | byte;
@@ -104,13 +108,17 @@ at::Tensor read_idx(const fs::path& file) {
   Reader reader(file);
   const std::vector<std::int64_t> dimensions = read_dimensions(reader);
   const std::string shape = fmt::format("{}", fmt::join(dimensions, " x "));
-  if (dimensions[0] == 0) throw Error({"no samples in the file", reader.path(), "at least one", shape});
+  if (dimensions[0] == 0)
+    throw Error({"no samples in the file", reader.path(), "at least one", shape});
   double expected = 1;
   for (const std::int64_t size : dimensions) expected *= static_cast<double>(size);
-  if (expected == 0) throw Error({"empty samples in the file", reader.path(), "no dimension of 0", shape});
-  const std::string whole = fmt::format("{:.0f} bytes behind the header, as {} says", expected, shape);
+  if (expected == 0)
+    throw Error({"empty samples in the file", reader.path(), "no dimension of 0", shape});
+  const std::string whole =
+      fmt::format("{:.0f} bytes behind the header, as {} says", expected, shape);
   // Asked before memory is taken, so that a damaged header cannot ask for any amount of it.
-  if (expected > reader.most_bytes()) throw Error({"truncated IDX file", reader.path(), whole, "fewer"});
+  if (expected > reader.most_bytes())
+    throw Error({"truncated IDX file", reader.path(), whole, "fewer"});
 
   at::Tensor values = at::empty(dimensions, at::kByte);
   const auto count = static_cast<std::size_t>(values.numel());
@@ -131,7 +139,8 @@ void write_idx_file(const at::Tensor& values, const fs::path& file) {
   for (const std::int64_t size : source.sizes()) {
     for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(size >> shift & 0xff);
   }
-  bytes.append(reinterpret_cast<const char*>(source.data_ptr<std::uint8_t>()), static_cast<std::size_t>(source.numel()));
+  bytes.append(reinterpret_cast<const char*>(source.data_ptr<std::uint8_t>()),
+               static_cast<std::size_t>(source.numel()));
   write_file(file, bytes);
 }
 

@@ -7,7 +7,9 @@
 
 namespace descramble {
 
-std::string size_text(const Image& image) { return fmt::format("{} high, {} wide", image.height, image.width); }
+std::string size_text(const Image& image) {
+  return fmt::format("{} high, {} wide", image.height, image.width);
+}
 
 namespace {
 
@@ -44,11 +46,13 @@ std::vector<Window> windows(std::int64_t from, std::int64_t to) {
 }
 
 std::uint8_t rounded(std::int32_t sum) {
-  return static_cast<std::uint8_t>(std::clamp((sum + (1 << (weight_bits - 1))) >> weight_bits, 0, 255));
+  return static_cast<std::uint8_t>(
+      std::clamp((sum + (1 << (weight_bits - 1))) >> weight_bits, 0, 255));
 }
 
 Image resize_width(const Image& image, std::int64_t width) {
-  Image result{image.height, width, std::vector<std::uint8_t>(static_cast<std::size_t>(image.height * width * 3))};
+  Image result{image.height, width,
+               std::vector<std::uint8_t>(static_cast<std::size_t>(image.height * width * 3))};
   const std::vector<Window> columns = windows(image.width, width);
   std::uint8_t* out = result.pixels.data();
   for (std::int64_t y = 0; y < image.height; ++y) {
@@ -73,7 +77,8 @@ Image resize_width(const Image& image, std::int64_t width) {
 }
 
 Image resize_height(const Image& image, std::int64_t height) {
-  Image result{height, image.width, std::vector<std::uint8_t>(static_cast<std::size_t>(height * image.width * 3))};
+  Image result{height, image.width,
+               std::vector<std::uint8_t>(static_cast<std::size_t>(height * image.width * 3))};
   const auto stride = static_cast<std::size_t>(image.width * 3);
   std::vector<std::int32_t> sums(stride);
   std::uint8_t* out = result.pixels.data();
@@ -94,7 +99,8 @@ Image resize_height(const Image& image, std::int64_t height) {
 Image resize_shorter_side(const Image& image, std::int64_t size) {
   const std::int64_t shorter = std::min(image.height, image.width);
   const std::int64_t longer = std::max(image.height, image.width);
-  const auto other = static_cast<std::int64_t>(static_cast<double>(size * longer) / static_cast<double>(shorter));
+  const auto other =
+      static_cast<std::int64_t>(static_cast<double>(size * longer) / static_cast<double>(shorter));
   const std::int64_t width = image.width <= image.height ? size : other;
   const std::int64_t height = image.width <= image.height ? other : size;
   Image result = width == image.width ? image : resize_width(image, width);

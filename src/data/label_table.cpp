@@ -48,7 +48,8 @@ std::vector<LabelledFile> read_label_table(const std::filesystem::path& table) {
     rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
     if (line.ends_with('\r')) line.remove_suffix(1);
     const auto wrong = [&](const std::string& expected, std::string_view found) {
-      return Error({"wrong line in the table of labels", fmt::format("{}:{}", table.string(), number), expected,
+      return Error({"wrong line in the table of labels",
+                    fmt::format("{}:{}", table.string(), number), expected,
                     fmt::format("'{}'", found.substr(0, 80))});
     };
     if (number == 1) {
@@ -57,7 +58,8 @@ std::vector<LabelledFile> read_label_table(const std::filesystem::path& table) {
     }
     if (line.empty()) continue;
     const std::optional<std::vector<std::string>> fields = split(line);
-    if (!fields || fields->size() != 2 || fields->front().empty()) throw wrong("a file and a label", line);
+    if (!fields || fields->size() != 2 || fields->front().empty())
+      throw wrong("a file and a label", line);
     const std::string& text = fields->back();
     std::int64_t label = -1;
     const auto [stop, code] = std::from_chars(text.data(), text.data() + text.size(), label);

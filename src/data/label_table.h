@@ -14,7 +14,8 @@ struct LabelledFile {
   std::int64_t line = 0;  ///< counted from 1
 };
 
-/// Reads a CSV file with the header `file,label`: names, which may stand in double quotes, and integers
+/// Reads a CSV file with the header `file,label`: names, which may stand in double quotes, and
+/// integers
 /// >= 0. Blank lines are passed over.
 /// @throws Error naming file and line
 std::vector<LabelledFile> read_label_table(const std::filesystem::path& table);

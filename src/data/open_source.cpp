@@ -63,13 +63,15 @@ class PreparedSet : public DataSet {
 };
 
 /// `numbers` as a tensor that broadcasts over the dimensions behind the first of a sample.
-at::Tensor by_channel(const std::vector<double>& numbers, const Shape& sample, const std::string& pointer) {
+at::Tensor by_channel(const std::vector<double>& numbers, const Shape& sample,
+                      const std::string& pointer) {
   const auto count = static_cast<std::int64_t>(numbers.size());
   const std::int64_t channels = sample.empty() ? 1 : sample.front();
   if (count != 1 && count != channels) {
     throw Error({"wrong number of values", pointer,
                  channels == 1 ? "1 number"
-                               : fmt::format("1 number or {}, one for each channel of [{}]", channels, fmt::join(sample, ", ")),
+                               : fmt::format("1 number or {}, one for each channel of [{}]",
+                                             channels, fmt::join(sample, ", ")),
                  fmt::format("{} numbers", count)});
   }
   Shape shape(std::max<std::size_t>(sample.size(), 1), 1);
@@ -81,12 +83,14 @@ at::Tensor by_channel(const std::vector<double>& numbers, const Shape& sample, c
 
 Preparation prepare(const DataSet& source, const json& resolved, const std::string& pointer) {
   Preparation result{.size = source.size()};
-  if (result.size < 1) throw Error({"the data set is empty", pointer, "at least one sample", "none"});
+  if (result.size < 1)
+    throw Error({"the data set is empty", pointer, "at least one sample", "none"});
   if (!resolved.at("limit").is_null()) {
     result.size = std::min(result.size, resolved.at("limit").get<std::int64_t>());
   }
   result.scale = resolved.at("scale");
-  if (result.scale == 0) throw Error({"scale", join_pointer(pointer, "scale"), "a number other than 0", "0"});
+  if (result.scale == 0)
+    throw Error({"scale", join_pointer(pointer, "scale"), "a number other than 0", "0"});
 
   const bool shaped = !resolved.at("shape").is_null();
   const bool centred = !resolved.at("mean").is_null();
@@ -102,12 +106,14 @@ Preparation prepare(const DataSet& source, const json& resolved, const std::stri
       const Shape shape = resolved.at("shape");
       if (product(shape) != product(sample)) {
         throw Error({"the samples do not fit the shape", join_pointer(pointer, "shape"),
-                     fmt::format("{} numbers, a sample being [{}]", product(sample), fmt::join(sample, ", ")),
+                     fmt::format("{} numbers, a sample being [{}]", product(sample),
+                                 fmt::join(sample, ", ")),
                      fmt::format("[{}], {} numbers", fmt::join(shape, ", "), product(shape))});
       }
       result.shape = sample = shape;
     }
-    if (centred) result.mean = by_channel(resolved.at("mean"), sample, join_pointer(pointer, "mean"));
+    if (centred)
+      result.mean = by_channel(resolved.at("mean"), sample, join_pointer(pointer, "mean"));
     if (divided) result.std = by_channel(resolved.at("std"), sample, join_pointer(pointer, "std"));
   }
   return result;
@@ -120,7 +126,8 @@ Source open_source(const json& resolved, const DataContext& context) {
     if (kind.info.name != resolved.at("kind")) continue;
     std::shared_ptr<const DataSet> data = kind.open(resolved, context);
     Preparation preparation = prepare(*data, resolved, context.pointer);
-    return {std::make_shared<PreparedSet>(std::move(data), std::move(preparation)), resolved.at("batch_size")};
+    return {std::make_shared<PreparedSet>(std::move(data), std::move(preparation)),
+            resolved.at("batch_size")};
   }
   throw Error({"unknown kind", join_pointer(context.pointer, "kind"),
                "one of " + quoted_list(source_family().names()), resolved.at("kind").dump()});

@@ -1,11 +1,10 @@
-#include <zlib.h>
-
 #include <cstring>
 #include <limits>
 #include <memory>
 #include <string_view>
 
 #include <fmt/format.h>
+#include <zlib.h>
 
 #include "data/image.h"
 #include "descramble/core/error.h"
@@ -43,12 +42,13 @@ constexpr auto png_signature = "\x89PNG\r\n\x1a\n"sv;
 
 std::uint32_t big_endian(std::string_view bytes, std::size_t at, std::size_t count) {
   std::uint32_t value = 0;
-  for (std::size_t i = at; i < at + count; ++i) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  for (std::size_t i = at; i < at + count; ++i)
+    value = value << 8 | static_cast<unsigned char>(bytes[i]);
   return value;
 }
 
-/// What is wrong with a JPEG stream; empty if it has a picture and an end. The decoder fills the rest of
-/// a truncated picture with grey and says nothing.
+/// What is wrong with a JPEG stream; empty if it has a picture and an end. The decoder fills the
+/// rest of a truncated picture with grey and says nothing.
 std::string jpeg_defect(std::string_view bytes) {
   const auto byte = [bytes](std::size_t at) { return static_cast<unsigned char>(bytes[at]); };
   constexpr unsigned char end_of_image = 0xd9;
@@ -86,7 +86,8 @@ std::string png_defect(std::string_view bytes) {
     if (length > bytes.size() - at - 12) break;
     const std::string_view chunk = bytes.substr(at + 4, 4 + length);
     const auto* data = reinterpret_cast<const unsigned char*>(chunk.data());
-    if (crc32(0, data, static_cast<unsigned>(chunk.size())) != big_endian(bytes, at + 8 + length, 4)) {
+    if (crc32(0, data, static_cast<unsigned>(chunk.size())) !=
+        big_endian(bytes, at + 8 + length, 4)) {
       return fmt::format("a wrong checksum {} bytes into the PNG", at);
     }
     if (chunk.starts_with("IEND")) return "";
@@ -112,15 +113,16 @@ Image read_image(const std::filesystem::path& file) {
   } else {
     defect = "neither";
   }
-  if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) defect = "a file above 2 GiB";
+  if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
+    defect = "a file above 2 GiB";
   if (!defect.empty()) throw broken(defect);
 
   int width = 0;
   int height = 0;
   int channels = 0;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
-      stbi_load_from_memory(reinterpret_cast<const stbi_uc*>(bytes.data()), static_cast<int>(bytes.size()), &width,
-                            &height, &channels, 3),
+      stbi_load_from_memory(reinterpret_cast<const stbi_uc*>(bytes.data()),
+                            static_cast<int>(bytes.size()), &width, &height, &channels, 3),
       stbi_image_free);
   if (!pixels) throw broken(stbi_failure_reason());
   const std::int64_t count = std::int64_t{3} * width * height;

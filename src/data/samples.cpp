@@ -17,7 +17,8 @@ namespace descramble {
 void check_indices(const std::vector<std::int64_t>& indices, std::int64_t size) {
   for (const std::int64_t index : indices) {
     if (index < 0 || index >= size) {
-      throw Error({"no such sample", "", fmt::format("an index from 0 to {}", size - 1), std::to_string(index)});
+      throw Error({"no such sample", "", fmt::format("an index from 0 to {}", size - 1),
+                   std::to_string(index)});
     }
   }
 }
@@ -28,7 +29,8 @@ at::Tensor int64_tensor(const std::vector<std::int64_t>& values) {
   return result;
 }
 
-void for_each_sample(std::int64_t count, std::int64_t grain, const std::function<void(std::int64_t)>& work) {
+void for_each_sample(std::int64_t count, std::int64_t grain,
+                     const std::function<void(std::int64_t)>& work) {
   std::atomic<std::int64_t> next{0};
   std::atomic<bool> failed{false};
   std::mutex mutex;
@@ -54,7 +56,8 @@ void for_each_sample(std::int64_t count, std::int64_t grain, const std::function
       if (begin + grain >= count) break;
     }
   };
-  const std::int64_t threads = std::min<std::int64_t>(at::get_num_threads(), (count + grain - 1) / grain);
+  const std::int64_t threads =
+      std::min<std::int64_t>(at::get_num_threads(), (count + grain - 1) / grain);
   {
     std::vector<std::jthread> pool;
     for (std::int64_t i = 1; i < threads; ++i) pool.emplace_back(run);

@@ -5,6 +5,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/abs.h>
 #include <ATen/ops/linalg_eigh.h>
+#include <ATen/ops/linalg_eigvalsh.h>
 #include <ATen/ops/linalg_slogdet.h>
 #include <ATen/ops/linalg_svd.h>
 #include <ATen/ops/matmul.h>
@@ -51,6 +52,16 @@ at::Tensor Smoothness::gradient(const at::Tensor& rotation) const {
   require_rotation_size(rotation, dimension());
   const at::Tensor rows = spectrum_.vectors.t().matmul(rotation.to(at::kDouble));
   return 2 * spectrum_.vectors.matmul(spectrum_.values.unsqueeze(1) * rows).matmul(moment_);
+}
+
+std::optional<double> Smoothness::optimum() const {
+  const at::Tensor eigenvalues = at::linalg_eigvalsh(moment_).flip(0);
+  return spectrum_.values.dot(eigenvalues).item<double>();
+}
+
+std::optional<ExactPoint> Smoothness::solve_exactly() const {
+  ExactSmoothness exact = minimise_smoothness_exactly(*this);
+  return ExactPoint{std::move(exact.rotation), exact.degenerate};
 }
 
 namespace {

@@ -226,6 +226,7 @@ std::vector<TapReading> read_taps(const Model& model, const std::vector<c10::IVa
   std::vector<Watch> watches;
   for (std::size_t i = 0; i < readings.size(); ++i) {
     watches.push_back(tapped.observe(readings[i].point.name, [&readings, i](const at::Tensor& value) {
+      readings[i].sizes = value.sizes().vec();
       readings[i].shape = value.dim() == 0 ? "scalar" : fmt::format("{}", fmt::join(value.sizes(), "x"));
       readings[i].dtype = dtype_name(value.scalar_type());
       ++readings[i].fired;

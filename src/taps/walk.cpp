@@ -236,7 +236,8 @@ class Walk {
     }
     const std::string base = method == "forward" ? path->second : join_path(path->second, method);
     const std::string name = unique(base, method == "forward");
-    const MetPoint met = met_at(call, frame, {name, "module", class_name(self->type())});
+    MetPoint met = met_at(call, frame, {name, "module", class_name(self->type())});
+    if (method == "forward") met.callee = path->second;
     argument_point(call, met);
     if (!known) {
       // Called through an interface: what runs is unknown here, so only the result is a point.
@@ -287,6 +288,16 @@ class Walk {
 };
 
 }  // namespace
+
+std::string attribute_path(const Value* value, const Value* self) {
+  std::string path;
+  while (value->node()->kind() == prim::GetAttr) {
+    const std::string& name = value->node()->s(attr::name);
+    path = path.empty() ? name : name + "." + path;
+    value = value->node()->input();
+  }
+  return value == self ? path : "";
+}
 
 std::vector<Node*> numbered_nodes(Block* block) {
   std::vector<Node*> nodes;

@@ -25,6 +25,7 @@ struct MetPoint {
   TapPoint point{};
   /// From the model's forward down to the call or operation; empty for `input` and `output`.
   std::vector<CallSite> chain{};
+  std::string callee{};       ///< path of the module that is called; empty for operations
   bool is_argument = false;   ///< NAME.input: the call's argument rather than its result
   std::int64_t argument = 0;  ///< which argument of the call, or which input of the model
 };
@@ -35,6 +36,9 @@ using PointVisitor = std::function<torch::jit::Value*(const MetPoint&, torch::ji
 /// Copies the graph of `forward`, inlines every call by hand (the module path of each is spelled by its
 /// GetAttr chain), and lets `visit` see every point in the order in which values come into being.
 std::shared_ptr<torch::jit::Graph> walk_forward(const torch::jit::Module& module, const PointVisitor& visit);
+
+/// The path that a value's GetAttr chain from `self` spells ("fc1.weight"); empty where it is none.
+std::string attribute_path(const torch::jit::Value* value, const torch::jit::Value* self);
 
 /// Nodes of a graph in the depth-first order that CallSite::node counts in.
 std::vector<torch::jit::Node*> numbered_nodes(torch::jit::Block* block);

@@ -20,7 +20,8 @@ Source glyphs(const json& fields, std::uint64_t seed = 1, const std::string& spl
   return open(value, {.seed = seed, .split = split});
 }
 
-at::Tensor pictures(const json& fields, std::uint64_t seed = 1, const std::string& split = "train") {
+at::Tensor pictures(const json& fields, std::uint64_t seed = 1,
+                    const std::string& split = "train") {
   const Source source = glyphs(fields, seed, split);
   return source.data->slice(0, source.data->size()).inputs.at(0);
 }
@@ -51,7 +52,8 @@ TEST(Glyphs, SampleDoesNotDependOnTheCount) {
 TEST(Glyphs, SeedAndSplitMakeOtherOnes) {
   const at::Tensor some = pictures({{"count", 50}});
   EXPECT_TRUE(bit_equal(some, pictures({{"count", 50}})));
-  for (const at::Tensor& other : {pictures({{"count", 50}}, 2), pictures({{"count", 50}}, 1, "test")}) {
+  for (const at::Tensor& other :
+       {pictures({{"count", 50}}, 2), pictures({{"count", 50}}, 1, "test")}) {
     for (std::int64_t i = 0; i < 50; ++i) {
       for (std::int64_t j = 0; j < 50; ++j) ASSERT_GT(max_difference(some[i], other[j]), 0.05);
     }
@@ -83,7 +85,11 @@ TEST(Glyphs, NoiseHasTheWidthAskedFor) {
 TEST(Glyphs, RefuseImpossibleValues) {
   EXPECT_THAT([] { glyphs({{"count", 0}}); }, ThrowsError("/data/count", ">= 1", "found 0"));
   EXPECT_THAT([] { glyphs({{"noise", -0.1}}); }, ThrowsError("/data/noise", ">= 0", "-0.1"));
-  EXPECT_THAT([] { glyphs({{"distortion", 100}}); }, ThrowsError("/data/distortion", "<= 5", "100"));
+  EXPECT_THAT(
+      [] {
+        glyphs({{"distortion", 100}});
+      },
+      ThrowsError("/data/distortion", "<= 5", "100"));
 }
 
 TEST(Glyphs, WildOnesAreStillPictures) {
@@ -97,7 +103,8 @@ TEST(Glyphs, SoftmaxRegressionLearnsMostOfThem) {
   const Batch test = glyphs({{"count", 2000}}, 1, "test").data->slice(0, 2000);
   const at::Tensor mean = train.inputs[0].reshape({6000, 784}).mean(0);
   const at::Tensor x = train.inputs[0].reshape({6000, 784}).sub(mean);
-  const at::Tensor target = at::zeros({6000, 10}, at::kFloat).scatter_(1, train.labels.unsqueeze(1), 1.0);
+  const at::Tensor target =
+      at::zeros({6000, 10}, at::kFloat).scatter_(1, train.labels.unsqueeze(1), 1.0);
   at::Tensor weight = at::zeros({784, 10}, at::kFloat);
   at::Tensor bias = at::zeros({10}, at::kFloat);
   at::Tensor speed = at::zeros({784, 10}, at::kFloat);
@@ -118,8 +125,8 @@ TEST(WriteIdx, RoundTrip) {
   const TemporaryFolder folder;
   const Source source = glyphs({{"count", 1500}});
   write_idx(*source.data, folder / "x", folder / "y");
-  const Source back =
-      open({{"kind", "idx"}, {"images", (folder / "x").string()}, {"labels", (folder / "y").string()}});
+  const Source back = open(
+      {{"kind", "idx"}, {"images", (folder / "x").string()}, {"labels", (folder / "y").string()}});
   const Batch given = source.data->slice(0, 1500);
   const Batch got = back.data->slice(0, 1500);
   EXPECT_TRUE(bit_equal(got.inputs[0], given.inputs[0].mul(255).round().div(255)));
@@ -130,12 +137,17 @@ TEST(WriteIdx, RoundTrip) {
 
 TEST(WriteIdx, RefusesOtherData) {
   const TemporaryFolder folder;
-  const auto write_it = [&](const Source& source) { write_idx(*source.data, folder / "x", folder / "y"); };
+  const auto write_it = [&](const Source& source) {
+    write_idx(*source.data, folder / "x", folder / "y");
+  };
   EXPECT_THAT([&] { write_it(glyphs({{"shape", {784}}})); }, ThrowsError("N x 1 x H x W", "x 784"));
   EXPECT_THAT([&] { write_it(glyphs({{"scale", 2}})); }, ThrowsError("values in [0, 1]", "to 2"));
   write(folder / "bare", idx({1, 1, 1}, "a"));
-  EXPECT_THAT([&] { write_it(open({{"kind", "idx"}, {"images", (folder / "bare").string()}})); },
-              ThrowsError("data with labels"));
+  EXPECT_THAT(
+      [&] {
+        write_it(open({{"kind", "idx"}, {"images", (folder / "bare").string()}}));
+      },
+      ThrowsError("data with labels"));
   EXPECT_FALSE(std::filesystem::exists(folder / "x"));
 }
 

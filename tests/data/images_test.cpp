@@ -28,7 +28,9 @@ class Images : public ::testing::Test {
     fs::create_directories((folder_ / ("pictures/" + as)).parent_path());
     fs::copy_file(pictures / name, folder_ / ("pictures/" + as));
   }
-  void put_bytes(const std::string& bytes, const std::string& as) const { write(folder_ / ("pictures/" + as), bytes); }
+  void put_bytes(const std::string& bytes, const std::string& as) const {
+    write(folder_ / ("pictures/" + as), bytes);
+  }
   json source(const json& fields = json::object()) const {
     json value = {{"kind", "images"}, {"path", (folder_ / "pictures").string()}};
     value.update(fields);
@@ -52,7 +54,8 @@ class Images : public ::testing::Test {
   TemporaryFolder folder_;
 };
 
-// ---- Decoding, against Pillow (make_images.py) ---------------------------------------------------
+// ---- Decoding, against Pillow (make_images.py)
+// ---------------------------------------------------
 
 struct Framed {
   std::string name;
@@ -78,11 +81,13 @@ TEST_P(ImagesFramed, EqualsTorchvisionOnPillow) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ImagesFramed,
-                         ::testing::Values(Framed{"wide", 0, 0}, Framed{"wide", 16, 0}, Framed{"wide", 40, 0},
-                                           Framed{"wide", 23, 0}, Framed{"wide", 0, 16}, Framed{"wide", 20, 15},
+                         ::testing::Values(Framed{"wide", 0, 0}, Framed{"wide", 16, 0},
+                                           Framed{"wide", 40, 0}, Framed{"wide", 23, 0},
+                                           Framed{"wide", 0, 16}, Framed{"wide", 20, 15},
                                            Framed{"tall", 16, 0}, Framed{"tall", 5, 5}),
                          [](const auto& framed) {
-                           return framed.param.name + "Resize" + std::to_string(framed.param.resize) + "Crop" +
+                           return framed.param.name + "Resize" +
+                                  std::to_string(framed.param.resize) + "Crop" +
                                   std::to_string(framed.param.crop);
                          });
 
@@ -100,11 +105,14 @@ TEST_P(ImagesDecoded, NearlyEqualsPillow) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ImagesDecoded,
-                         ::testing::Values("colour.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg", "turned.jpg",
-                                           "palette.png", "transparent.png"),
-                         [](const auto& name) { return name.param.substr(0, name.param.find('.')); });
+                         ::testing::Values("colour.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg",
+                                           "turned.jpg", "palette.png", "transparent.png"),
+                         [](const auto& name) {
+                           return name.param.substr(0, name.param.find('.'));
+                         });
 
-// ---- Folders and tables --------------------------------------------------------------------------
+// ---- Folders and tables
+// --------------------------------------------------------------------------
 
 TEST_F(Images, OneFolderAClass) {
   put("wide.png", "cat/b.png");
@@ -130,8 +138,10 @@ TEST_F(Images, OneFolderAClass) {
 TEST_F(Images, TableOfLabels) {
   put("wide.png", "one.png");
   put("tall.png", "sub/two, or so.png");
-  const Source source = open(
-      with_table("\xef\xbb\xbf" "file,label\r\none.png,7\r\n\r\n\"sub/two, or so.png\",3\r\n", {{"crop", 20}, {"resize", 30}}));
+  const Source source =
+      open(with_table("\xef\xbb\xbf"
+                      "file,label\r\none.png,7\r\n\r\n\"sub/two, or so.png\",3\r\n",
+                      {{"crop", 20}, {"resize", 30}}));
   const Batch batch = source.data->slice(0, 2);
   EXPECT_EQ(batch.inputs.at(0).sizes(), at::IntArrayRef({2, 3, 20, 20}));
   EXPECT_EQ(batch.labels[0].item<std::int64_t>(), 7);
@@ -143,7 +153,8 @@ TEST_F(Images, TableOfLabels) {
 
 TEST_F(Images, RefusesAWrongTable) {
   put("wide.png", "one.png");
-  const auto refused = [&](const std::string& table, int line, const std::string& expected, const std::string& found) {
+  const auto refused = [&](const std::string& table, int line, const std::string& expected,
+                           const std::string& found) {
     EXPECT_THAT([&] { open(with_table(table)); },
                 ThrowsError(at("labels.csv") + ":" + std::to_string(line), expected, found));
   };
@@ -153,35 +164,44 @@ TEST_F(Images, RefusesAWrongTable) {
   refused("file,label\none.png,-1\n", 2, "an integer >= 0", "'-1'");
   refused("file,label\none.png,1.0\n", 2, "an integer >= 0", "'1.0'");
   refused("file,label\none.png,\n", 2, "an integer >= 0", "''");
-  refused("file,label\none.png,99999999999999999999\n", 2, "an integer >= 0", "'99999999999999999999'");
+  refused("file,label\none.png,99999999999999999999\n", 2, "an integer >= 0",
+          "'99999999999999999999'");
   refused("file,label\none.png\n", 2, "a file and a label", "'one.png'");
   refused("file,label\none.png,1,2\n", 2, "a file and a label", "'one.png,1,2'");
   refused("file,label\n\"one.png,1\n", 2, "a file and a label", "\"one.png,1");
   refused("file,label\n\none.png,1\ntwo.png,1\n", 4, at("pictures/two.png"), "no such file");
-  EXPECT_THAT([&] { open(with_table("file,label\n")); },
-              ThrowsError("no images in the table of labels", at("labels.csv"), "at least one line"));
+  EXPECT_THAT(
+      [&] { open(with_table("file,label\n")); },
+      ThrowsError("no images in the table of labels", at("labels.csv"), "at least one line"));
 }
 
 TEST_F(Images, RefusesAnEmptyFolder) {
-  EXPECT_THAT([&] { open(source()); }, ThrowsError("no class folders", at("pictures"), "one folder a class, or 'labels'"));
+  EXPECT_THAT([&] { open(source()); },
+              ThrowsError("no class folders", at("pictures"), "one folder a class, or 'labels'"));
   put("wide.png", "cat/a.png");
   fs::create_directory(folder_ / "pictures/dog");
-  EXPECT_THAT([&] { open(source()); }, ThrowsError("no images in the class folder", at("pictures/dog"), "at least one"));
+  EXPECT_THAT([&] { open(source()); },
+              ThrowsError("no images in the class folder", at("pictures/dog"), "at least one"));
 }
 
 TEST_F(Images, RefusesAFileInPlaceOfAFolder) {
-  EXPECT_THAT([&] { open({{"kind", "images"}, {"path", (pictures / "wide.png").string()}}); },
-              ThrowsError("not a folder of images", "wide.png", "a folder", "a file"));
+  EXPECT_THAT(
+      [&] {
+        open({{"kind", "images"}, {"path", (pictures / "wide.png").string()}});
+      },
+      ThrowsError("not a folder of images", "wide.png", "a folder", "a file"));
 }
 
-// ---- Broken pictures -----------------------------------------------------------------------------
+// ---- Broken pictures
+// -----------------------------------------------------------------------------
 
 class ImagesBroken : public Images {
  protected:
   void expect_refused(const std::string& bytes, const std::string& found) {
     put_bytes(bytes, "broken.jpg");
     EXPECT_THAT([&] { open(with_table("file,label\nbroken.jpg,0\n")); },
-                ThrowsError("cannot decode the image", at("pictures/broken.jpg"), "a whole JPEG or PNG", found));
+                ThrowsError("cannot decode the image", at("pictures/broken.jpg"),
+                            "a whole JPEG or PNG", found));
   }
 };
 
@@ -196,7 +216,8 @@ TEST_F(ImagesBroken, Garbage) {
 TEST_F(ImagesBroken, EveryTruncatedJpeg) {
   for (const char* name : {"colour.jpg", "progressive.jpg"}) {
     const std::string whole = bytes_of(pictures / name);
-    for (std::size_t size = 4; size + 1 < whole.size(); size += 13) expect_refused(whole.substr(0, size), "");
+    for (std::size_t size = 4; size + 1 < whole.size(); size += 13)
+      expect_refused(whole.substr(0, size), "");
     expect_refused(whole.substr(0, whole.size() - 1), "a truncated JPEG (no end marker)");
   }
 }
@@ -216,7 +237,8 @@ TEST_F(ImagesBroken, JpegFollowedByOtherBytes) {
 
 TEST_F(ImagesBroken, EveryTruncatedPng) {
   const std::string whole = bytes_of(pictures / "wide.png");
-  for (std::size_t size = 8; size < whole.size(); size += 11) expect_refused(whole.substr(0, size), "a truncated PNG");
+  for (std::size_t size = 8; size < whole.size(); size += 11)
+    expect_refused(whole.substr(0, size), "a truncated PNG");
 }
 
 TEST_F(ImagesBroken, FlippedByteInAPng) {
@@ -240,31 +262,41 @@ TEST_F(ImagesBroken, IsNamedAmongOthers) {
     table += name + ",0\n";
   }
   const Source source = open(with_table(table));
-  EXPECT_THAT([&] { source.data->slice(0, 12); }, ThrowsError("cannot decode the image", at("pictures/7.png")));
+  EXPECT_THAT([&] { source.data->slice(0, 12); },
+              ThrowsError("cannot decode the image", at("pictures/7.png")));
 }
 
-// ---- Sizes ---------------------------------------------------------------------------------------
+// ---- Sizes
+// ---------------------------------------------------------------------------------------
 
 TEST_F(Images, RefusesDifferentSizesWithoutCrop) {
   put("wide.png", "a/1.png");
   put("tall.png", "a/2.png");
   const Source source = open(this->source());
   EXPECT_THAT([&] { source.data->slice(0, 2); },
-              ThrowsError("images differ in size (set 'crop')", at("pictures/a/2.png"), "23 high, 37 wide",
-                          at("pictures/a/1.png"), "found 37 high, 23 wide"));
+              ThrowsError("images differ in size (set 'crop')", at("pictures/a/2.png"),
+                          "23 high, 37 wide", at("pictures/a/1.png"), "found 37 high, 23 wide"));
   EXPECT_EQ(open(this->source({{"crop", 23}})).data->slice(0, 2).inputs[0].size(0), 2);
 }
 
 TEST_F(Images, RefusesACropLargerThanTheImage) {
   put("wide.png", "a/1.png");
-  EXPECT_THAT([&] { open(source({{"crop", 24}})); },
-              ThrowsError("set 'resize'", at("pictures/a/1.png"), "at least 24 high, 24 wide", "23 high, 37 wide"));
-  EXPECT_THAT([&] { open(source({{"resize", 10}, {"crop", 24}})); },
-              ThrowsError("'resize' makes the image smaller than 'crop'", "found 10 high, 16 wide"));
+  EXPECT_THAT(
+      [&] {
+        open(source({{"crop", 24}}));
+      },
+      ThrowsError("set 'resize'", at("pictures/a/1.png"), "at least 24 high, 24 wide",
+                  "23 high, 37 wide"));
+  EXPECT_THAT(
+      [&] {
+        open(source({{"resize", 10}, {"crop", 24}}));
+      },
+      ThrowsError("'resize' makes the image smaller than 'crop'", "found 10 high, 16 wide"));
   EXPECT_THAT([&] { open(source({{"crop", 0}})); }, ThrowsError("/data/crop", ">= 1"));
 }
 
-// Channel means of the 200 central crops, by Pillow 13 and numpy. Another JPEG decoder differs by less.
+// Channel means of the 200 central crops, by Pillow 13 and numpy. Another JPEG decoder differs by
+// less.
 TEST(RealImages, AreRead) {
   const char* folder = std::getenv("DESCRAMBLE_DATA");
   if (folder == nullptr) GTEST_SKIP() << without_data("imagenet200");

@@ -7,20 +7,25 @@ namespace {
 
 using nlohmann::json;
 using ::testing::Contains;
-using ::testing::Each;
 
-std::vector<std::string> names() { return source_family().names(); }
+std::vector<std::string> names() {
+  return source_family().names();
+}
 
 /// A value that a field of this type accepts.
 json some_value(const Field& field) {
   switch (field.type) {
     case FieldType::integer:
     case FieldType::unsigned_integer:
-    case FieldType::number: return 1;
-    case FieldType::boolean: return true;
+    case FieldType::number:
+      return 1;
+    case FieldType::boolean:
+      return true;
     case FieldType::integers:
-    case FieldType::numbers: return json::array({1});
-    default: return field.choices.empty() ? "some" : field.choices.front();
+    case FieldType::numbers:
+      return json::array({1});
+    default:
+      return field.choices.empty() ? "some" : field.choices.front();
   }
 }
 
@@ -65,7 +70,8 @@ TEST_P(SourceKinds, ResolvesToEveryDefault) {
 TEST_P(SourceKinds, RefusesAnUnknownKey) {
   json value = smallest(info());
   value["colour"] = 1;
-  EXPECT_THAT([&] { resolve(value); }, ThrowsError("unknown key 'colour'", "/data/colour", "'batch_size'"));
+  EXPECT_THAT([&] { resolve(value); },
+              ThrowsError("unknown key 'colour'", "/data/colour", "'batch_size'"));
 }
 
 TEST_P(SourceKinds, RefusesAMissingKey) {
@@ -83,13 +89,15 @@ TEST_P(SourceKinds, RefusesAWrongType) {
   for (const Field& field : fields) {
     json value = smallest(info());
     value[field.name] = json::object();
-    EXPECT_THAT([&] { resolve(value); }, ThrowsError("wrong value for '" + field.name + "'", "/data/" + field.name));
+    EXPECT_THAT([&] { resolve(value); },
+                ThrowsError("wrong value for '" + field.name + "'", "/data/" + field.name));
   }
 }
 
 TEST_P(SourceKinds, IsInTheSchema) {
+  const json schema = schema_of(source_family());
   std::vector<std::string> titles;
-  for (const json& option : schema_of(source_family()).at("anyOf")) titles.push_back(option.at("title"));
+  for (const json& option : schema.at("anyOf")) titles.push_back(option.at("title"));
   EXPECT_THAT(titles, Contains(GetParam()));
 }
 
@@ -107,7 +115,8 @@ TEST_P(SourceKinds, IsADataSet) {
   expect_invariants(*open(value).data);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, SourceKinds, ::testing::ValuesIn(names()), [](const auto& kind) { return kind.param; });
+INSTANTIATE_TEST_SUITE_P(All, SourceKinds, ::testing::ValuesIn(names()),
+                         [](const auto& kind) { return kind.param; });
 
 TEST(SourceFamily, KnowsItsKinds) {
   EXPECT_THAT(names(), ::testing::IsSupersetOf({"idx", "images", "glyphs"}));
@@ -115,7 +124,11 @@ TEST(SourceFamily, KnowsItsKinds) {
 }
 
 TEST(SourceFamily, ListsTheKnownKindsForAnUnknownOne) {
-  EXPECT_THAT([] { open({{"kind", "mnist"}}); }, ThrowsError("unknown kind", "/data/kind", "'idx'", "'glyphs'", "mnist"));
+  EXPECT_THAT(
+      [] {
+        open({{"kind", "mnist"}});
+      },
+      ThrowsError("unknown kind", "/data/kind", "'idx'", "'glyphs'", "mnist"));
 }
 
 }  // namespace

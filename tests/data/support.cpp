@@ -1,14 +1,13 @@
 #include "data/support.h"
 
-#include <unistd.h>
-#include <zlib.h>
-
 #include <cstdio>
 #include <fstream>
 #include <numeric>
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/equal.h>
+#include <unistd.h>
+#include <zlib.h>
 
 namespace descramble::test {
 
@@ -29,9 +28,13 @@ Source open(const nlohmann::json& value, const DataContext& context) {
   return open_source(resolve_kind(source_family(), value, context.pointer), context);
 }
 
-bool bit_equal(const at::Tensor& a, const at::Tensor& b) { return a.dtype() == b.dtype() && at::equal(a, b); }
+bool bit_equal(const at::Tensor& a, const at::Tensor& b) {
+  return a.dtype() == b.dtype() && at::equal(a, b);
+}
 
-double max_difference(const at::Tensor& a, const at::Tensor& b) { return a.sub(b).abs().max().item<double>(); }
+double max_difference(const at::Tensor& a, const at::Tensor& b) {
+  return a.sub(b).abs().max().item<double>();
+}
 
 void expect_invariants(const DataSet& data) {
   ASSERT_GE(data.size(), 2);
@@ -72,11 +75,13 @@ void write(const fs::path& file, const std::string& bytes) {
 void write_gzipped(const fs::path& file, const std::string& bytes) {
   gzFile stream = gzopen(file.c_str(), "wb");
   ASSERT_NE(stream, nullptr) << file;
-  EXPECT_EQ(gzwrite(stream, bytes.data(), static_cast<unsigned>(bytes.size())), static_cast<int>(bytes.size()));
+  EXPECT_EQ(gzwrite(stream, bytes.data(), static_cast<unsigned>(bytes.size())),
+            static_cast<int>(bytes.size()));
   EXPECT_EQ(gzclose(stream), Z_OK);
 }
 
-std::string idx(const std::vector<std::uint32_t>& dimensions, const std::string& data, unsigned char type) {
+std::string idx(const std::vector<std::uint32_t>& dimensions, const std::string& data,
+                unsigned char type) {
   std::string bytes{'\0', '\0', static_cast<char>(type), static_cast<char>(dimensions.size())};
   for (const std::uint32_t size : dimensions) {
     for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(size >> shift & 0xff);

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace descramble {
 
@@ -12,15 +13,16 @@ std::string read_file(const std::filesystem::path& file);
 /// Writes and checks every byte. @throws Failure (disk full, no permission)
 void write_file(const std::filesystem::path& file, std::string_view bytes);
 
-/// SHA-256 in lower-case hex. A folder's is the hash of the sorted lines "<hash>  <relative name>\n"
-/// of its regular files. @throws Error
+/// SHA-256 in lower-case hex. A folder's is the hash of the lines "<hash>  <relative name>\n"
+/// of its regular files, sorted by name. @throws Error
 std::string sha256_of_bytes(std::string_view bytes);
 std::string sha256_of_path(const std::filesystem::path& path);
 
 /// A folder that comes into being complete or not at all. Files are written to a hidden sibling;
 /// `commit()` renames it into place. An existing target is refused, unless `force` is set and the
 /// target holds a `marker` file whose content `is_ours` accepts: then the two are exchanged
-/// (renameat2) and the old one removed. A destructor without commit removes the sibling.
+/// (renameat2) and the old one removed. A destructor without commit removes the sibling, and the
+/// parents that were made for it.
 class AtomicFolder {
  public:
   struct Options {
@@ -41,9 +43,13 @@ class AtomicFolder {
 
  private:
   void check_target() const;
+  bool recognised(const std::filesystem::path& marker) const;
+  void swap_in_steps();
+  void remove_made() const;
 
   std::filesystem::path target_;
   std::filesystem::path working_;
+  std::vector<std::filesystem::path> made_{};  // parents that did not exist before, innermost first
   Options options_;
   bool committed_ = false;
 };

@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "descramble/objective/objective.h"
 #include "descramble/objective/stencil.h"
 
 namespace descramble {
@@ -9,18 +10,20 @@ namespace descramble {
 /// Smoothness of rotated activations: f(P) = ‖D P F‖²_F / N = Σ_i λ_i (Tᵀ P C Pᵀ T)_ii, with
 /// DᵀD = T Λ Tᵀ (λ ascending) and C = F Fᵀ/N (d×d): the covariance when centred, the raw second moment
 /// otherwise. Source: Amey, Keeley, Choudhury, Kuprov, PNAS 118 (2021), "descrambler groups".
-class Smoothness {
+class Smoothness final : public Objective {
  public:
   /// `moment`: C, [d, d], symmetric, float64. @throws Error when it is not
   Smoothness(Stencil stencil, at::Tensor moment);
 
-  std::int64_t dimension() const { return moment_.size(0); }
+  std::int64_t dimension() const override { return moment_.size(0); }
   Stencil stencil() const { return stencil_; }
 
   /// f(P) for any P [d, d]. Never goes through DᵀD, whose rounding would swamp the smooth modes.
-  double value(const at::Tensor& rotation) const;
+  double value(const at::Tensor& rotation) const override;
   /// ∂f/∂P = 2 A P C, [d, d].
-  at::Tensor gradient(const at::Tensor& rotation) const;
+  at::Tensor gradient(const at::Tensor& rotation) const override;
+  std::optional<double> optimum() const override;
+  std::optional<ExactPoint> solve_exactly() const override;
 
   const at::Tensor& moment() const { return moment_; }
   const StencilSpectrum& spectrum() const { return spectrum_; }

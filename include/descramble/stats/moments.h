@@ -8,7 +8,7 @@ namespace descramble {
 
 /// Streaming mean and scatter of rows in float64, in O(d²) memory whatever the number of rows.
 ///
-/// Each batch is centred, multiplied by GEMM, and merged by the pairwise update of Chan, Golub and
+/// Each batch is centred, multiplied by GEMM (half of it: the product is symmetric), and merged by the pairwise update of Chan, Golub and
 /// LeVeque ("Updating formulae and a pairwise algorithm for computing sample variances", 1979):
 /// M ← M_a + M_b + δδᵀ·n_a n_b/(n_a + n_b), δ = mean_b − mean_a. Uncentred or float32 accumulation
 /// would give negative eigenvalues.
@@ -17,7 +17,7 @@ class Moments {
   Moments() = default;
 
   /// Adds rows [N, d] of any real dtype, on any device.
-  /// @throws Error for another d, or a non-finite value
+  /// @throws Error for another d, or a non-finite value; nothing of such rows is added
   void add(const at::Tensor& rows);
   /// Adds what another has seen: from another thread, file or machine.
   void merge(const Moments& other);
@@ -33,9 +33,11 @@ class Moments {
   static Moments from(std::int64_t count, const at::Tensor& mean, const at::Tensor& covariance);
 
  private:
+  void add_batch(const at::Tensor& rows);
+
   std::int64_t count_ = 0;
   at::Tensor mean_{};     // [d]
-  at::Tensor scatter_{};  // Σ (h − mean)(h − mean)ᵀ
+  at::Tensor scatter_{};  // Σ (h − mean)(h − mean)ᵀ; only its diagonal and what is right of it count
 };
 
 }  // namespace descramble

@@ -27,6 +27,7 @@ std::vector<TapPoint> list_taps(const Model& model);
 /// What a point was seen to carry in one forward pass.
 struct TapReading {
   TapPoint point{};
+  std::vector<std::int64_t> sizes{};
   std::string shape{};  ///< "1x64x55x55"; empty: did not fire
   std::string dtype{};
   std::int64_t fired = 0;  ///< times in this pass

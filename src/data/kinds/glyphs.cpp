@@ -17,7 +17,9 @@ class GlyphSet : public DataSet {
 
   std::int64_t size() const override { return size_; }
   bool has_labels() const override { return true; }
-  std::vector<std::string> class_names() const override { return {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}; }
+  std::vector<std::string> class_names() const override {
+    return {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+  }
 
   Batch gather(const std::vector<std::int64_t>& indices) const override {
     check_indices(indices, size_);
@@ -47,7 +49,8 @@ class GlyphSet : public DataSet {
 const SourceKind& source_kind_glyphs() {
   static const SourceKind kind{
       .info = {.name = "glyphs",
-               .summary = "Digits 0-9 drawn from the seed as pictures of 1 x 28 x 28 in [0, 1]; the splits 'train' and "
+               .summary = "Digits 0-9 drawn from the seed as pictures of 1 x 28 x 28 in [0, 1]; "
+                          "the splits 'train' and "
                           "'test' share none",
                .fields = {{.name = "count",
                            .type = FieldType::integer,
@@ -66,9 +69,11 @@ const SourceKind& source_kind_glyphs() {
                            .fallback = 1,
                            .minimum = 0,
                            .maximum = 5}}},
-      .open = [](const nlohmann::json& resolved, const DataContext& context) -> std::shared_ptr<const DataSet> {
-        return std::make_shared<GlyphSet>(resolved.at("count").get<std::int64_t>(),
-                                          GlyphStyle{resolved.at("noise"), resolved.at("distortion")}, context);
+      .open = [](const nlohmann::json& resolved,
+                 const DataContext& context) -> std::shared_ptr<const DataSet> {
+        return std::make_shared<GlyphSet>(
+            resolved.at("count").get<std::int64_t>(),
+            GlyphStyle{resolved.at("noise"), resolved.at("distortion")}, context);
       }};
   return kind;
 }

@@ -43,7 +43,8 @@ std::shared_ptr<const DataSet> open(const nlohmann::json& resolved, const DataCo
   };
   at::Tensor images = read("images");
   if (images.dim() < 2) {
-    throw Error({"not a file of images", files.back().path.string(), "at least 2 dimensions", "1, as files of labels have"});
+    throw Error({"not a file of images", files.back().path.string(), "at least 2 dimensions",
+                 "1, as files of labels have"});
   }
   if (images.dim() == 3) images = images.unsqueeze(1);
   at::Tensor labels;
@@ -55,7 +56,8 @@ std::shared_ptr<const DataSet> open(const nlohmann::json& resolved, const DataCo
     }
     if (labels.size(0) != images.size(0)) {
       throw Error({"images and labels differ in number", context.pointer,
-                   fmt::format("{} labels, one for each image in {}", images.size(0), files[0].path.string()),
+                   fmt::format("{} labels, one for each image in {}", images.size(0),
+                               files[0].path.string()),
                    fmt::format("{} in {}", labels.size(0), files[1].path.string())});
     }
   }
@@ -67,9 +69,12 @@ std::shared_ptr<const DataSet> open(const nlohmann::json& resolved, const DataCo
 const SourceKind& source_kind_idx() {
   static const SourceKind kind{
       .info = {.name = "idx",
-               .summary = "IDX files of unsigned bytes as MNIST has them, gzipped or not: N x H x W gives samples of "
+               .summary = "IDX files of unsigned bytes as MNIST has them, gzipped or not: N x H x "
+                          "W gives samples of "
                           "1 x H x W in [0, 1], any other shape samples of that shape",
-               .fields = {{.name = "images", .type = FieldType::path, .doc = "the IDX file of the inputs"},
+               .fields = {{.name = "images",
+                           .type = FieldType::path,
+                           .doc = "the IDX file of the inputs"},
                           {.name = "labels",
                            .type = FieldType::path,
                            .doc = "the IDX file of the classes; null: there are none",

@@ -35,7 +35,8 @@ Image load(const fs::path& file, const Framing& framing) {
     if (std::min(image.height, image.width) < framing.crop) {
       throw Error({framing.resize > 0 ? "'resize' makes the image smaller than 'crop'"
                                       : "image smaller than 'crop' (set 'resize' to enlarge it)",
-                   file.string(), fmt::format("at least {0} high, {0} wide", framing.crop), size_text(image)});
+                   file.string(), fmt::format("at least {0} high, {0} wide", framing.crop),
+                   size_text(image)});
     }
     image = crop_center(image, framing.crop);
   }
@@ -68,17 +69,20 @@ class ImageSet : public DataSet {
     auto* classes = labels.data_ptr<std::int64_t>();
     const std::int64_t area = first_.height * first_.width;
     for_each_sample(count, 1, [&](std::int64_t i) {
-      const LabelledPath& sample = samples_[static_cast<std::size_t>(indices[static_cast<std::size_t>(i)])];
+      const LabelledPath& sample =
+          samples_[static_cast<std::size_t>(indices[static_cast<std::size_t>(i)])];
       const Image image = load(sample.path, framing_);
       if (image.height != first_.height || image.width != first_.width) {
         throw Error({"images differ in size (set 'crop')", sample.path.string(),
-                     fmt::format("{}, as {}", size_text(first_), samples_.front().path.string()), size_text(image)});
+                     fmt::format("{}, as {}", size_text(first_), samples_.front().path.string()),
+                     size_text(image)});
       }
       float* target = values + i * 3 * area;
       for (std::int64_t pixel = 0; pixel < area; ++pixel) {
         for (std::int64_t channel = 0; channel < 3; ++channel) {
           target[channel * area + pixel] =
-              static_cast<float>(image.pixels[static_cast<std::size_t>(pixel * 3 + channel)]) / 255.0F;
+              static_cast<float>(image.pixels[static_cast<std::size_t>(pixel * 3 + channel)]) /
+              255.0F;
         }
       }
       classes[i] = sample.label;
@@ -107,12 +111,14 @@ template <typename Wanted>
 std::vector<std::string> sorted_names(const fs::path& folder, Wanted wanted) {
   std::vector<std::string> names;
   std::error_code code;
-  for (fs::directory_iterator entry(folder, code), end; !code && entry != end; entry.increment(code)) {
+  for (fs::directory_iterator entry(folder, code), end; !code && entry != end;
+       entry.increment(code)) {
     const std::string name = entry->path().filename().string();
     std::error_code ignored;
     if (!name.starts_with('.') && wanted(*entry, ignored)) names.push_back(name);
   }
-  if (code) throw Error({"cannot read the folder", folder.string(), "a readable folder", code.message()});
+  if (code)
+    throw Error({"cannot read the folder", folder.string(), "a readable folder", code.message()});
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -123,29 +129,35 @@ std::vector<LabelledPath> from_table(const fs::path& folder, const fs::path& tab
     const fs::path path = folder / row.file;
     std::error_code ignored;
     if (!fs::exists(path, ignored)) {
-      throw Error({"an image in the table of labels is missing", fmt::format("{}:{}", table.string(), row.line),
-                   path.string(), "no such file"});
+      throw Error({"an image in the table of labels is missing",
+                   fmt::format("{}:{}", table.string(), row.line), path.string(), "no such file"});
     }
     samples.push_back({path, row.label});
   }
-  if (samples.empty()) throw Error({"no images in the table of labels", table.string(), "at least one line", "none"});
+  if (samples.empty())
+    throw Error({"no images in the table of labels", table.string(), "at least one line", "none"});
   return samples;
 }
 
-std::vector<LabelledPath> from_class_folders(const fs::path& folder, const std::vector<std::string>& classes) {
+std::vector<LabelledPath> from_class_folders(const fs::path& folder,
+                                             const std::vector<std::string>& classes) {
   if (classes.empty()) {
-    throw Error({"no class folders", folder.string(), "one folder a class, or 'labels'", "no folder in it"});
+    throw Error({"no class folders", folder.string(), "one folder a class, or 'labels'",
+                 "no folder in it"});
   }
   std::vector<LabelledPath> samples;
   for (std::size_t label = 0; label < classes.size(); ++label) {
     const fs::path place = folder / classes[label];
-    const std::vector<std::string> names = sorted_names(place, [](const fs::directory_entry& entry, std::error_code& code) {
-      return is_image_name(entry.path()) && !entry.is_directory(code);
-    });
+    const std::vector<std::string> names =
+        sorted_names(place, [](const fs::directory_entry& entry, std::error_code& code) {
+          return is_image_name(entry.path()) && !entry.is_directory(code);
+        });
     if (names.empty()) {
-      throw Error({"no images in the class folder", place.string(), "at least one .jpg, .jpeg, .jpe or .png", "none"});
+      throw Error({"no images in the class folder", place.string(),
+                   "at least one .jpg, .jpeg, .jpe or .png", "none"});
     }
-    for (const std::string& name : names) samples.push_back({place / name, static_cast<std::int64_t>(label)});
+    for (const std::string& name : names)
+      samples.push_back({place / name, static_cast<std::int64_t>(label)});
   }
   return samples;
 }
@@ -175,8 +187,8 @@ std::shared_ptr<const DataSet> open(const nlohmann::json& resolved, const DataCo
   const auto side = [&resolved](const char* key) {
     return resolved.at(key).is_null() ? std::int64_t{0} : resolved.at(key).get<std::int64_t>();
   };
-  return std::make_shared<ImageSet>(std::move(samples), std::move(classes), Framing{side("resize"), side("crop")},
-                                    std::move(files));
+  return std::make_shared<ImageSet>(std::move(samples), std::move(classes),
+                                    Framing{side("resize"), side("crop")}, std::move(files));
 }
 
 }  // namespace
@@ -184,26 +196,31 @@ std::shared_ptr<const DataSet> open(const nlohmann::json& resolved, const DataCo
 const SourceKind& source_kind_images() {
   static const SourceKind kind{
       .info = {.name = "images",
-               .summary = "JPEG and PNG files, decoded as they are needed to samples of 3 x H x W (RGB) in [0, 1]; grey "
+               .summary = "JPEG and PNG files, decoded as they are needed to samples of 3 x H x W "
+                          "(RGB) in [0, 1]; grey "
                           "and CMYK become RGB, the EXIF orientation is not applied",
                .fields = {{.name = "path",
                            .type = FieldType::path,
-                           .doc = "the folder of the images; without 'labels' it holds one folder a class, whose sorted "
+                           .doc = "the folder of the images; without 'labels' it holds one folder "
+                                  "a class, whose sorted "
                                   "names are the classes 0, 1, ..."},
                           {.name = "labels",
                            .type = FieldType::path,
-                           .doc = "a CSV file with the header file,label: names inside the folder, classes as integers; "
+                           .doc = "a CSV file with the header file,label: names inside the folder, "
+                                  "classes as integers; "
                                   "null: one folder a class",
                            .fallback = nullptr},
                           {.name = "resize",
                            .type = FieldType::integer,
-                           .doc = "scale the shorter side to this many pixels, as torchvision's Resize; null: not",
+                           .doc = "scale the shorter side to this many pixels, as torchvision's "
+                                  "Resize; null: not",
                            .fallback = nullptr,
                            .minimum = 1,
                            .maximum = 65535},
                           {.name = "crop",
                            .type = FieldType::integer,
-                           .doc = "then cut out the middle, this many pixels high and wide, as torchvision's CenterCrop; "
+                           .doc = "then cut out the middle, this many pixels high and wide, as "
+                                  "torchvision's CenterCrop; "
                                   "null: not",
                            .fallback = nullptr,
                            .minimum = 1,

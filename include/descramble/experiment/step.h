@@ -1,0 +1,64 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "descramble/core/kind.h"
+#include "descramble/core/progress.h"
+#include "descramble/core/safetensors.h"
+#include "descramble/data/data_set.h"
+#include "descramble/model/model.h"
+#include "descramble/taps/export.h"
+
+namespace descramble {
+
+/// What an experiment has at hand for its steps: opened once, shared by all, changed by none.
+struct Workspace {
+  Model model;
+  Source train{};
+  Source test{};
+  bool separate_test = false;  ///< train and test are different sources
+  std::uint64_t seed = 0;
+  std::int64_t memory_mb = 4096;
+  Batch check{};               ///< eight samples on the model's device, for certificates
+  at::Tensor check_output{};   ///< the untouched model's logits for them
+
+  const Source& source(const std::string& split) const { return split == "train" ? train : test; }
+};
+
+/// What a step leaves behind.
+struct StepResult {
+  nlohmann::json json = nlohmann::json::object();
+  NamedTensors tensors{};           ///< names without the prefix "steps.i."
+  std::vector<RotationEdit> edits{};  ///< rotations for the exported model
+  std::vector<std::string> lines{};   ///< for a person, on the terminal
+};
+
+struct StepKind {
+  KindInfo info{};
+  StepResult (*run)(const nlohmann::json& resolved, const Workspace& workspace, Progress& progress) = nullptr;
+};
+
+/// Every kind in src/experiment/builtin.def.
+const std::vector<StepKind>& step_kinds();
+const KindFamily& step_family();
+
+/// The field that each step has: which data it runs on.
+Field data_field(const char* fallback);
+
+/// The same source with floating-point inputs in `dtype`.
+Source with_dtype(const Source& source, at::ScalarType dtype);
+
+/// Runs `visit` on every batch of a source, inputs moved to `device`, asking for interrupts.
+void for_each_batch(const Source& source, at::Device device, Progress& progress, const std::string& label,
+                    const std::function<void(const Batch& batch)>& visit);
+
+/// The taps that a step names ("tap": a name, or "taps": names and globs), in the model's order.
+/// @throws Error with the pointer
+std::vector<std::string> step_taps(const nlohmann::json& resolved, const Model& model);
+
+}  // namespace descramble

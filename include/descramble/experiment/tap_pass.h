@@ -1,0 +1,33 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "descramble/experiment/step.h"
+#include "descramble/stats/moments.h"
+#include "descramble/taps/axis.h"
+
+namespace descramble {
+
+/// Moments of some taps over a source, with what was learned of each tap's shape on the way.
+struct TapMoments {
+  std::string tap{};
+  Axis axis = Axis::features;
+  std::vector<std::int64_t> shape{};  ///< of one sample, without the batch
+  at::ScalarType dtype = at::kFloat;
+  Moments moments{};
+};
+
+/// One pass over the data for all taps together. `axis` null: the default of each tap.
+/// @throws Error for an axis that a tap does not have, or whose matrices exceed the memory ceiling
+std::vector<TapMoments> measure_taps(const Workspace& workspace, const Source& source, const std::vector<std::string>& taps,
+                                     const nlohmann::json& axis, Progress& progress);
+
+/// {name, shape, axis} as results have it.
+nlohmann::json tap_json(const TapMoments& tap);
+
+/// The field that picks the axis.
+Field axis_field();
+
+}  // namespace descramble

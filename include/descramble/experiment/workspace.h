@@ -1,0 +1,31 @@
+#pragma once
+
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "descramble/experiment/config.h"
+#include "descramble/experiment/step.h"
+
+namespace descramble {
+
+/// The model and data of a config, opened; with the files that they came from.
+struct Opened {
+  Workspace workspace;
+  std::vector<InputFile> inputs{};
+};
+
+/// Opens the model and the data, sets the thread count, and runs the check samples through the model.
+/// @throws Error; a missing model that a training config beside this one makes is said with the command
+Opened open_workspace(const Config& config);
+
+/// The threads of a config in number: all cores for 0. Also sets them, and switches off the maths
+/// libraries' own dynamic adjustment, so that bytes repeat.
+int apply_threads(std::int64_t threads);
+
+/// {descramble, libtorch, device, threads} for result.json.
+nlohmann::json environment_json(const Config& config, int threads);
+/// [{role, path, sha256}] for result.json.
+nlohmann::json inputs_json(const std::vector<InputFile>& inputs);
+
+}  // namespace descramble

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "descramble/model/model.h"
+#include "descramble/taps/axis.h"
+
+namespace descramble {
+
+/// A rotation to be written into a model behind a tap point (or NAME.input).
+struct RotationEdit {
+  std::string tap{};
+  Axis axis = Axis::features;
+  std::int64_t dimensions = 2;  ///< number of dimensions of the tapped value
+  at::Tensor rotation{};        ///< P, [d, d], float64
+};
+
+/// What became of one side of a pair: P on the left of the value, Pᵀ on its right.
+struct RotationSide {
+  std::string tap{};
+  std::string side{};    ///< "left" (W′ = P W, b′ = P b) or "right" (W′ = W Pᵀ)
+  std::string module{};  ///< the linear or convolution layer that took it in; empty: kept explicit
+  std::string why{};     ///< reason for staying explicit
+  std::string buffer{};  ///< name of the explicit matrix in the model
+  at::Tensor weight{};              ///< of the module, before
+  at::Tensor weight_descrambled{};  ///< and after
+};
+
+struct ExportedModel {
+  Model model;
+  std::vector<RotationSide> sides{};  ///< two for each edit, left then right
+};
+
+/// A copy of the model that computes the same function, with h → Pᵀ(P h) at every edit's tap: plain
+/// TorchScript, no operator of ours. P and Pᵀ are folded into a linear or convolution layer beside the
+/// tap where that is exact, and stay explicit operations otherwise. Module names stay what they were;
+/// another instance of an edited module's class is not touched.
+/// @throws Error for an unknown tap, a tap that is named twice, or one that no graph can be edited at
+ExportedModel export_model(const Model& model, const std::vector<RotationEdit>& edits);
+
+}  // namespace descramble

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <filesystem>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "descramble/core/progress.h"
+
+namespace descramble {
+
+/// What the commands are given. Each returns an exit code and throws what the library throws.
+struct TapsOptions {
+  std::filesystem::path model{};
+  std::vector<std::string> inputs{};
+  bool as_json = false;
+};
+int list_command(const TapsOptions& options, std::ostream& out);
+
+struct RunOptions {
+  std::filesystem::path config{};
+  std::filesystem::path out{};
+  std::vector<std::string> assignments{};
+  bool force = false;
+  bool quiet = false;
+};
+int check_command(const RunOptions& options, std::ostream& out);
+int run_command(const RunOptions& options, Progress& progress);
+int train_command(const RunOptions& options, Progress& progress);
+
+int verify_command(const std::filesystem::path& folder, std::ostream& out, std::ostream& err);
+
+struct DataOptions {
+  std::string kind{};
+  std::filesystem::path out{};
+  std::int64_t train = 6000;
+  std::int64_t test = 1000;
+  std::uint64_t seed = 1;
+  bool force = false;
+};
+int data_command(const DataOptions& options, Progress& progress);
+
+int kinds_command(const std::string& name, bool as_schema, std::ostream& out);
+
+}  // namespace descramble

@@ -1,0 +1,65 @@
+#include <ostream>
+
+#include <fmt/format.h>
+
+#include "cli/commands.h"
+#include "descramble/core/error.h"
+#include "descramble/core/files.h"
+#include "descramble/core/json.h"
+#include "descramble/data/kinds.h"
+#include "descramble/data/write_idx.h"
+#include "descramble/experiment/config.h"
+#include "descramble/experiment/run.h"
+#include "descramble/experiment/verify.h"
+
+namespace descramble {
+
+int check_command(const RunOptions& options, std::ostream& out) {
+  out << write_json(load_config(options.config, options.assignments).resolved, options.config.string());
+  return 0;
+}
+
+int run_command(const RunOptions& options, Progress& progress) {
+  run_experiment(load_config(options.config, options.assignments), options.out, options.force, progress);
+  return 0;
+}
+
+int train_command(const RunOptions& options, Progress& progress) {
+  run_training(load_config(options.config, options.assignments), options.out, options.force, progress);
+  return 0;
+}
+
+int verify_command(const std::filesystem::path& folder, std::ostream& out, std::ostream& err) {
+  std::size_t failed = 0;
+  const std::vector<Check> checks = verify_result(folder);
+  for (const Check& check : checks) {
+    out << fmt::format("{:<7} {}: {}\n", check.holds ? "ok" : "FAILED", check.what, check.detail);
+    failed += check.holds ? 0 : 1;
+  }
+  if (failed == 0) return 0;
+  err << fmt::format("descramble: the certificate does not hold ({}): {} of {} checks failed\n", folder.string(), failed, checks.size());
+  return 1;
+}
+
+int data_command(const DataOptions& options, Progress& progress) {
+  if (options.kind != "glyphs") {
+    throw Error({"no generated data set of that name", "data", "'glyphs'", "'" + options.kind + "'"});
+  }
+  AtomicFolder folder(options.out, {.force = options.force, .marker = "descramble-data.json"});
+  nlohmann::json about = {{"schema_version", 1}, {"kind", options.kind}, {"seed", options.seed}};
+  for (const auto& [split, count, prefix] : {std::tuple{"train", options.train, "train"}, std::tuple{"test", options.test, "t10k"}}) {
+    const nlohmann::json config = resolve_kind(source_family(), {{"kind", options.kind}, {"count", count}}, "/data");
+    const Source source = open_source(config, {.seed = options.seed, .split = split});
+    const std::string images = fmt::format("{}-images-idx3-ubyte", prefix);
+    const std::string labels = fmt::format("{}-labels-idx1-ubyte", prefix);
+    write_idx(*source.data, folder.path() / images, folder.path() / labels);
+    about[split] = {{"count", count}, {"images", images}, {"labels", labels}};
+    progress.say(fmt::format("{}: {} samples in {} and {}", split, count, images, labels));
+  }
+  write_file(folder.path() / "descramble-data.json", write_json(about, "descramble-data.json"));
+  folder.commit();
+  progress.say("data  " + options.out.string());
+  return 0;
+}
+
+}  // namespace descramble

@@ -1,0 +1,135 @@
+#include "descramble/cli/run.h"
+
+#include <unistd.h>
+
+#include <iostream>
+#include <new>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "cli/commands.h"
+#include "descramble/core/error.h"
+#include "descramble/core/interrupt.h"
+#include "descramble/core/version.h"
+
+namespace descramble {
+
+namespace {
+
+constexpr int wrong_use = 2;
+
+Progress::Style style_for(const std::ostream& out, bool quiet) {
+  if (quiet) return Progress::Style::quiet;
+  return &out == &std::cout && ::isatty(STDOUT_FILENO) != 0 ? Progress::Style::bar : Progress::Style::lines;
+}
+
+/// CLI11's message says what and where; ours is one line with a pointer to the help.
+int refuse(const CLI::ParseError& error, std::ostream& err) {
+  err << "descramble: " << first_line(error.what()) << " (see descramble --help)\n";
+  return wrong_use;
+}
+
+void add_run_options(CLI::App& command, RunOptions& options) {
+  command.add_option("config", options.config, "the config, a JSON file")->required();
+  command.add_option("--out", options.out, "the result folder, which must not exist yet")->required();
+  command.add_option("--set", options.assignments, "POINTER=VALUE, for example --set /seed=2; may be repeated")->expected(1)->take_all();
+  command.add_flag("--force", options.force, "replace an earlier result folder");
+  command.add_flag("--quiet", options.quiet, "print nothing but errors");
+}
+
+int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostream& err) {
+  CLI::App app{"Finds the rotation that makes a layer of a trained network readable.", "descramble"};
+  app.set_version_flag("--version", fmt::format("descramble {} (LibTorch {})", version(), libtorch_version()));
+  app.require_subcommand(1);
+
+  TapsOptions taps;
+  auto* taps_app = app.add_subcommand("taps", "List the tap points of a TorchScript model");
+  taps_app->add_option("model", taps.model, "a TorchScript archive")->required();
+  taps_app->add_option("--input", taps.inputs, "[NAME=]SHAPE[:DTYPE], for example 1,3,224,224; one for each input; runs the model once")->expected(1)->take_all();
+  taps_app->add_flag("--json", taps.as_json, "as JSON");
+
+  RunOptions check;
+  auto* check_app = app.add_subcommand("check", "Check a config and print it with every default");
+  check_app->add_option("config", check.config, "the config, a JSON file")->required();
+  check_app->add_option("--set", check.assignments, "POINTER=VALUE; may be repeated")->expected(1)->take_all();
+
+  RunOptions experiment;
+  auto* run_app = app.add_subcommand("run", "Run an experiment and write its result folder");
+  add_run_options(*run_app, experiment);
+
+  RunOptions training;
+  auto* train_app = app.add_subcommand("train", "Train a small reference network");
+  add_run_options(*train_app, training);
+
+  std::filesystem::path folder;
+  auto* verify_app = app.add_subcommand("verify", "Recompute what a result folder certifies");
+  verify_app->add_option("folder", folder, "a result folder")->required();
+
+  DataOptions data;
+  bool data_quiet = false;
+  auto* data_app = app.add_subcommand("data", "Write a generated data set");
+  data_app->add_option("name", data.kind, "its kind: glyphs")->required();
+  data_app->add_option("--out", data.out, "the folder to write, which must not exist yet")->required();
+  data_app->add_option("--train", data.train, "training samples")->check(CLI::Range(1, 10000000))->capture_default_str();
+  data_app->add_option("--test", data.test, "test samples")->check(CLI::Range(1, 10000000))->capture_default_str();
+  data_app->add_option("--seed", data.seed, "seed")->capture_default_str();
+  data_app->add_flag("--force", data.force, "replace an earlier folder of this command");
+  data_app->add_flag("--quiet", data_quiet, "print nothing but errors");
+
+  std::string kind;
+  bool as_schema = false;
+  auto* kinds_app = app.add_subcommand("kinds", "List what may stand in a config: models, data, steps, objectives, solvers");
+  kinds_app->add_option("name", kind, "one kind, with its fields");
+  kinds_app->add_flag("--schema", as_schema, "the JSON Schema of a config");
+
+  try {
+    std::vector<std::string> reversed(args.rbegin(), args.rend());
+    app.parse(reversed);
+  } catch (const CLI::CallForHelp&) {
+    const auto chosen = app.get_subcommands();
+    out << (chosen.empty() ? app.help() : chosen.front()->help());
+    return 0;
+  } catch (const CLI::CallForVersion& call) {
+    out << call.what() << '\n';
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    return refuse(error, err);
+  }
+
+  if (taps_app->parsed()) return list_command(taps, out);
+  if (check_app->parsed()) return check_command(check, out);
+  if (verify_app->parsed()) return verify_command(folder, out, err);
+  if (kinds_app->parsed()) return kinds_command(kind, as_schema, out);
+  const InterruptScope interrupts;
+  Progress progress(out, style_for(out, experiment.quiet || training.quiet || data_quiet));
+  if (run_app->parsed()) return run_command(experiment, progress);
+  if (train_app->parsed()) return train_command(training, progress);
+  return data_command(data, progress);
+}
+
+}  // namespace
+
+int run(const std::vector<std::string>& args, std::ostream& out, std::ostream& err) {
+  const auto say = [&err](const std::string& line) { err << "descramble: " << line << '\n'; };
+  try {
+    return dispatch(args, out, err);
+  } catch (const Error& error) {
+    say(error.what());
+    return wrong_use;
+  } catch (const Failure& failure) {
+    say(failure.what());
+    return 1;
+  } catch (const Interrupted&) {
+    say("interrupted: nothing was written");
+    return 130;
+  } catch (const std::bad_alloc&) {
+    say("out of memory");
+    return 1;
+  } catch (const std::exception& error) {
+    say(first_line(error.what()));
+    return 1;
+  }
+}
+
+}  // namespace descramble

@@ -1,0 +1,59 @@
+#include <algorithm>
+#include <ostream>
+
+#include <ATen/core/ivalue.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "descramble/core/json.h"
+#include "descramble/model/example_inputs.h"
+#include "descramble/taps/point.h"
+
+namespace descramble {
+
+int list_command(const TapsOptions& options, std::ostream& out) {
+  const Model model = load_model(options.model);
+  std::vector<InputSpec> specs;
+  for (const std::string& text : options.inputs) specs.push_back(parse_input_spec(text));
+  std::vector<TapReading> readings;
+  if (specs.empty()) {
+    for (TapPoint& point : list_taps(model)) readings.push_back({.point = std::move(point)});
+  } else {
+    readings = read_taps(model, example_inputs(model, specs));
+  }
+  const bool ran = !specs.empty();
+  if (options.as_json) {
+    nlohmann::json list = nlohmann::json::array();
+    for (const TapReading& reading : readings) {
+      nlohmann::json entry = {{"name", reading.point.name}, {"kind", reading.point.kind}, {"type", reading.point.type}};
+      if (ran) {
+        entry["shape"] = reading.fired > 0 ? nlohmann::json(reading.sizes) : nlohmann::json();
+        entry["dtype"] = reading.fired > 0 ? nlohmann::json(reading.dtype) : nlohmann::json();
+        entry["fired"] = reading.fired;
+      }
+      list.push_back(entry);
+    }
+    out << write_json({{"taps", list}}, "taps");
+    return 0;
+  }
+  std::size_t name_width = 4;
+  std::size_t type_width = 4;
+  for (const TapReading& reading : readings) {
+    name_width = std::max(name_width, reading.point.name.size());
+    type_width = std::max(type_width, reading.point.type.size());
+  }
+  out << fmt::format("{:<{}}  {:<8}  {:<{}}", "name", name_width, "kind", "type", type_width) << (ran ? "  shape\n" : "\n");
+  for (const TapReading& reading : readings) {
+    std::string line = fmt::format("{:<{}}  {:<8}  {:<{}}", reading.point.name, name_width, reading.point.kind, reading.point.type, type_width);
+    if (ran) {
+      line += reading.fired == 0 ? "  did not fire"
+                                 : fmt::format("  {} {}{}", reading.shape, reading.dtype, reading.fired > 1 ? fmt::format("  ({} times)", reading.fired) : "");
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    out << line << '\n';
+  }
+  return 0;
+}
+
+}  // namespace descramble

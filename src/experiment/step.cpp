@@ -1,0 +1,113 @@
+#include "descramble/experiment/step.h"
+
+#include <algorithm>
+#include <set>
+
+#include "descramble/core/interrupt.h"
+#include "descramble/taps/point.h"
+
+namespace descramble {
+
+#define DESCRAMBLE_KIND(name) const StepKind& step_kind_##name();
+#include "experiment/builtin.def"
+#undef DESCRAMBLE_KIND
+
+const std::vector<StepKind>& step_kinds() {
+  static const std::vector<StepKind> kinds = {
+#define DESCRAMBLE_KIND(name) step_kind_##name(),
+#include "experiment/builtin.def"
+#undef DESCRAMBLE_KIND
+  };
+  return kinds;
+}
+
+const KindFamily& step_family() {
+  static const KindFamily family = [] {
+    KindFamily result{.title = "step"};
+    for (const StepKind& kind : step_kinds()) result.kinds.push_back(kind.info);
+    return result;
+  }();
+  return family;
+}
+
+Field data_field(const char* fallback) {
+  return {.name = "data",
+          .type = FieldType::string,
+          .doc = "which of the two sources it runs on",
+          .fallback = fallback,
+          .choices = {"train", "test"}};
+}
+
+namespace {
+
+class Converted final : public DataSet {
+ public:
+  Converted(std::shared_ptr<const DataSet> inner, at::ScalarType dtype) : inner_(std::move(inner)), dtype_(dtype) {}
+  std::int64_t size() const override { return inner_->size(); }
+  bool has_labels() const override { return inner_->has_labels(); }
+  Batch gather(const std::vector<std::int64_t>& indices) const override {
+    Batch batch = inner_->gather(indices);
+    for (at::Tensor& input : batch.inputs) {
+      if (input.is_floating_point()) input = input.to(dtype_);
+    }
+    return batch;
+  }
+  std::vector<InputFile> files() const override { return inner_->files(); }
+  std::vector<std::string> class_names() const override { return inner_->class_names(); }
+
+ private:
+  std::shared_ptr<const DataSet> inner_;
+  at::ScalarType dtype_;
+};
+
+}  // namespace
+
+Source with_dtype(const Source& source, at::ScalarType dtype) {
+  return {std::make_shared<Converted>(source.data, dtype), source.batch_size};
+}
+
+void for_each_batch(const Source& source, at::Device device, Progress& progress, const std::string& label,
+                    const std::function<void(const Batch&)>& visit) {
+  const std::int64_t size = source.data->size();
+  progress.begin(label, size);
+  for (std::int64_t begin = 0; begin < size; begin += source.batch_size) {
+    check_interrupt();
+    const std::int64_t end = std::min(size, begin + source.batch_size);
+    Batch batch = source.data->slice(begin, end);
+    for (at::Tensor& input : batch.inputs) input = input.to(device);
+    visit(batch);
+    progress.advance(end - begin);
+  }
+  progress.end();
+}
+
+std::vector<std::string> step_taps(const nlohmann::json& resolved, const Model& model) {
+  std::vector<std::string> selectors;
+  const auto add = [&selectors](const nlohmann::json& value) {
+    if (value.is_string()) selectors.push_back(value);
+    if (value.is_array()) selectors = value.get<std::vector<std::string>>();
+  };
+  if (resolved.contains("tap")) add(resolved["tap"]);
+  if (resolved.contains("taps")) {
+    if (!selectors.empty() && !resolved["taps"].is_null()) {
+      throw Error({"both 'tap' and 'taps'", "/steps", "one of the two", "both"});
+    }
+    add(resolved["taps"]);
+  }
+  if (selectors.empty()) throw Error({"no tap", "/steps", "'tap' or 'taps'", "neither"});
+  std::vector<std::string> names;
+  for (const TapPoint& point : list_taps(model)) names.push_back(point.name);
+  std::set<std::string> wanted;
+  for (const std::string& selector : selectors) {
+    const auto selected = select_names(names, selector);
+    wanted.insert(selected.begin(), selected.end());
+  }
+  std::vector<std::string> result;
+  for (const std::string& name : names) {
+    if (wanted.contains(name + ".input")) result.push_back(name + ".input");
+    if (wanted.contains(name)) result.push_back(name);
+  }
+  return result;
+}
+
+}  // namespace descramble

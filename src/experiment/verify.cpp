@@ -1,0 +1,184 @@
+#include "descramble/experiment/verify.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/eye.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "descramble/basis/rotation_pair.h"
+#include "descramble/core/files.h"
+#include "descramble/core/json.h"
+#include "descramble/core/safetensors.h"
+#include "descramble/experiment/certificate.h"
+#include "descramble/experiment/run.h"
+#include "descramble/experiment/workspace.h"
+#include "descramble/taps/tapped_model.h"
+
+namespace descramble {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+/// A result folder, and what has been checked of it.
+class Verification {
+ public:
+  explicit Verification(const fs::path& folder) : folder_(folder) {
+    const fs::path file = folder / "result.json";
+    if (!fs::is_directory(folder)) throw Error({"not a result folder", folder.string(), "a folder", "something else or nothing"});
+    if (!fs::exists(file)) throw Error({"not a result folder", folder.string(), "a result.json in it", "none"});
+    result_ = read_json(file);
+    if (!is_result_file(file)) throw Error({"not a result folder", file.string(), "a result of this program", "another JSON file"});
+  }
+
+  std::vector<Check> run() {
+    hashes();
+    if (intact_) {
+      tensors_ = load_safetensors(folder_ / "tensors.safetensors");
+      rotations();
+      exported_model();
+      original_model();
+    }
+    return std::move(checks_);
+  }
+
+ private:
+  void add(const std::string& what, bool holds, const std::string& detail) { checks_.push_back({what, holds, detail}); }
+
+  void hashes() {
+    for (const json& entry : result_.at("files")) {
+      const std::string name = entry.at("path");
+      if (!fs::exists(folder_ / name)) {
+        add(name, false, "missing");
+        intact_ = false;
+        continue;
+      }
+      const bool same = sha256_of_path(folder_ / name) == entry.at("sha256");
+      add(name, same, same ? "sha256 as recorded" : "sha256 differs from the recorded one: the file was changed");
+      intact_ = intact_ && same;
+    }
+  }
+
+  const at::Tensor& tensor(const std::string& name) const {
+    const auto found = tensors_.find(name);
+    if (found == tensors_.end()) throw Error({"tensor missing", (folder_ / "tensors.safetensors").string(), "'" + name + "'", "none of that name"});
+    return found->second;
+  }
+
+  void rotations() {
+    const json& steps = result_.at("steps");
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      if (steps[i].at("kind") != "descramble") continue;
+      for (const json& tap : steps[i].at("taps")) {
+        const std::string prefix = fmt::format("steps.{}.{}", i, tap.at("name").get<std::string>());
+        const at::Tensor& rotation = tensor(prefix + ".rotation");
+        const double distance = (rotation.t().matmul(rotation) - at::eye(rotation.size(0), at::kDouble)).norm().item<double>();
+        const double limit = 1e-12 * static_cast<double>(rotation.size(0));
+        add(prefix + ".rotation", distance <= limit, fmt::format("|PtP - I| = {:.2e} (allowed {:.0e})", distance, limit));
+      }
+      for (const json& side : steps[i].value("folded", json::array())) {
+        if (!side.contains("module")) continue;
+        folded(fmt::format("steps.{}.{}", i, side.at("tap").get<std::string>()), side.at("side"));
+      }
+    }
+  }
+
+  void folded(const std::string& prefix, const std::string& side) {
+    const std::string base = side == "right" && tensors_.contains(prefix + ".right.weight") ? prefix + ".right" : prefix;
+    const at::Tensor& rotation = tensor(prefix + ".rotation");
+    const at::Tensor weight = tensor(base + ".weight").to(at::kDouble);
+    const at::Tensor found = tensor(base + ".weight_descrambled");
+    const at::Tensor expected = side == "left" ? rotation.matmul(weight.flatten(1)).reshape(weight.sizes())
+                                               : weight.movedim(1, -1).matmul(rotation.t()).movedim(-1, 1);
+    const double difference = relative_difference(found, expected);
+    const double limit = found.scalar_type() == at::kDouble ? 1e-12 : found.scalar_type() == at::kFloat ? 1e-6 : 1e-2;
+    add(base + ".weight_descrambled", difference <= limit,
+        fmt::format("{} to {:.1e} (allowed {:.0e})", side == "left" ? "W' = P W" : "W' = W Pt", difference, limit));
+  }
+
+  std::vector<at::Tensor> check_inputs() const {
+    std::vector<at::Tensor> inputs{tensor("check.inputs")};
+    for (int i = 1; tensors_.contains(fmt::format("check.inputs.{}", i)); ++i) inputs.push_back(tensor(fmt::format("check.inputs.{}", i)));
+    return inputs;
+  }
+
+  static Model with_output_of(const Model& model, const json& config) {
+    const json output = config.at("model").value("output", json());
+    if (output.is_string()) return model.with_output(output.get<std::string>());
+    if (output.is_number()) return model.with_output(output.get<std::int64_t>());
+    return model;
+  }
+
+  void exported_model() {
+    if (!fs::exists(folder_ / "model.pt")) return;
+    const Model model = with_output_of(load_model(folder_ / "model.pt"), result_.at("config"));
+    const at::NoGradGuard no_grad;
+    const double difference = relative_difference(model.forward(check_inputs()), tensor("check.outputs"));
+    const double limit = allowed_difference(model.dtype());
+    add("model.pt on the check inputs", difference <= limit, fmt::format("max|f - f'| / max|f| = {:.2e} (allowed {:.0e})", difference, limit));
+  }
+
+  /// With the original model at hand, the pair is inserted once more.
+  void original_model() {
+    for (const json& input : result_.at("inputs")) {
+      if (input.at("role") != "model") continue;
+      const std::string given = input.at("path");
+      fs::path path;
+      for (const fs::path& place : PathSearch{"configs"}.places(given)) {
+        if (path.empty() && fs::exists(place)) path = place;
+      }
+      if (path.empty()) {
+        add("the original model", true, "not at hand from here (" + given + "): its pair was not inserted again");
+        return;
+      }
+      if (sha256_of_path(path) != input.at("sha256")) {
+        add("the original model", true, path.string() + " is another file than the one analysed: its pair was not inserted again");
+        return;
+      }
+      Model model = with_output_of(load_model(path), result_.at("config"));
+      const json dtype = result_.at("config").at("dtype");
+      if (dtype.is_string()) model = model.to_dtype(parse_dtype(dtype));
+      reinsert(model);
+    }
+  }
+
+  void reinsert(const Model& model) {
+    const json& steps = result_.at("steps");
+    const at::NoGradGuard no_grad;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      if (steps[i].at("kind") != "descramble") continue;
+      for (const json& tap : steps[i].at("taps")) {
+        const std::string name = tap.at("name");
+        const RotationPair pair(tensor(fmt::format("steps.{}.{}.rotation", i, name)));
+        const Axis axis = parse_axis(tap.at("axis"));
+        const TappedModel tapped = tap_model(model, {name});
+        const Watch watch = tapped.replace(name, [&](const at::Tensor& value) { return pair.round_trip(value, axis); });
+        const double difference = relative_difference(tapped.forward(check_inputs()), tensor("check.outputs"));
+        const double limit = allowed_difference(model.dtype());
+        add(fmt::format("pair inserted into the original at '{}'", name), difference <= limit,
+            fmt::format("max|f - f'| / max|f| = {:.2e} (allowed {:.0e})", difference, limit));
+      }
+    }
+  }
+
+  fs::path folder_;
+  json result_{};
+  NamedTensors tensors_{};
+  std::vector<Check> checks_{};
+  bool intact_ = true;
+};
+
+}  // namespace
+
+std::vector<Check> verify_result(const fs::path& folder) {
+  Verification verification(folder);
+  try {
+    return verification.run();
+  } catch (const json::exception& error) {
+    throw Error({"result.json is not complete", folder.string(), "the keys of a result", first_line(error.what())});
+  }
+}
+
+}  // namespace descramble

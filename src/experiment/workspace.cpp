@@ -1,0 +1,124 @@
+#include "descramble/experiment/workspace.h"
+
+#include <cstdlib>
+#include <thread>
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
+
+#include "descramble/core/files.h"
+#include "descramble/core/json.h"
+#include "descramble/core/version.h"
+#include "descramble/model/kinds.h"
+
+namespace descramble {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+int apply_threads(std::int64_t threads) {
+  // Read by the maths libraries when their first parallel region starts.
+  ::setenv("OMP_DYNAMIC", "FALSE", 0);
+  ::setenv("MKL_DYNAMIC", "FALSE", 0);
+  const int count = threads > 0 ? static_cast<int>(threads) : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  at::set_num_threads(count);
+  return count;
+}
+
+namespace {
+
+/// "A model that another config trains": NAME_train.json makes ../runs/NAME/model.pt by convention.
+std::string training_command(const Config& config, const std::string& path) {
+  const fs::path folder = config.file.has_parent_path() ? config.file.parent_path() : fs::path(".");
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
+    const std::string stem = entry.path().stem().string();
+    constexpr std::string_view ending = "_train";
+    if (entry.path().extension() != ".json" || !stem.ends_with(ending)) continue;
+    const std::string name = stem.substr(0, stem.size() - ending.size());
+    if (fs::path(path).parent_path().filename() != name) continue;
+    const fs::path out = (folder / path).lexically_normal().parent_path();
+    return fmt::format("descramble train {} --out {}", entry.path().string(), out.string());
+  }
+  return "";
+}
+
+std::vector<InputFile> data_files(const Source& source, const std::string& split) {
+  std::vector<InputFile> files = source.data->files();
+  for (InputFile& file : files) file.role = split + " " + file.role;
+  return files;
+}
+
+}  // namespace
+
+Opened open_workspace(const Config& config) {
+  const json& resolved = config.resolved;
+  const PathSearch paths = config.paths();
+  const std::uint64_t seed = resolved.at("seed");
+  const ModelContext model_context{seed, resolved.at("device"), paths};
+  if (resolved.at("model").at("kind") == "torchscript") {
+    try {
+      paths.find(resolved.at("model").at("path"), "/model/path");
+    } catch (const Error& error) {
+      const std::string command = training_command(config, resolved.at("model").at("path"));
+      if (command.empty()) throw;
+      Complaint complaint = error.complaint();
+      complaint.found = "none; make it with: " + command;
+      throw Error(complaint);
+    }
+  }
+  OpenedModel opened = open_model(resolved.at("model"), model_context);
+  if (resolved.at("dtype").is_string()) opened.model = opened.model.to_dtype(parse_dtype(resolved.at("dtype")));
+
+  Workspace workspace{.model = opened.model};
+  workspace.seed = seed;
+  workspace.memory_mb = resolved.at("memory_mb");
+  std::vector<InputFile> inputs;
+  if (!opened.path.empty()) inputs.push_back({"model", opened.given, opened.path});
+  const json& data = resolved.at("data");
+  const auto open = [&](const json& source, const std::string& split, const std::string& pointer) {
+    Source result = open_source(source, {seed, paths, split, pointer});
+    if (result.data->size() == 0) throw Error({"the data set is empty", pointer, "at least one sample", "none"});
+    return result;
+  };
+  if (data.contains("kind")) {
+    workspace.train = workspace.test = open(data, "train", "/data");
+    for (InputFile& file : data_files(workspace.train, "data")) inputs.push_back(file);
+  } else {
+    workspace.train = open(data.at("train"), "train", "/data/train");
+    workspace.test = open(data.at("test"), "test", "/data/test");
+    workspace.separate_test = true;
+    for (InputFile& file : data_files(workspace.train, "train")) inputs.push_back(file);
+    for (InputFile& file : data_files(workspace.test, "test")) inputs.push_back(file);
+  }
+  const at::ScalarType dtype = workspace.model.dtype();
+  if (resolved.at("dtype").is_string()) {
+    // The data follows the model into its dtype.
+    workspace.train = with_dtype(workspace.train, dtype);
+    workspace.test = with_dtype(workspace.test, dtype);
+  }
+  workspace.check = workspace.test.data->slice(0, std::min<std::int64_t>(8, workspace.test.data->size()));
+  for (at::Tensor& input : workspace.check.inputs) input = input.to(workspace.model.device());
+  const at::NoGradGuard no_grad;
+  workspace.check_output = workspace.model.forward(workspace.check.inputs);
+  if (!workspace.check_output.isfinite().all().item<bool>()) {
+    throw Error({"the model's output is not finite", workspace.model.name(), "finite logits for the first samples", "NaN or infinity"});
+  }
+  return {std::move(workspace), std::move(inputs)};
+}
+
+json environment_json(const Config& config, int threads) {
+  return {{"descramble", version()}, {"libtorch", libtorch_version()}, {"device", config.resolved.at("device")}, {"threads", threads}};
+}
+
+json inputs_json(const std::vector<InputFile>& inputs) {
+  json result = json::array();
+  for (const InputFile& input : inputs) {
+    result.push_back({{"role", input.role}, {"path", input.given}, {"sha256", sha256_of_path(input.path)}});
+  }
+  return result;
+}
+
+}  // namespace descramble
