@@ -20,13 +20,17 @@ double distance_from_orthogonal(const at::Tensor& matrix) {
 }
 
 at::Tensor apply(const at::Tensor& matrix, const at::Tensor& value, Axis axis) {
+  if (axis_size(value, axis) != matrix.size(0)) {
+    throw Error({"rotation of the wrong size", axis_name(axis), fmt::format("d = {}", axis_size(value, axis)),
+                 fmt::format("d = {}", matrix.size(0))});
+  }
   const at::Tensor weight = matrix.to(value.device(), value.scalar_type());
   return from_rows(at::linear(to_rows(value, axis), weight), value, axis);
 }
 
 }  // namespace
 
-RotationPair::RotationPair(const at::Tensor& rotation) : rotation_(rotation.detach().to(at::kCPU, at::kDouble).contiguous()) {
+RotationPair::RotationPair(const at::Tensor& rotation) : rotation_(rotation.detach().to(at::kCPU, at::kDouble).clone(at::MemoryFormat::Contiguous)) {
   if (rotation_.dim() != 2 || rotation_.size(0) != rotation_.size(1) || rotation_.size(0) == 0) {
     throw Error({"not a rotation", "", "a square matrix", shape_text(rotation)});
   }

@@ -29,9 +29,9 @@ int train_command(const RunOptions& options, Progress& progress) {
   return 0;
 }
 
-int verify_command(const std::filesystem::path& folder, std::ostream& out, std::ostream& err) {
+int verify_command(const std::filesystem::path& folder, const std::filesystem::path& model, std::ostream& out, std::ostream& err) {
   std::size_t failed = 0;
-  const std::vector<Check> checks = verify_result(folder);
+  const std::vector<Check> checks = verify_result(folder, model);
   for (const Check& check : checks) {
     out << fmt::format("{:<7} {}: {}\n", check.holds ? "ok" : "FAILED", check.what, check.detail);
     failed += check.holds ? 0 : 1;

@@ -66,6 +66,9 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
   auto* verify_app = app.add_subcommand("verify", "Recompute what a result folder certifies");
   verify_app->add_option("folder", folder, "a result folder")->required();
 
+  std::filesystem::path original;
+  verify_app->add_option("--model", original, "the original model, if it is not where the config named it");
+
   DataOptions data;
   bool data_quiet = false;
   auto* data_app = app.add_subcommand("data", "Write a generated data set");
@@ -88,7 +91,7 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
     app.parse(reversed);
   } catch (const CLI::CallForHelp&) {
     const auto chosen = app.get_subcommands();
-    out << (chosen.empty() ? app.help() : chosen.front()->help());
+    out << (chosen.empty() ? app.help() : chosen.front()->help("descramble"));
     return 0;
   } catch (const CLI::CallForVersion& call) {
     out << call.what() << '\n';
@@ -99,7 +102,7 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
 
   if (taps_app->parsed()) return list_command(taps, out);
   if (check_app->parsed()) return check_command(check, out);
-  if (verify_app->parsed()) return verify_command(folder, out, err);
+  if (verify_app->parsed()) return verify_command(folder, original, out, err);
   if (kinds_app->parsed()) return kinds_command(kind, as_schema, out);
   const InterruptScope interrupts;
   Progress progress(out, style_for(out, experiment.quiet || training.quiet || data_quiet));

@@ -118,7 +118,7 @@ AtomicFolder::AtomicFolder(fs::path target, Options options) : options_(std::mov
   if (!target_.has_filename()) target_ = target_.parent_path();
   check_target();
   const fs::path parent = target_.parent_path();
-  for (fs::path missing = parent; !fs::exists(missing, code); missing = missing.parent_path()) {
+  for (fs::path missing = parent; !fs::exists(missing, code) && !code; missing = missing.parent_path()) {
     made_.push_back(missing);
   }
   fs::create_directories(parent, code);

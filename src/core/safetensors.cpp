@@ -4,7 +4,12 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
+#include <stdexcept>
+#include <tuple>
+#include <vector>
 
 #include "descramble/core/error.h"
 #include "descramble/core/files.h"
@@ -42,29 +47,70 @@ const TypeName* type_of(const std::string& name) {
   return nullptr;
 }
 
+/// What the header says of one tensor, checked in itself.
+struct Entry {
+  std::string name;
+  at::ScalarType type;
+  std::vector<std::int64_t> shape;
+  std::size_t begin;
+  std::size_t end;
+};
+
+/// A list of non-negative integers; nlohmann would turn -1, 3.7 and true into some.
+std::vector<std::int64_t> sizes_of(const json& list) {
+  std::vector<std::int64_t> sizes;
+  if (!list.is_array()) throw std::invalid_argument("a list");
+  for (const json& item : list) {
+    if (!item.is_number_unsigned() || item.get<std::uint64_t>() > INT64_MAX) throw std::invalid_argument("sizes");
+    sizes.push_back(item.get<std::int64_t>());
+  }
+  return sizes;
+}
+
 }  // namespace
 
 void save_safetensors(const std::filesystem::path& file, const NamedTensors& tensors,
                       const std::map<std::string, std::string>& metadata) {
+  // Wider elements first, as the format's own writer has it, so that every tensor is aligned.
+  std::vector<std::pair<std::string, at::Tensor>> order;
+  for (const auto& [name, tensor] : tensors) {
+    if (name == "__metadata__") throw Error({"cannot save a tensor of this name", file.string(), "another", name});
+    if (!tensor.defined() || tensor.layout() != at::kStrided || name_of(tensor.scalar_type()) == nullptr) {
+      throw Error({"cannot save tensor '" + name + "'", file.string(), "a dense tensor of a float, integer or bool dtype",
+                   !tensor.defined()                   ? "an undefined one"
+                   : tensor.layout() != at::kStrided   ? "a sparse one"
+                                                       : c10::toString(tensor.scalar_type())});
+    }
+    order.emplace_back(name, tensor.detach().cpu().contiguous());
+  }
+  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+    return a.second.element_size() > b.second.element_size();
+  });
+
   json header = json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
-  std::string data;
-  for (const auto& [name, tensor] : tensors) {
-    const char* type = name_of(tensor.scalar_type());
-    if (type == nullptr) {
-      throw Error({"cannot save tensor '" + name + "'", file.string(), "a float, integer or bool dtype",
-                   c10::toString(tensor.scalar_type())});
-    }
-    const at::Tensor plain = tensor.detach().cpu().contiguous();
-    const std::size_t begin = data.size();
-    data.append(static_cast<const char*>(plain.data_ptr()), plain.nbytes());
-    header[name] = {{"dtype", type}, {"shape", plain.sizes().vec()}, {"data_offsets", {begin, data.size()}}};
+  std::size_t size = 0;
+  for (const auto& [name, tensor] : order) {
+    header[name] = {{"dtype", name_of(tensor.scalar_type())},
+                    {"shape", tensor.sizes().vec()},
+                    {"data_offsets", {size, size + tensor.nbytes()}}};
+    size += tensor.nbytes();
   }
-  std::string text = header.dump();
+  std::string text;
+  try {
+    text = header.dump();
+  } catch (const json::exception& error) {  // a name that is not UTF-8
+    throw Error({"cannot save tensors", file.string(), "UTF-8 names", first_line(error.what())});
+  }
   text.resize((text.size() + 7) / 8 * 8, ' ');
-  std::string bytes(8, '\0');
-  for (std::size_t i = 0; i < 8; ++i) bytes[i] = static_cast<char>((text.size() >> (8 * i)) & 0xff);
-  write_file(file, bytes + text + data);
+  std::string bytes;
+  bytes.reserve(8 + text.size() + size);
+  for (std::size_t i = 0; i < 8; ++i) bytes += static_cast<char>((text.size() >> (8 * i)) & 0xff);
+  bytes += text;
+  for (const auto& [name, tensor] : order) {
+    if (tensor.nbytes() > 0) bytes.append(static_cast<const char*>(tensor.data_ptr()), tensor.nbytes());
+  }
+  write_file(file, bytes);
 }
 
 NamedTensors load_safetensors(const std::filesystem::path& file) {
@@ -84,33 +130,63 @@ NamedTensors load_safetensors(const std::filesystem::path& file) {
   if (!header.is_object()) throw refuse("a JSON object as header", describe(header));
   const std::size_t data_size = bytes.size() - 8 - length;
   const char* data = bytes.data() + 8 + length;
-  NamedTensors tensors;
-  for (const auto& [name, entry] : header.items()) {
-    if (name == "__metadata__") continue;
-    try {
-      const TypeName* type = type_of(entry.at("dtype").get<std::string>());
-      if (type == nullptr) throw refuse("a known dtype for '" + name + "'", entry.at("dtype").dump());
-      const auto shape = entry.at("shape").get<std::vector<std::int64_t>>();
-      const auto offsets = entry.at("data_offsets").get<std::vector<std::size_t>>();
-      std::size_t numel = 1;
-      for (const std::int64_t size : shape) {
-        if (size < 0) throw refuse("non-negative sizes for '" + name + "'", fmt::format("{}", size));
-        if (__builtin_mul_overflow(numel, static_cast<std::size_t>(size), &numel)) {
-          throw refuse("a shape that fits in memory for '" + name + "'", entry.at("shape").dump());
-        }
-      }
-      const std::size_t needed = numel * c10::elementSize(type->type);
-      if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > data_size ||
-          offsets[1] - offsets[0] != needed) {
-        throw refuse(fmt::format("{} bytes for '{}' within {}", needed, name, data_size),
-                     entry.at("data_offsets").dump());
-      }
-      at::Tensor tensor = at::empty(shape, type->type);
-      if (needed > 0) std::memcpy(tensor.data_ptr(), data + offsets[0], needed);
-      tensors.emplace(name, tensor);
-    } catch (const json::exception& error) {
-      throw refuse("dtype, shape and data_offsets for '" + name + "'", first_line(error.what()));
+
+  std::vector<Entry> entries;
+  for (const auto& [name, value] : header.items()) {
+    if (name == "__metadata__") {
+      const bool texts = value.is_object() && std::all_of(value.begin(), value.end(), [](const json& item) {
+                           return item.is_string();
+                         });
+      if (!texts) throw refuse("texts in __metadata__", describe(value));
+      continue;
     }
+    try {
+      const TypeName* type = type_of(value.at("dtype").get<std::string>());
+      if (type == nullptr) throw refuse("a known dtype for '" + name + "'", describe(value.at("dtype")));
+      const std::vector<std::int64_t> offsets = sizes_of(value.at("data_offsets"));
+      if (offsets.size() != 2) throw std::invalid_argument("two offsets");
+      entries.push_back({name, type->type, sizes_of(value.at("shape")), static_cast<std::size_t>(offsets[0]),
+                         static_cast<std::size_t>(offsets[1])});
+    } catch (const json::exception&) {
+      throw refuse("dtype, shape and data_offsets for '" + name + "'", describe(value));
+    } catch (const std::invalid_argument&) {
+      throw refuse("shape and two data_offsets of integers >= 0 for '" + name + "'", value.dump());
+    }
+    const Entry& entry = entries.back();
+    std::size_t needed = c10::elementSize(entry.type);
+    for (const std::int64_t one : entry.shape) {
+      if (__builtin_mul_overflow(needed, static_cast<std::size_t>(one), &needed)) {
+        throw refuse("a shape that fits in memory for '" + name + "'", value.at("shape").dump());
+      }
+    }
+    if (entry.begin > entry.end || entry.end > data_size || entry.end - entry.begin != needed) {
+      throw refuse(fmt::format("{} bytes for '{}' within {}", needed, name, data_size), value.at("data_offsets").dump());
+    }
+  }
+
+  // Together the tensors cover the data, each byte once.
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
+  });
+  std::size_t covered = 0;
+  for (const Entry& entry : entries) {
+    if (entry.begin != covered) {
+      throw refuse(fmt::format("'{}' to begin at byte {}", entry.name, covered), fmt::format("{}", entry.begin));
+    }
+    covered = entry.end;
+  }
+  if (covered != data_size) throw refuse(fmt::format("{} bytes of data", covered), fmt::format("{}", data_size));
+
+  NamedTensors tensors;
+  for (const Entry& entry : entries) {
+    const std::string_view raw(data + entry.begin, entry.end - entry.begin);
+    if (entry.type == at::kBool &&
+        std::any_of(raw.begin(), raw.end(), [](char byte) { return byte != 0 && byte != 1; })) {
+      throw refuse("0 or 1 in '" + entry.name + "'", "another byte");
+    }
+    at::Tensor tensor = at::empty(entry.shape, entry.type);
+    if (!raw.empty()) std::memcpy(tensor.data_ptr(), raw.data(), raw.size());
+    tensors.emplace(entry.name, tensor);
   }
   return tensors;
 }

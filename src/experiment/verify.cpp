@@ -25,7 +25,7 @@ namespace {
 /// A result folder, and what has been checked of it.
 class Verification {
  public:
-  explicit Verification(const fs::path& folder) : folder_(folder) {
+  Verification(const fs::path& folder, fs::path model) : folder_(folder), model_(std::move(model)) {
     const fs::path file = folder / "result.json";
     if (!fs::is_directory(folder)) throw Error({"not a result folder", folder.string(), "a folder", "something else or nothing"});
     if (!fs::exists(file)) throw Error({"not a result folder", folder.string(), "a result.json in it", "none"});
@@ -125,7 +125,7 @@ class Verification {
     for (const json& input : result_.at("inputs")) {
       if (input.at("role") != "model") continue;
       const std::string given = input.at("path");
-      fs::path path;
+      fs::path path = model_;
       for (const fs::path& place : PathSearch{"configs"}.places(given)) {
         if (path.empty() && fs::exists(place)) path = place;
       }
@@ -134,6 +134,9 @@ class Verification {
         return;
       }
       if (sha256_of_path(path) != input.at("sha256")) {
+        if (!model_.empty()) {
+          throw Error({"not the model that was analysed", path.string(), "sha256 " + input.at("sha256").get<std::string>(), sha256_of_path(path)});
+        }
         add("the original model", true, path.string() + " is another file than the one analysed: its pair was not inserted again");
         return;
       }
@@ -164,6 +167,7 @@ class Verification {
   }
 
   fs::path folder_;
+  fs::path model_;
   json result_{};
   NamedTensors tensors_{};
   std::vector<Check> checks_{};
@@ -172,8 +176,8 @@ class Verification {
 
 }  // namespace
 
-std::vector<Check> verify_result(const fs::path& folder) {
-  Verification verification(folder);
+std::vector<Check> verify_result(const fs::path& folder, const fs::path& model) {
+  Verification verification(folder, model);
   try {
     return verification.run();
   } catch (const json::exception& error) {

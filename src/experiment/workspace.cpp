@@ -72,6 +72,11 @@ Opened open_workspace(const Config& config) {
   OpenedModel opened = open_model(resolved.at("model"), model_context);
   if (resolved.at("dtype").is_string()) opened.model = opened.model.to_dtype(parse_dtype(resolved.at("dtype")));
 
+  if (opened.model.device().is_cuda()) {
+    // Certificates compare single-precision results: no rounding of the factors to ten bits.
+    at::globalContext().setAllowTF32CuBLAS(false);
+    at::globalContext().setAllowTF32CuDNN(false);
+  }
   Workspace workspace{.model = opened.model};
   workspace.seed = seed;
   workspace.memory_mb = resolved.at("memory_mb");

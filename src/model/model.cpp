@@ -1,10 +1,15 @@
 #include "descramble/model/model.h"
 
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "descramble/core/error.h"
 #include <torch/csrc/jit/passes/inliner.h>
+#include <torch/csrc/jit/serialization/export.h>
 
 #include "model/state.h"
 
@@ -222,11 +227,26 @@ Model Model::with_output(OutputKey key) const {
 void Model::set_training(bool on) const { state_->module.train(on); }
 
 void Model::save(const std::filesystem::path& file) const {
+  const auto fail = [&file](const std::string& found) {
+    return Failure({"cannot save the model", file.string(), "room and permission", found});
+  };
+  std::FILE* stream = std::fopen(file.c_str(), "wb");
+  if (stream == nullptr) throw fail(std::strerror(errno));
+  int error = 0;
+  // LibTorch's writer must not see a failure: its destructor would throw and end the process.
+  const auto write = [&](const void* bytes, std::size_t size) {
+    if (error == 0 && std::fwrite(bytes, 1, size, stream) != size) error = errno;
+    return size;
+  };
+  std::string message;
   try {
-    state_->module.save(file.string());
-  } catch (const std::exception& error) {
-    throw Failure({"cannot save the model", file.string(), "room and permission", first_line(error.what())});
+    torch::jit::ExportModule(state_->module, write);
+  } catch (const std::exception& exception) {
+    message = first_line(exception.what());
   }
+  if (std::fclose(stream) != 0 && error == 0) error = errno;
+  if (error != 0) throw fail(std::strerror(error));
+  if (!message.empty()) throw fail(message);
 }
 
 }  // namespace descramble

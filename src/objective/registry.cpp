@@ -26,11 +26,11 @@ const KindFamily& objective_family() {
   return family;
 }
 
-std::unique_ptr<Objective> make_objective(const nlohmann::json& resolved, const Moments& moments) {
-  for (const ObjectiveKind& kind : objective_kinds()) {
-    if (kind.info.name == resolved.at("kind")) return kind.make(resolved, moments);
-  }
-  throw Error({"unknown objective", "", quoted_list(objective_family().names()), resolved.at("kind").dump()});
+std::unique_ptr<Objective> make_objective(const nlohmann::json& objective, const Moments& moments) {
+  const nlohmann::json resolved = resolve_kind(objective_family(), objective, "/objective");
+  std::size_t i = 0;
+  while (objective_kinds()[i].info.name != resolved.at("kind")) ++i;
+  return objective_kinds()[i].make(resolved, moments);
 }
 
 }  // namespace descramble

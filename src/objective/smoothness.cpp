@@ -54,6 +54,11 @@ at::Tensor Smoothness::gradient(const at::Tensor& rotation) const {
   return 2 * spectrum_.vectors.matmul(spectrum_.values.unsqueeze(1) * rows).matmul(moment_);
 }
 
+std::vector<std::string> Smoothness::warnings() const {
+  if (stencil_ != Stencil::central_periodic) return {};
+  return {"the central stencil's spectrum is sin^2(2 pi k/d): it takes the highest frequency for as smooth as the mean"};
+}
+
 std::optional<double> Smoothness::optimum() const {
   const at::Tensor eigenvalues = at::linalg_eigvalsh(moment_).flip(0);
   return spectrum_.values.dot(eigenvalues).item<double>();

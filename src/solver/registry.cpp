@@ -27,10 +27,10 @@ const KindFamily& solver_family() {
 }
 
 Solution minimise(const Objective& objective, const nlohmann::json& solver, std::uint64_t seed) {
-  for (const SolverKind& kind : solver_kinds()) {
-    if (kind.info.name == solver.at("kind")) return kind.solve(objective, solver, seed);
-  }
-  throw Error({"unknown solver", "", quoted_list(solver_family().names()), solver.at("kind").dump()});
+  const nlohmann::json resolved = resolve_kind(solver_family(), solver, "/solver");
+  std::size_t i = 0;
+  while (solver_kinds()[i].info.name != resolved.at("kind")) ++i;
+  return solver_kinds()[i].solve(objective, resolved, seed);
 }
 
 }  // namespace descramble

@@ -7,7 +7,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/mean.h>
-#include <ATen/ops/mul.h>
 #include <ATen/ops/outer.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
@@ -61,7 +60,9 @@ void Moments::add(const at::Tensor& rows) {
   if (n == 0) return;
   const at::Tensor plain = rows.detach();
   // Everything is looked at first, so that a refused batch leaves no part of itself behind.
-  if (plain.is_floating_point() && !at::isfinite(plain).all().item<bool>()) {
+  // (A finite sum has finite terms; the sum of finite terms may overflow.)
+  if (plain.is_floating_point() && !std::isfinite(plain.sum().item<double>()) &&
+      !at::isfinite(plain).all().item<bool>()) {
     throw Error({"non-finite values", "", "finite numbers", "NaN or infinity among the rows"});
   }
   if (count_ == 0) {

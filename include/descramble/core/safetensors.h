@@ -8,7 +8,7 @@
 
 namespace descramble {
 
-/// Name → tensor, sorted: the order in the file, so that equal content gives equal bytes.
+/// Name → tensor, sorted, so that equal content gives equal bytes.
 using NamedTensors = std::map<std::string, at::Tensor>;
 
 /// Writes the safetensors format (8-byte little-endian header length, JSON header, raw data).

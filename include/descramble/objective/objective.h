@@ -34,6 +34,8 @@ class Objective {
   virtual std::optional<double> optimum() const { return std::nullopt; }
   /// A point that attains it.
   virtual std::optional<ExactPoint> solve_exactly() const { return std::nullopt; }
+  /// What a reader of the result should know, one sentence each.
+  virtual std::vector<std::string> warnings() const { return {}; }
 };
 
 /// A kind of objective that is a function of a layer's moments.
@@ -45,6 +47,7 @@ struct ObjectiveKind {
 /// Every kind in src/objective/builtin.def.
 const std::vector<ObjectiveKind>& objective_kinds();
 const KindFamily& objective_family();
-std::unique_ptr<Objective> make_objective(const nlohmann::json& resolved, const Moments& moments);
+/// `objective` is {"kind": …, …}; fields that it leaves out have their defaults. @throws Error
+std::unique_ptr<Objective> make_objective(const nlohmann::json& objective, const Moments& moments);
 
 }  // namespace descramble

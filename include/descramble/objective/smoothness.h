@@ -24,6 +24,7 @@ class Smoothness final : public Objective {
   at::Tensor gradient(const at::Tensor& rotation) const override;
   std::optional<double> optimum() const override;
   std::optional<ExactPoint> solve_exactly() const override;
+  std::vector<std::string> warnings() const override;
 
   const at::Tensor& moment() const { return moment_; }
   const StencilSpectrum& spectrum() const { return spectrum_; }
@@ -62,7 +63,7 @@ struct CanonicalEigen {
   std::int64_t degenerate = 0;
 };
 
-/// Values within `relative` of the largest magnitude of each other form a cluster.
+/// Neighbouring values no further apart than relative·d·(largest magnitude) are in one cluster.
 CanonicalEigen canonical_eigen(const at::Tensor& symmetric, double relative = 1e-12);
 
 }  // namespace descramble

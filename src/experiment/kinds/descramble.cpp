@@ -49,6 +49,7 @@ StepResult run_descramble(const json& resolved, const Workspace& workspace, Prog
   StepResult result;
   result.json = {{"data", split}, {"taps", json::array()}};
   json total = {{"kind", resolved.at("objective").at("kind")}, {"before", 0.0}, {"after", 0.0}, {"optimum", 0.0}, {"bound", nullptr}};
+  json warnings = json::array();
   double held_before = 0;
   double held_after = 0;
   json solver = json::object();
@@ -65,6 +66,9 @@ StepResult run_descramble(const json& resolved, const Workspace& workspace, Prog
     const std::optional<double> optimum = objective->optimum();
     const double before = objective->value(identity);
 
+    for (const std::string& warning : objective->warnings()) {
+      if (i == 0) warnings.push_back(warning);
+    }
     json entry = tap_json(tap);
     entry["rows"] = tap.moments.count();
     entry["objective"] = {{"before", before}, {"after", solution.value}, {"optimum", optimum ? json(*optimum) : json()},
@@ -110,6 +114,8 @@ StepResult run_descramble(const json& resolved, const Workspace& workspace, Prog
   }
   if (!held_out.empty()) total["held_out"] = {{"before", held_before}, {"after", held_after}};
   result.json["objective"] = std::move(total);
+  for (const json& warning : warnings) result.lines.push_back(fmt::format("  {:<12}{}", "warning", warning.get<std::string>()));
+  result.json["warnings"] = std::move(warnings);
   result.json["solver"] = std::move(solver);
   result.json["certificate"] = {{"orthogonality", orthogonality}, {"orthogonality_in_model", orthogonality_in_model}, {"inserted", inserted}};
   return result;
