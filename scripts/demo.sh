@@ -13,9 +13,18 @@ if [[ ! -f $build/build.ninja || $# -gt 0 ]]; then
 fi
 cmake --build "$build" --target descramble_command --parallel "$(nproc)"
 
-if [[ ! -f runs/glyph_mlp/result.json ]]; then
-  "$build/descramble" train configs/glyph_mlp_train.json --out runs/glyph_mlp --force
+if [[ ! -f runs/glyph_mlp/model.pt ]]; then
+  "$build/descramble" train configs/glyph_mlp_train.json --out runs/glyph_mlp
 fi
-"$build/descramble" run configs/first.json --out runs/first --force
+"$build/descramble" run configs/first.json --set /model/path=../runs/glyph_mlp/model.pt \
+  --out runs/first --force
 "$build/descramble" verify runs/first
-echo "The result is in $root/runs/first: result.json for the figures, model.pt for the model."
+
+cat <<END
+
+The result is in $root/runs/first:
+  result.json           the figures: smoothness before and after, the certificate, what was folded
+  model.pt              the descrambled model, which any LibTorch or PyTorch loads
+  tensors.safetensors   the rotation steps.1.fc1.rotation, the weights before and after
+More: README.md, or build/release/descramble --help
+END

@@ -23,7 +23,8 @@ void print_fields(const std::vector<Field>& fields, std::ostream& out) {
 }
 
 void print_kind(const KindFamily& family, const KindInfo& kind, std::ostream& out) {
-  out << fmt::format("{} '{}': {}\n", family.title, kind.name, kind.summary);
+  out << fmt::format("{} '{}': {}{}\n", family.title, kind.name, kind.summary,
+                     kind.exactly_one.empty() ? "" : fmt::format(" (exactly one of {})", quoted_list(kind.exactly_one)));
   if (!kind.source.empty()) out << "    source: " << kind.source << '\n';
   print_fields(kind.fields, out);
   print_fields(family.common, out);
@@ -40,11 +41,12 @@ int kinds_command(const std::string& name, bool as_schema, std::ostream& out) {
   bool found = false;
   for (const KindFamily* family : all_families()) {
     if (name.empty()) out << family->title << '\n';
+    known.push_back(family->title);
     for (const KindInfo& kind : family->kinds) {
       known.push_back(kind.name);
       if (name.empty()) {
         out << fmt::format("    {:<16}{}\n", kind.name, kind.summary);
-      } else if (kind.name == name) {
+      } else if (kind.name == name || family->title == name) {
         print_kind(*family, kind, out);
         found = true;
       }

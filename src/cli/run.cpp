@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <iostream>
 #include <new>
 
@@ -86,6 +87,13 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
   kinds_app->add_option("name", kind, "one kind, with its fields");
   kinds_app->add_flag("--schema", as_schema, "the JSON Schema of a config");
 
+  if (!args.empty() && !args.front().starts_with("-")) {
+    std::vector<std::string> names;
+    for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+    if (std::find(names.begin(), names.end(), args.front()) == names.end()) {
+      throw Error({"unknown command", "", "one of " + quoted_list(names), "'" + args.front() + "'"});
+    }
+  }
   try {
     std::vector<std::string> reversed(args.rbegin(), args.rend());
     app.parse(reversed);

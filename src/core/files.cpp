@@ -114,7 +114,7 @@ std::string sha256_of_path(const fs::path& path) {
 
 AtomicFolder::AtomicFolder(fs::path target, Options options) : options_(std::move(options)) {
   std::error_code code;
-  target_ = fs::absolute(target, code).lexically_normal();
+  target_ = fs::absolute(target.empty() ? "." : target, code).lexically_normal();
   if (!target_.has_filename()) target_ = target_.parent_path();
   check_target();
   const fs::path parent = target_.parent_path();

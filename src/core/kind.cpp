@@ -250,7 +250,16 @@ json resolve_kind(const KindFamily& family, const json& value, const std::string
   }
   std::vector<Field> fields = info->fields;
   fields.insert(fields.end(), family.common.begin(), family.common.end());
-  return resolve_fields(fields, value, pointer, true);
+  json result = resolve_fields(fields, value, pointer, true);
+  std::vector<std::string> given;
+  for (const std::string& name : info->exactly_one) {
+    if (!result.at(name).is_null()) given.push_back(name);
+  }
+  if (!info->exactly_one.empty() && given.size() != 1) {
+    throw Error({"one of several keys is needed", pointer, "exactly one of " + quoted_list(info->exactly_one),
+                 given.empty() ? "none" : quoted_list(given)});
+  }
+  return result;
 }
 
 namespace {
@@ -335,6 +344,9 @@ json schema_of(const KindFamily& family) {
       for (const json& name : option["required"]) required.push_back(name);
     }
     option["required"] = required;
+    for (const std::string& name : kind.exactly_one) {
+      option["oneOf"].push_back({{"required", {name}}, {"properties", {{name, {{"not", {{"type", "null"}}}}}}}});
+    }
     options.push_back(option);
   }
   return {{"title", family.title}, {"anyOf", options}};

@@ -153,6 +153,20 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
   watch.lap("open");
 
   const json& steps = config.resolved.at("steps");
+  // A wrong tap in the last step is said before the first one runs.
+  const auto in_step = [&steps](std::size_t i, const Error& error) {
+    Complaint complaint = error.complaint();
+    complaint.where = fmt::format("/steps/{} ({}){}{}", i, steps[i].at("kind").get<std::string>(), complaint.where.empty() ? "" : ", ", complaint.where);
+    return Error(complaint);
+  };
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    if (!steps[i].contains("tap") && !steps[i].contains("taps")) continue;
+    try {
+      step_taps(steps[i], workspace.model);
+    } catch (const Error& error) {
+      throw in_step(i, error);
+    }
+  }
   json results = json::array();
   NamedTensors tensors;
   std::vector<RotationEdit> edits;
@@ -165,9 +179,7 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
       try {
         result = candidate.run(steps[i], workspace, progress);
       } catch (const Error& error) {
-        Complaint complaint = error.complaint();
-        complaint.where = fmt::format("/steps/{} ({}){}{}", i, kind, complaint.where.empty() ? "" : ", ", complaint.where);
-        throw Error(complaint);
+        throw in_step(i, error);
       }
     }
     const double seconds = watch.lap(fmt::format("steps.{}.{}", i, kind));

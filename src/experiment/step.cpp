@@ -89,12 +89,8 @@ std::vector<std::string> step_taps(const nlohmann::json& resolved, const Model& 
   };
   if (resolved.contains("tap")) add(resolved["tap"]);
   if (resolved.contains("taps")) {
-    if (!selectors.empty() && !resolved["taps"].is_null()) {
-      throw Error({"both 'tap' and 'taps'", "/steps", "one of the two", "both"});
-    }
     add(resolved["taps"]);
   }
-  if (selectors.empty()) throw Error({"no tap", "/steps", "'tap' or 'taps'", "neither"});
   std::vector<std::string> names;
   for (const TapPoint& point : list_taps(model)) names.push_back(point.name);
   std::set<std::string> wanted;

@@ -45,7 +45,10 @@ class Verification {
   }
 
  private:
-  void add(const std::string& what, bool holds, const std::string& detail) { checks_.push_back({what, holds, detail}); }
+  void add(const std::string& what, bool holds, const std::string& detail) {
+    checks_.push_back({what, holds ? Check::Outcome::holds : Check::Outcome::fails, detail});
+  }
+  void skip(const std::string& what, const std::string& detail) { checks_.push_back({what, Check::Outcome::skipped, detail}); }
 
   void hashes() {
     for (const json& entry : result_.at("files")) {
@@ -130,14 +133,14 @@ class Verification {
         if (path.empty() && fs::exists(place)) path = place;
       }
       if (path.empty()) {
-        add("the original model", true, "not at hand from here (" + given + "): its pair was not inserted again");
+        skip("the original model", "not at hand from here (" + given + "): its pair was not inserted again");
         return;
       }
       if (sha256_of_path(path) != input.at("sha256")) {
         if (!model_.empty()) {
           throw Error({"not the model that was analysed", path.string(), "sha256 " + input.at("sha256").get<std::string>(), sha256_of_path(path)});
         }
-        add("the original model", true, path.string() + " is another file than the one analysed: its pair was not inserted again");
+        skip("the original model", path.string() + " is another file than the one analysed: its pair was not inserted again");
         return;
       }
       Model model = with_output_of(load_model(path), result_.at("config"));

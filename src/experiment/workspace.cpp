@@ -99,7 +99,7 @@ Opened open_workspace(const Config& config) {
     for (InputFile& file : data_files(workspace.test, "test")) inputs.push_back(file);
   }
   const at::ScalarType dtype = workspace.model.dtype();
-  if (resolved.at("dtype").is_string()) {
+  if (resolved.at("dtype").is_string() || dtype == at::kDouble) {
     // The data follows the model into its dtype.
     workspace.train = with_dtype(workspace.train, dtype);
     workspace.test = with_dtype(workspace.test, dtype);

@@ -86,9 +86,18 @@ at::Tensor select_output(const c10::IValue& output, const OutputKey& key) {
 
 std::string interpreter_message(const std::exception& error) {
   const std::string text = error.what();
-  // A TorchScript exception ends with "RuntimeError: <the reason>".
+  // The interpreter's text is a stack; its last "RuntimeError: …", "builtins.ValueError: …" is the reason.
   std::string found = text;
-  if (const auto at = text.rfind("RuntimeError: "); at != std::string::npos) found = text.substr(at + 14);
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    const std::string_view line = std::string_view(text).substr(begin, end - begin);
+    const std::size_t colon = line.find(": ");
+    if (colon != std::string_view::npos && line.find(' ') > colon &&
+        (line.substr(0, colon).ends_with("Error") || line.substr(0, colon).ends_with("Exception"))) {
+      found = text.substr(begin + colon + 2);
+    }
+    begin = end + 1;
+  }
   return first_line(found);
 }
 

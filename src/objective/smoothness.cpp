@@ -5,7 +5,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/abs.h>
 #include <ATen/ops/linalg_eigh.h>
-#include <ATen/ops/linalg_eigvalsh.h>
 #include <ATen/ops/linalg_slogdet.h>
 #include <ATen/ops/linalg_svd.h>
 #include <ATen/ops/matmul.h>
@@ -55,14 +54,25 @@ at::Tensor Smoothness::gradient(const at::Tensor& rotation) const {
 }
 
 std::vector<std::string> Smoothness::warnings() const {
-  if (stencil_ != Stencil::central_periodic) return {};
-  return {"the central stencil's spectrum is sin^2(2 pi k/d): it takes the highest frequency for as smooth as the mean"};
+  std::vector<std::string> result;
+  if (stencil_ == Stencil::central_periodic) {
+    result.emplace_back("the central stencil's spectrum is sin^2(2 pi k/d): it takes the highest frequency for as smooth as the mean");
+  }
+  const at::Tensor& values = eigen().values;
+  const double floor = 1e-13 * static_cast<double>(dimension()) * values[0].item<double>();
+  const std::int64_t rank = values.gt(floor).sum().item<std::int64_t>();
+  if (rank < dimension()) {
+    result.push_back(fmt::format("the activations span {} of {} directions; the others cost nothing wherever they are put, which lowers the optimum", rank, dimension()));
+  }
+  return result;
 }
 
-std::optional<double> Smoothness::optimum() const {
-  const at::Tensor eigenvalues = at::linalg_eigvalsh(moment_).flip(0);
-  return spectrum_.values.dot(eigenvalues).item<double>();
+const CanonicalEigen& Smoothness::eigen() const {
+  if (!eigen_) eigen_ = canonical_eigen(moment_);
+  return *eigen_;
 }
+
+std::optional<double> Smoothness::optimum() const { return spectrum_.values.dot(eigen().values).item<double>(); }
 
 std::optional<ExactPoint> Smoothness::solve_exactly() const {
   ExactSmoothness exact = minimise_smoothness_exactly(*this);
@@ -123,7 +133,7 @@ CanonicalEigen canonical_eigen(const at::Tensor& symmetric, double relative) {
 
 ExactSmoothness minimise_smoothness_exactly(const Smoothness& objective) {
   const StencilSpectrum& spectrum = objective.spectrum();
-  const CanonicalEigen eigen = canonical_eigen(objective.moment());
+  const CanonicalEigen& eigen = objective.eigen();
   ExactSmoothness result;
   result.eigenvalues = eigen.values;
   result.degenerate = eigen.degenerate;

@@ -7,6 +7,7 @@
 #include <torch/csrc/jit/ir/constants.h>
 
 #include "descramble/core/error.h"
+#include "taps/memory.h"
 #include "taps/retype.h"
 #include "taps/walk.h"
 
@@ -94,7 +95,7 @@ struct Body {
 class Exporter {
  public:
   Exporter(const Model& model, const std::vector<RotationEdit>& edits)
-      : original_(model.state().module), name_(model.name()), survey_(survey_of(original_)), holders_(holders_of(original_)),
+      : model_(model), original_(model.state().module), name_(model.name()), survey_(survey_of(original_)), holders_(holders_of(original_)),
         objects_(objects_by_path(original_)), retyped_(original_, paths_of(edits)),
         dtype_(model.dtype()), device_(model.device()) {}
 
@@ -126,14 +127,22 @@ class Exporter {
     }
     RotationSide left{.tap = edit.tap, .side = "left"};
     RotationSide right{.tap = edit.tap, .side = "right"};
-    fold_left(edit, body, value, only_user, left);
-    fold_right(edit, body, value, only_user, right);
+    const bool in_memory = shares_written_memory(model_.state(), edit.tap);
+    if (in_memory) {
+      left.why = right.why = "the value shares memory that is written to";
+    } else {
+      fold_left(edit, body, value, only_user, left);
+      fold_right(edit, body, value, only_user, right);
+    }
 
     const torch::jit::WithInsertPoint here(place);
     Value* result = value;
     if (left.module.empty()) result = insert(edit, body, result, edit.rotation, "rotation", left);
     if (right.module.empty()) result = insert(edit, body, result, edit.rotation.t(), "inverse", right);
-    if (result != value) {
+    if (in_memory) {
+      Value* blocking = graph.insertConstant(false);
+      call(graph, aten::copy_, {value, result, blocking});
+    } else if (result != value) {
       if (only_user != nullptr) {
         only_user->replaceInput(only_input, result);
       } else {
@@ -187,7 +196,9 @@ class Exporter {
     const CallSite& site = chain[length];
     std::string method = site.method;
     if (survey_.contexts.at({site.module, site.method}).size() > 1) {
-      method = fmt::format("{}_descrambled_{}", site.method, ++variants_);
+      const auto type = original_module(site.module).type();
+      do method = variant_name(site.method, ++variants_);
+      while (type->findMethod(method) != nullptr);
       retyped_.copy_method(site.module, site.method, method);
       caller.nodes.at(static_cast<std::size_t>(chain[length - 1].node))->s_(attr::name, method);
     }
@@ -326,7 +337,7 @@ class Exporter {
     const std::int64_t d = matrix.size(0);
     const std::int64_t spatial = edit.dimensions - 2;
     const bool convolve = edit.axis == Axis::channels && spatial >= 1 && spatial <= 3;
-    at::Tensor buffer = matrix.to(device_, dtype_).contiguous();
+    at::Tensor buffer = matrix.to(device_, edit.dtype == at::ScalarType::Undefined ? dtype_ : edit.dtype).contiguous();
     if (convolve) {
       std::vector<std::int64_t> sizes(static_cast<std::size_t>(edit.dimensions), 1);
       sizes[0] = sizes[1] = d;
@@ -361,6 +372,7 @@ class Exporter {
     return call(graph, c10::Symbol::fromQualString("aten::reshape_as"), {call(graph, aten::linear, {rows, weight, none}), value});
   }
 
+  Model model_;
   Module original_;
   std::string name_;
   Survey survey_;

@@ -15,8 +15,37 @@ using torch::jit::Value;
 namespace prim = torch::jit::prim;
 namespace attr = torch::jit::attr;
 
+namespace {
+
+/// Module::clone() gives a method's arguments the new types of those classes only that it met before:
+/// a module that is handed to an earlier sibling's method keeps its old one there.
+Module complete_clone(const Module& original) {
+  Module copy = original.clone();
+  std::unordered_map<c10::TypePtr, c10::TypePtr> renamed;
+  std::vector<Module> copies;
+  std::vector<Module> originals;
+  for (const auto& child : original.named_modules()) originals.push_back(child.value);
+  for (const auto& child : copy.named_modules()) copies.push_back(child.value);
+  for (std::size_t i = 0; i < copies.size(); ++i) renamed.emplace(originals[i].type(), copies[i].type());
+  const auto rename = [&renamed](const c10::TypePtr& type) {
+    const auto found = renamed.find(type);
+    return found == renamed.end() ? type : found->second;
+  };
+  std::set<const c10::Type*> seen;
+  for (const Module& module : copies) {
+    if (!seen.insert(module.type().get()).second) continue;
+    for (torch::jit::Function* method : module.type()->methods()) {
+      torch::jit::toGraphFunction(*method).graph()->remapTypes(rename);
+      method->setSchema(method->getSchema().cloneWithRemappedTypes(rename));
+    }
+  }
+  return copy;
+}
+
+}  // namespace
+
 Retyped::Retyped(const Module& original, std::set<std::string> paths) : paths_(std::move(paths)) {
-  root_ = rebuild(original.clone(), "");
+  root_ = rebuild(complete_clone(original), "");
 }
 
 Module Retyped::at(const std::string& path) const {

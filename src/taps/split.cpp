@@ -7,6 +7,7 @@
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 
 #include "descramble/core/error.h"
+#include "taps/memory.h"
 #include "taps/program.h"
 #include "taps/split_graph.h"
 #include "taps/walk.h"
@@ -33,10 +34,11 @@ struct SplitModel::State {
 
 namespace {
 
-bool writes(Block* block) {
+/// A list or dict hands out its tensors, so any write may be one into them.
+bool writes_anything(Block* block) {
   for (Node* node : block->nodes()) {
     for (Block* inner : node->blocks()) {
-      if (writes(inner)) return true;
+      if (writes_anything(inner)) return true;
     }
     const auto* schema = node->maybeSchema();
     if (schema != nullptr && schema->is_mutable()) return true;
@@ -54,12 +56,14 @@ bool sets_attributes(Block* block) {
   return false;
 }
 
-bool holds_tensors(const c10::TypePtr& type) {
-  if (type->isSubtypeOf(*c10::TensorType::get())) return true;
-  for (const auto& inner : type->containedTypes()) {
-    if (holds_tensors(inner)) return true;
+/// Whether a `with` block of the forward graph is open at `marker`.
+bool within_context(const Node* marker) {
+  int open = 0;
+  for (const Node* node = marker->prev(); node->kind() != prim::Param && node->kind() != prim::Return; node = node->prev()) {
+    if (node->kind() == prim::Enter) ++open;
+    if (node->kind() == prim::Exit) --open;
   }
-  return false;
+  return open > 0;
 }
 
 /// Copies the part of a graph behind a node, asking for each value from in front of it.
@@ -156,14 +160,11 @@ std::vector<bool> protect_inputs(const std::shared_ptr<Graph>& graph) {
   std::vector<bool> written(suffix.inputs().size(), false);
   {
     const AliasDb aliases(graph);
-    const bool any = writes(suffix.block());
     for (std::size_t i = 1; i < suffix.inputs().size(); ++i) {
       const Value* input = suffix.inputs()[i];
-      if (!holds_tensors(input->type())) {
-        written[i] = any && aliases.hasWriters(input);
-      } else {
-        written[i] = input->type()->isSubtypeOf(*c10::TensorType::get()) ? aliases.hasWriters(input) : any;
-      }
+      written[i] = !input->type()->isSubtypeOf(*c10::TensorType::get()) && holds_tensors(input->type())
+                       ? writes_anything(suffix.block())
+                       : written_to(suffix.block(), input, aliases);
     }
   }
   for (std::size_t i = 1; i < suffix.inputs().size(); ++i) {
@@ -195,6 +196,14 @@ SplitModel split_model(const Model& model, const std::string& tap) {
     return marker->output();
   });
   if (marker == nullptr) throw Error({"unknown tap '" + tap + "'", model.name()});
+  if (within_context(marker)) {
+    throw Error({"the model cannot be cut at tap '" + tap + "'", model.name(), "a point outside of `with` blocks", "one inside"});
+  }
+  if (shares_written_memory(model.state(), tap)) {
+    throw Error({"the model cannot be cut at tap '" + tap + "'", model.name(),
+                 "a point whose value does not share memory that is written to",
+                 "one that shares memory with a value used later"});
+  }
   SuffixBuilder builder(whole, marker);
   auto state = std::make_shared<SplitModel::State>(model);
   state->tap = tap;

@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "descramble/core/error.h"
+#include "taps/memory.h"
 #include "taps/operator.h"
 #include "taps/program.h"
 #include "taps/split_graph.h"
@@ -151,10 +152,16 @@ at::Tensor TappedModel::forward_until(const std::string& tap, const std::vector<
 
 Watch TappedModel::replace(const std::string& tap, std::function<at::Tensor(const at::Tensor&)> handler) const {
   Slot& slot = state_->slot(tap);
-  const auto checked = [name = tap, handler = std::move(handler)](const at::Tensor& value) {
+  // Where other values share the memory and somebody writes to it, the replacement goes there too.
+  const bool in_memory = shares_written_memory(state_->model.state(), tap);
+  const auto checked = [name = tap, in_memory, handler = std::move(handler)](const at::Tensor& value) {
     at::Tensor result = handler(value);
     if (!result.defined() || result.sizes() != value.sizes() || result.scalar_type() != value.scalar_type()) {
       throw Error({"a replacement does not fit", "tap '" + name + "'", shape_text(value), shape_text(result)});
+    }
+    if (in_memory && !result.is_same(value)) {
+      value.copy_(result);
+      return value;
     }
     return result;
   };

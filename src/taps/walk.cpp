@@ -41,6 +41,27 @@ std::string class_name(const c10::TypePtr& type) {
   return named && named->name() ? named->name()->name() : type->str();
 }
 
+constexpr std::string_view variant_mark = "_descrambled_";
+
+std::string original_name(const std::string& method) { return method.substr(0, method.find(variant_mark)); }
+
+/// `forward`, or `forward1`, `forward2`, … as tracing names the further calls of one module.
+bool is_forward(const std::string& method) {
+  return method.rfind("forward", 0) == 0 && method.find_first_not_of("0123456789", 7) == std::string::npos;
+}
+
+/// Takes an element out of a list or dict: no operation on a value.
+bool takes_element(const Node* node) {
+  const std::string name = node->kind().toUnqualString();
+  return name == "__getitem__" || name == "get" || name == "pop";
+}
+
+/// A script function's name; torch.nn.functional marks some of its own with a leading underscore.
+std::string function_name(const c10::QualifiedName& name) {
+  const bool functional = name.qualifiedName().rfind("__torch__.torch.nn.functional.", 0) == 0;
+  return functional && name.name()[0] == '_' ? name.name().substr(1) : name.name();
+}
+
 /// Where the walk stands: in the body of which method of which module.
 struct Frame {
   std::string owner{};
@@ -141,7 +162,7 @@ class Walk {
         if (block->nodes().begin() != block->nodes().end()) range(*block->nodes().begin(), block->return_node(), inner);
       }
     } else if (!frame.silent && node->kind().ns() != c10::namespaces::prim && node->outputs().size() == 1 &&
-               is_tensor(node->output())) {
+               is_tensor(node->output()) && !takes_element(node)) {
       std::string name = node->kind().toUnqualString();
       if (name.size() > 1 && name.back() == '_' && name[name.size() - 2] != '_') name.pop_back();
       operation(node, next, name, node->kind().toQualString(), frame);
@@ -218,26 +239,27 @@ class Walk {
   void call_method(Node* call, const Frame& frame) {
     Value* self = call->input(0);
     const auto path = paths_.find(self);
-    const std::string& method = call->s(attr::name);
+    const std::string& called = call->s(attr::name);
+    const std::string method = original_name(called);
     const bool result_is_tensor = is_tensor(call->output());
     const auto class_type = self->type()->cast<c10::ClassType>();
     if (path == paths_.end()) return;  // a method of a scripted class that is no module
-    torch::jit::Function* callee = class_type ? class_type->findMethod(method) : nullptr;
+    torch::jit::Function* callee = class_type ? class_type->findMethod(called) : nullptr;
     const bool known = callee != nullptr && callee->isGraphFunction();
 
-    const bool own_helper = path->second == frame.owner && method != "forward";
+    const bool own_helper = path->second == frame.owner && !is_forward(method);
     if (own_helper && known) {
       Frame inner = frame;
-      inner.method = method;
+      inner.method = called;
       inner.chain = met_at(call, frame, {}).chain;
       Value* result = inline_body(call, *torch::jit::toGraphFunction(*callee).graph(), call->inputs(), inner);
       finish_call(call, result, nullptr);
       return;
     }
-    const std::string base = method == "forward" ? path->second : join_path(path->second, method);
-    const std::string name = unique(base, method == "forward");
+    const std::string base = is_forward(method) ? path->second : join_path(path->second, method);
+    const std::string name = unique(base, is_forward(method));
     MetPoint met = met_at(call, frame, {name, "module", class_name(self->type())});
-    if (method == "forward") met.callee = path->second;
+    if (is_forward(method)) met.callee = path->second;
     argument_point(call, met);
     if (!known) {
       // Called through an interface: what runs is unknown here, so only the result is a point.
@@ -248,7 +270,7 @@ class Walk {
       return;
     }
     Frame inner{.owner = path->second,
-                .method = method,
+                .method = called,
                 .silent = is_torch_nn(self->type()),
                 .in_control_flow = frame.in_control_flow,
                 .chain = met.chain};
@@ -263,7 +285,7 @@ class Walk {
     const bool point = !frame.silent && is_tensor(call->output());
     MetPoint met{};
     if (point) {
-      const std::string name = unique(join_path(frame.owner, callee->qualname().name()), false);
+      const std::string name = unique(join_path(frame.owner, function_name(callee->qualname())), false);
       met = met_at(call, frame, {name, "operator", callee->qualname().name()});
       argument_point(call, met);
     }
@@ -297,6 +319,10 @@ std::string attribute_path(const Value* value, const Value* self) {
     value = value->node()->input();
   }
   return value == self ? path : "";
+}
+
+std::string variant_name(const std::string& method, int number) {
+  return original_name(method) + std::string(variant_mark) + std::to_string(number);
 }
 
 std::vector<Node*> numbered_nodes(Block* block) {

@@ -46,6 +46,10 @@ std::vector<torch::jit::Node*> numbered_nodes(torch::jit::Block* block);
 /// "a.b" from "a" and "b"; "b" from "" and "b".
 std::string join_path(const std::string& path, const std::string& name);
 
+/// The name of a copy of `method` that one call of it is given. A walk sees it under the name of the
+/// original, so that tap names stay what they were.
+std::string variant_name(const std::string& method, int number);
+
 /// Whether the class is one of torch.nn's (whose own operations are no points).
 bool is_torch_nn(const c10::TypePtr& type);
 

@@ -160,6 +160,7 @@ inline bool bit_equal(const at::Tensor& a, const at::Tensor& b) {
 /// Same type, same tensors bit for bit.
 inline bool bit_equal(const c10::IValue& a, const c10::IValue& b) {
   if (a.tagKind() != b.tagKind()) return false;
+  if (a.isNone() || a.isFuture()) return true;
   const auto left = tensors_of(a);
   const auto right = tensors_of(b);
   if (left.size() != right.size()) return false;
@@ -172,7 +173,7 @@ inline bool bit_equal(const c10::IValue& a, const c10::IValue& b) {
 
 inline std::vector<c10::IValue> copies(const std::vector<c10::IValue>& values) {
   std::vector<c10::IValue> result;
-  for (const c10::IValue& value : values) result.push_back(value.deepcopy());
+  for (const c10::IValue& value : values) result.push_back(value.isFuture() ? value : value.deepcopy());
   return result;
 }
 

@@ -31,7 +31,19 @@ std::vector<std::string> names_with_inputs(const Model& model) {
 
 /// Points that no cut can go through although they stand outside of `if` and `loop`: two live values
 /// share memory that is written to behind the cut.
-const std::map<std::string, std::set<std::string>> entangled = {};
+const std::map<std::string, std::set<std::string>> entangled = {
+    {"forked", {"right.input"}},  // what runs in the fork is not looked into
+    {"inplace_relu_functional", {"add", "add.input"}},
+    // AliasDb cannot tell the elements of a list that grows from what is appended later.
+    {"list_mutation", {"relu", "relu_1", "relu_2"}},
+    {"mutated_view", {"mul", "mul.input", "relu", "relu.input", "slice", "slice.input", "slice_1", "slice_1.input"}},
+    {"mutated_view_traced", {"mul", "mul.input", "relu", "relu.input", "slice", "slice.input", "slice_1", "slice_1.input"}},
+    {"view_alias_cut", {"add", "add.input", "slice", "slice.input", "slice_1", "slice_1.input", "tanh", "tanh.input"}}};
+
+/// Whether a point stands within the `with` block of the fixture that has one.
+bool in_with_block(const std::string& fixture, const std::string& tap) {
+  return fixture == "no_grad_block" && (tap.starts_with("fc1") || tap.starts_with("relu"));
+}
 
 TEST_P(Splits, AreTheModelBitForBitAnyNumberOfTimes) {
   const Fixture& what = subject();
@@ -47,6 +59,10 @@ TEST_P(Splits, AreTheModelBitForBitAnyNumberOfTimes) {
     const TappedModel tapped = tap_model(model, {point.name});
     if (point.in_control_flow) {
       EXPECT_THAT([&] { tapped.split(point.name); }, ThrowsError("cannot be cut", point.name, "`if` and `loop`"));
+      continue;
+    }
+    if (in_with_block(what.name, point.name)) {
+      EXPECT_THAT([&] { tapped.split(point.name); }, ThrowsError("cannot be cut", point.name, "`with`"));
       continue;
     }
     try {

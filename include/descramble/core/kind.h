@@ -66,6 +66,8 @@ struct KindInfo {
   std::string summary{};
   std::string source{};  ///< formula's source: paper and equation; empty where there is none
   std::vector<Field> fields{};
+  /// Of these fields exactly one must be given.
+  std::vector<std::string> exactly_one{};
 };
 
 /// All kinds that may stand in one place of a config ("data source", "objective", …).

@@ -8,8 +8,9 @@ namespace descramble {
 
 /// One thing that was recomputed.
 struct Check {
+  enum class Outcome { holds, fails, skipped };
   std::string what{};
-  bool holds = false;
+  Outcome outcome = Outcome::fails;
   std::string detail{};
 };
 

@@ -7,6 +7,16 @@
 
 namespace descramble {
 
+/// Eigenvectors of a symmetric matrix in the canonical gauge described above.
+struct CanonicalEigen {
+  at::Tensor values{};   ///< descending, [d]
+  at::Tensor vectors{};  ///< columns
+  std::int64_t degenerate = 0;
+};
+
+/// Neighbouring values no further apart than relative·d·(largest magnitude) are in one cluster.
+CanonicalEigen canonical_eigen(const at::Tensor& symmetric, double relative = 1e-12);
+
 /// Smoothness of rotated activations: f(P) = ‖D P F‖²_F / N = Σ_i λ_i (Tᵀ P C Pᵀ T)_ii, with
 /// DᵀD = T Λ Tᵀ (λ ascending) and C = F Fᵀ/N (d×d): the covariance when centred, the raw second moment
 /// otherwise. Source: Amey, Keeley, Choudhury, Kuprov, PNAS 118 (2021), "descrambler groups".
@@ -26,6 +36,8 @@ class Smoothness final : public Objective {
   std::optional<ExactPoint> solve_exactly() const override;
   std::vector<std::string> warnings() const override;
 
+  /// Eigenvectors of C in the canonical gauge; computed once, on first use.
+  const CanonicalEigen& eigen() const;
   const at::Tensor& moment() const { return moment_; }
   const StencilSpectrum& spectrum() const { return spectrum_; }
 
@@ -33,6 +45,7 @@ class Smoothness final : public Objective {
   Stencil stencil_;
   at::Tensor moment_;
   StencilSpectrum spectrum_;
+  mutable std::optional<CanonicalEigen> eigen_{};
 };
 
 /// A minimiser in closed form, in a canonical gauge.
@@ -55,15 +68,5 @@ ExactSmoothness minimise_smoothness_exactly(const Smoothness& objective);
 /// The optimum nearest to `reference` among those that differ from `rotation` = T Uᵀ only inside blocks
 /// of equal λ: T B Uᵀ with B_b = polar(T_bᵀ reference U_b) for each block b. For comparing two optima.
 at::Tensor align_gauge(const StencilSpectrum& spectrum, const at::Tensor& rotation, const at::Tensor& reference);
-
-/// Eigenvectors of a symmetric matrix in the canonical gauge described above.
-struct CanonicalEigen {
-  at::Tensor values{};   ///< descending, [d]
-  at::Tensor vectors{};  ///< columns
-  std::int64_t degenerate = 0;
-};
-
-/// Neighbouring values no further apart than relative·d·(largest magnitude) are in one cluster.
-CanonicalEigen canonical_eigen(const at::Tensor& symmetric, double relative = 1e-12);
 
 }  // namespace descramble

@@ -16,6 +16,7 @@ struct RotationEdit {
   Axis axis = Axis::features;
   std::int64_t dimensions = 2;  ///< number of dimensions of the tapped value
   at::Tensor rotation{};        ///< P, [d, d], float64
+  at::ScalarType dtype = at::ScalarType::Undefined;  ///< of the tapped value; Undefined: the model's
 };
 
 /// What became of one side of a pair: P on the left of the value, Pᵀ on its right.

@@ -67,7 +67,7 @@ StepResult run_descramble(const json& resolved, const Workspace& workspace, Prog
     const double before = objective->value(identity);
 
     for (const std::string& warning : objective->warnings()) {
-      if (i == 0) warnings.push_back(warning);
+      warnings.push_back(tap.tap + ": " + warning);
     }
     json entry = tap_json(tap);
     entry["rows"] = tap.moments.count();
@@ -105,8 +105,8 @@ StepResult run_descramble(const json& resolved, const Workspace& workspace, Prog
       const json& held = entry["objective"]["held_out"];
       result.lines.push_back(fmt::format("  {:<12}{:.6g} -> {:.6g}", "held out", held["before"].get<double>(), held["after"].get<double>()));
     }
-    if (solution.degenerate > 0) {
-      result.lines.push_back(fmt::format("  {:<12}{} of {} directions have equal variance: the optimum does not tell them apart", "note", solution.degenerate, d));
+    if (solution.degenerate > 0 && objective->warnings().empty()) {
+      result.lines.push_back(fmt::format("  {:<12}{} of {} directions share their variance with another: the optimum does not tell those apart", "note", solution.degenerate, d));
     }
     result.lines.push_back(fmt::format("  {:<12}|PtP - I| {:.1e}, function changed by {:.1e} (inserted)", "certificate", pair.orthogonality(),
                                        entry["certificate"]["inserted"].get<double>()));
@@ -138,7 +138,8 @@ const StepKind& step_kind_descramble() {
                           {.name = "objective", .type = FieldType::kind, .doc = "what to minimise", .family = objective_family},
                           {.name = "solver", .type = FieldType::kind, .doc = "how; left out: the best known for the objective",
                            .fallback = Fallback::json(R"({"kind": "exact"})"), .family = solver_family},
-                          data_field("train")}},
+                          data_field("train")},
+               .exactly_one = {"tap", "taps"}},
       .run = run_descramble};
   return kind;
 }

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <stdlib.h>
+
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+
+#include <gmock/gmock.h>
+
+#include "descramble/core/error.h"
+
+namespace descramble::test {
+
+/// A folder of the test's own, gone with it.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "descramble-core-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
+    path_ = name;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+template <typename Exception, typename... Parts>
+auto ThrowsWith(const Parts&... parts) {
+  return ::testing::ThrowsMessage<Exception>(::testing::AllOf(::testing::HasSubstr(parts)...));
+}
+
+/// EXPECT_THAT([&] { … }, ThrowsError("part", "another part"))
+template <typename... Parts>
+auto ThrowsError(const Parts&... parts) {
+  return ThrowsWith<Error>(parts...);
+}
+
+}  // namespace descramble::test

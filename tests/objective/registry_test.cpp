@@ -1,0 +1,130 @@
+// Walks every registered kind of objective; nobody edits it for a new one.
+
+#include <memory>
+
+#include <nlohmann/json.hpp>
+
+#include "descramble/objective/objective.h"
+#include "objective/support.h"
+
+namespace descramble::test {
+namespace {
+
+using nlohmann::json;
+
+std::vector<std::string> kind_names() { return objective_family().names(); }
+
+class EveryObjective : public ::testing::TestWithParam<std::string> {
+ protected:
+  const KindInfo& info() const { return *objective_family().find(GetParam()); }
+
+  static Moments moments_of_size(std::int64_t d) {
+    RandomStream random = random_stream(4, "test/objective");
+    Moments moments;
+    moments.add(random.normal_tensor({40, d}).matmul(random.normal_tensor({d, d})) + 0.3);
+    return moments;
+  }
+
+  /// The kind with its defaults, and with each choice and truth value of each field in turn.
+  std::vector<json> variants() const {
+    std::vector<json> result{{{"kind", GetParam()}}};
+    for (const Field& field : info().fields) {
+      for (const std::string& choice : field.choices) result.push_back({{"kind", GetParam()}, {field.name, choice}});
+      if (field.type == FieldType::boolean) {
+        for (const bool value : {true, false}) result.push_back({{"kind", GetParam()}, {field.name, value}});
+      }
+    }
+    return result;
+  }
+};
+
+TEST_P(EveryObjective, SaysWhatItIs) {
+  EXPECT_FALSE(info().summary.empty());
+  EXPECT_FALSE(info().source.empty());
+  for (const Field& field : info().fields) EXPECT_FALSE(field.doc.empty()) << field.name;
+  const json resolved = resolve_kind(objective_family(), {{"kind", GetParam()}}, "/objective");
+  EXPECT_EQ(resolve_kind(objective_family(), resolved, "/objective"), resolved) << "defaults are valid values";
+  EXPECT_THAT([&] { resolve_kind(objective_family(), {{"kind", GetParam()}, {"nonsense", 1}}, "/objective"); },
+              ThrowsError("unknown key 'nonsense'", "/objective/nonsense"));
+}
+
+TEST_P(EveryObjective, GradientIsThatOfTheValue) {
+  for (const json& variant : variants()) {
+    const std::unique_ptr<Objective> objective = make_objective(variant, moments_of_size(8));
+    ASSERT_EQ(objective->dimension(), 8);
+    const at::Tensor p = haar(8, 31);
+    const at::Tensor gradient = objective->gradient(p);
+    at::Tensor differences = at::zeros_like(gradient);
+    const double step = 1e-5;
+    for (std::int64_t i = 0; i < 8; ++i) {
+      for (std::int64_t j = 0; j < 8; ++j) {
+        at::Tensor up = p.clone();
+        at::Tensor down = p.clone();
+        up[i][j] += step;
+        down[i][j] -= step;
+        differences[i][j] = (objective->value(up) - objective->value(down)) / (2 * step);
+      }
+    }
+    // REFERENCE T4.
+    EXPECT_LE(difference(gradient, differences), 1e-6 * largest(gradient)) << variant;
+  }
+}
+
+TEST_P(EveryObjective, ClosedFormIsOrthogonalAndAttainsTheOptimum) {
+  for (const std::int64_t d : {1, 2, 7, 12}) {
+    for (const json& variant : variants()) {
+      const std::unique_ptr<Objective> objective = make_objective(variant, moments_of_size(d));
+      const std::optional<ExactPoint> exact = objective->solve_exactly();
+      const std::optional<double> optimum = objective->optimum();
+      if (!exact) continue;
+      EXPECT_LT(distance_from_orthogonal(exact->rotation), 1e-12 * static_cast<double>(d)) << variant;
+      EXPECT_EQ(exact->rotation.dtype(), at::kDouble);
+      EXPECT_GE(exact->degenerate, 0);
+      EXPECT_LE(exact->degenerate, d);
+      ASSERT_TRUE(optimum) << variant << ": a closed form knows its value";
+      const double scale = std::abs(objective->value(at::eye(d, at::kDouble))) + std::abs(*optimum);
+      EXPECT_NEAR(objective->value(exact->rotation), *optimum, 1e-10 * scale) << variant;
+    }
+  }
+}
+
+TEST_P(EveryObjective, NoRotationLiesBelowTheOptimum) {
+  for (const json& variant : variants()) {
+    const std::unique_ptr<Objective> objective = make_objective(variant, moments_of_size(9));
+    const std::optional<double> optimum = objective->optimum();
+    if (!optimum) continue;
+    for (std::uint64_t i = 0; i < 20; ++i) {
+      EXPECT_GE(objective->value(haar(9, 40 + i)), *optimum - 1e-10 * std::abs(*optimum)) << variant;
+    }
+  }
+}
+
+TEST_P(EveryObjective, ValueRepeatsAndLeavesItsArgumentAlone) {
+  const std::unique_ptr<Objective> objective = make_objective({{"kind", GetParam()}}, moments_of_size(6));
+  const at::Tensor p = haar(6, 50);
+  const at::Tensor copy = p.clone();
+  const double value = objective->value(p);
+  (void)objective->gradient(p);
+  EXPECT_EQ(objective->value(p), value);
+  EXPECT_TRUE(at::equal(p, copy));
+}
+
+TEST_P(EveryObjective, RefusesAnotherSize) {
+  const std::unique_ptr<Objective> objective = make_objective({{"kind", GetParam()}}, moments_of_size(6));
+  EXPECT_THROW((void)objective->value(at::eye(5, at::kDouble)), Error);
+  EXPECT_THROW((void)objective->gradient(at::eye(7, at::kDouble)), Error);
+  EXPECT_THROW(make_objective({{"kind", GetParam()}}, Moments()), Error) << "no rows were seen";
+}
+
+INSTANTIATE_TEST_SUITE_P(, EveryObjective, ::testing::ValuesIn(kind_names()),
+                         [](const auto& one) { return one.param; });
+
+TEST(ObjectiveFamily, RefusesTheUnknown) {
+  EXPECT_FALSE(kind_names().empty());
+  EXPECT_THAT([] { make_objective({{"kind", "nonsense"}}, Moments()); },
+              ThrowsError("unknown kind", "/objective/kind", quoted_list(kind_names()), "nonsense"));
+  EXPECT_THAT([] { make_objective(json::object(), Moments()); }, ThrowsError("missing key 'kind'"));
+}
+
+}  // namespace
+}  // namespace descramble::test
