@@ -11,6 +11,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <benchmark/benchmark.h>
+#include <c10/core/GradMode.h>
 #include <nlohmann/json.hpp>
 
 #include "descramble/core/random.h"
@@ -53,7 +54,7 @@ void every_tap(benchmark::State& state) {
   const descramble::Model model = real ? descramble::load_model(file) : built_model();
   state.SetLabel(real ? "SqueezeNet 1.1" : "six convolutions of 64 channels");
 
-  const at::NoGradGuard no_grad;
+  const c10::NoGradGuard no_grad;
   descramble::RandomStream random = descramble::random_stream(1, "benchmark/taps");
   const at::Tensor images = random.normal_tensor({state.range(0), 3, 224, 224}).to(at::kFloat);
   const descramble::TappedModel tapped = descramble::tap_model(model);

@@ -8,8 +8,8 @@
 #include "descramble/core/json.h"
 #include "descramble/data/kinds.h"
 #include "descramble/data/write_idx.h"
-#include "descramble/experiment/config.h"
-#include "descramble/experiment/run.h"
+#include "experiment/config.h"
+#include "experiment/run.h"
 #include "descramble/experiment/verify.h"
 
 namespace descramble {

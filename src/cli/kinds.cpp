@@ -7,7 +7,7 @@
 #include "cli/commands.h"
 #include "descramble/core/error.h"
 #include "descramble/core/json.h"
-#include "descramble/experiment/config.h"
+#include "experiment/config.h"
 
 namespace descramble {
 

@@ -116,6 +116,10 @@ void require_finite(const json& value, const std::string& pointer, const std::st
 }  // namespace
 
 json parse_json(std::string_view text, const std::string& source) {
+  // nlohmann takes a zero byte for the end of the text, whatever follows.
+  if (const auto zero = text.find('\0'); zero != std::string_view::npos) {
+    throw Error({"not valid JSON", fmt::format("{}, byte {}", source, zero + 1), "text", "a zero byte"});
+  }
   StrictBuilder builder(source);
   json::sax_parse(text.begin(), text.end(), &builder);
   return builder.take();

@@ -1,8 +1,8 @@
-#include "descramble/experiment/config.h"
+#include "experiment/config.h"
 
 #include "descramble/core/json.h"
 #include "descramble/data/kinds.h"
-#include "descramble/experiment/step.h"
+#include "experiment/step.h"
 #include "descramble/experiment/train.h"
 #include "descramble/model/kinds.h"
 #include "descramble/objective/objective.h"

@@ -1,4 +1,4 @@
-#include "descramble/experiment/run.h"
+#include "experiment/run.h"
 
 #include <chrono>
 #include <cmath>
@@ -14,7 +14,7 @@
 #include "descramble/core/version.h"
 #include "descramble/experiment/certificate.h"
 #include "descramble/experiment/train.h"
-#include "descramble/experiment/workspace.h"
+#include "experiment/workspace.h"
 
 namespace descramble {
 

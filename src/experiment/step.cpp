@@ -1,4 +1,4 @@
-#include "descramble/experiment/step.h"
+#include "experiment/step.h"
 
 #include <algorithm>
 #include <set>

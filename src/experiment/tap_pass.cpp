@@ -1,4 +1,4 @@
-#include "descramble/experiment/tap_pass.h"
+#include "experiment/tap_pass.h"
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/core/ivalue.h>

@@ -11,8 +11,8 @@
 #include "descramble/core/json.h"
 #include "descramble/core/safetensors.h"
 #include "descramble/experiment/certificate.h"
-#include "descramble/experiment/run.h"
-#include "descramble/experiment/workspace.h"
+#include "experiment/run.h"
+#include "experiment/workspace.h"
 #include "descramble/taps/tapped_model.h"
 
 namespace descramble {

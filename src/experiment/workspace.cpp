@@ -1,4 +1,4 @@
-#include "descramble/experiment/workspace.h"
+#include "experiment/workspace.h"
 
 #include <cstdlib>
 #include <thread>

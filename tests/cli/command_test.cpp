@@ -87,6 +87,14 @@ TEST_F(Command, RunWritesACompleteCertifiedFolder) {
   EXPECT_THAT(verified.out, testing::HasSubstr("pair inserted into the original"));
 }
 
+TEST_F(Command, ShippedClassifierReadsHeldOutGlyphs) {
+  const Outcome outcome = command({"run", source("configs/first.json").string(), "--out", at("out").string(), "--quiet"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const json result = json::parse(read(at("out/result.json")));
+  EXPECT_GE(result["steps"][0]["top1"].get<double>(), 0.98);
+  EXPECT_EQ(result["steps"][0]["count"], 4000);
+}
+
 TEST_F(Command, SameRunSameBytes) {
   ASSERT_EQ(run_config(small_config()).code, 0);
   ASSERT_EQ(command({"run", at("config.json").string(), "--out", at("deep/er").string(), "--quiet"}).code, 0);

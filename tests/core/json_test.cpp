@@ -57,7 +57,7 @@ TEST(StrictJson, RefusesWhatIsNotJsonAndSaysWhere) {
   expect_refused(R"({"a": .5})", "not valid JSON");
   expect_refused("\"\xff\"", "not valid JSON");
   expect_refused("\"a\nb\"", "not valid JSON");
-  expect_refused(std::string("{}\0", 3), "not valid JSON");
+  expect_refused(std::string("{}\0{", 4), "not valid JSON", "byte 3");
   expect_refused(R"({"deep": [{"er": nope}]})", "not valid JSON", "config.json in /deep/0");
 }
 

@@ -1,4 +1,4 @@
-#include "descramble/experiment/config.h"
+#include "experiment/config.h"
 
 #include <set>
 
@@ -7,7 +7,7 @@
 
 #include "descramble/core/error.h"
 #include "descramble/core/json.h"
-#include "descramble/experiment/step.h"
+#include "experiment/step.h"
 
 namespace descramble::test {
 

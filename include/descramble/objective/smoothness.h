@@ -7,7 +7,7 @@
 
 namespace descramble {
 
-/// Eigenvectors of a symmetric matrix in the canonical gauge described above.
+/// Eigenvectors of a symmetric matrix in a canonical gauge (see minimise_smoothness_exactly).
 struct CanonicalEigen {
   at::Tensor values{};   ///< descending, [d]
   at::Tensor vectors{};  ///< columns

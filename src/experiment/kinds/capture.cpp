@@ -4,7 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "descramble/core/interrupt.h"
-#include "descramble/experiment/step.h"
+#include "experiment/step.h"
 #include "descramble/taps/tapped_model.h"
 
 namespace descramble {

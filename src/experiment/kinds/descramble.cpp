@@ -9,7 +9,7 @@
 
 #include "descramble/basis/rotation_pair.h"
 #include "descramble/experiment/certificate.h"
-#include "descramble/experiment/tap_pass.h"
+#include "experiment/tap_pass.h"
 #include "descramble/objective/objective.h"
 #include "descramble/solver/solver.h"
 #include "descramble/taps/tapped_model.h"

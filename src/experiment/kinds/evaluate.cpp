@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include "descramble/experiment/score.h"
-#include "descramble/experiment/step.h"
+#include "experiment/step.h"
 
 namespace descramble {
 

@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "descramble/experiment/tap_pass.h"
+#include "experiment/tap_pass.h"
 
 namespace descramble {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "descramble/experiment/step.h"
+#include "experiment/step.h"
 #include "descramble/stats/moments.h"
 #include "descramble/taps/axis.h"
 

@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "descramble/core/progress.h"
-#include "descramble/experiment/config.h"
+#include "experiment/config.h"
 
 namespace descramble {
 

@@ -4,8 +4,8 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "descramble/experiment/config.h"
-#include "descramble/experiment/step.h"
+#include "experiment/config.h"
+#include "experiment/step.h"
 
 namespace descramble {
 
