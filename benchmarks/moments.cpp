@@ -1,6 +1,8 @@
-// Streaming moments of float32 rows against the bare float64 product of the same rows, taken in turns
-// in one run. Counters: median seconds a batch of each, and the rate of the moments as a share of the
-// product's.
+// Streaming moments of float32 rows against the bare float64 product of the same rows, taken in
+// turns in one run. Counters: median seconds a batch of each, and the rate of the moments as a
+// share of the product's.
+
+#include "descramble/stats/moments.h"
 
 #include <algorithm>
 #include <chrono>
@@ -11,7 +13,6 @@
 #include <benchmark/benchmark.h>
 
 #include "descramble/core/random.h"
-#include "descramble/stats/moments.h"
 
 namespace {
 
@@ -22,7 +23,8 @@ double seconds_since(Clock::time_point start) {
 }
 
 double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
+                   values.end());
   return values[values.size() / 2];
 }
 

@@ -1,6 +1,7 @@
-// A model with an empty observer at every one of its tap points against its plain forward pass, taken
-// in turns in one run. Counters: median seconds a batch of each, and their ratio. The model is
-// SqueezeNet from the folder DESCRAMBLE_DATA where there is one, else a convolution network built here.
+// A model with an empty observer at every one of its tap points against its plain forward pass,
+// taken in turns in one run. Counters: median seconds a batch of each, and their ratio. The model
+// is SqueezeNet from the folder DESCRAMBLE_DATA where there is one, else a convolution network
+// built here.
 
 #include <algorithm>
 #include <chrono>
@@ -28,7 +29,8 @@ double seconds_since(Clock::time_point start) {
 }
 
 double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
+                   values.end());
   return values[values.size() / 2];
 }
 
@@ -37,19 +39,27 @@ descramble::Model built_model() {
   json layers = json::array();
   for (int i = 0; i < 6; ++i) {
     const std::string number = std::to_string(i);
-    layers.push_back({{"kind", "conv2d"}, {"name", "conv" + number}, {"out", 64}, {"kernel", 3}, {"padding", 1}});
+    layers.push_back({{"kind", "conv2d"},
+                      {"name", "conv" + number},
+                      {"out", 64},
+                      {"kernel", 3},
+                      {"padding", 1}});
     layers.push_back({{"kind", "relu"}, {"name", "act" + number}});
-    if (i % 2 == 1) layers.push_back({{"kind", "max_pool"}, {"name", "pool" + number}, {"kernel", 2}});
+    if (i % 2 == 1)
+      layers.push_back({{"kind", "max_pool"}, {"name", "pool" + number}, {"kernel", 2}});
   }
   layers.push_back({{"kind", "flatten"}, {"name", "flatten"}});
   layers.push_back({{"kind", "linear"}, {"name", "fc"}, {"out", 10}});
   const json model = {{"kind", "sequential"}, {"input", {3, 224, 224}}, {"layers", layers}};
-  return descramble::open_model(descramble::resolve_kind(descramble::model_family(), model, "/model"), {}).model;
+  return descramble::open_model(
+             descramble::resolve_kind(descramble::model_family(), model, "/model"), {})
+      .model;
 }
 
 void every_tap(benchmark::State& state) {
   const char* folder = std::getenv("DESCRAMBLE_DATA");
-  const auto file = std::filesystem::path(folder == nullptr ? "" : folder) / "models" / "squeezenet1_1.pt";
+  const auto file =
+      std::filesystem::path(folder == nullptr ? "" : folder) / "models" / "squeezenet1_1.pt";
   const bool real = folder != nullptr && std::filesystem::exists(file);
   const descramble::Model model = real ? descramble::load_model(file) : built_model();
   state.SetLabel(real ? "SqueezeNet 1.1" : "six convolutions of 64 channels");
@@ -92,6 +102,11 @@ void every_tap(benchmark::State& state) {
   state.counters["threads"] = at::get_num_threads();
 }
 
-BENCHMARK(every_tap)->ArgName("batch")->Arg(16)->UseManualTime()->Unit(benchmark::kMillisecond)->Iterations(25);
+BENCHMARK(every_tap)
+    ->ArgName("batch")
+    ->Arg(16)
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(25);
 
 }  // namespace

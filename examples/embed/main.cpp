@@ -20,7 +20,8 @@ namespace {
 /// Drawn digits from seed 1: the same ones as in configs/first.json.
 descramble::Source drawn_digits(std::int64_t count) {
   const nlohmann::json config = {{"kind", "glyphs"}, {"count", count}};
-  return descramble::open_source(descramble::resolve_kind(descramble::source_family(), config, "/data"), {.seed = 1});
+  return descramble::open_source(
+      descramble::resolve_kind(descramble::source_family(), config, "/data"), {.seed = 1});
 }
 
 void descramble_first_layer(const std::string& model_file, const std::string& result_file) {
@@ -34,17 +35,20 @@ void descramble_first_layer(const std::string& model_file, const std::string& re
   descramble::Moments moments;
   auto watch = tapped.observe("fc1", [&](const at::Tensor& h) { moments.add(h); });
   for (std::int64_t begin = 0; begin < digits.data->size(); begin += digits.batch_size) {
-    tapped.forward(digits.data->slice(begin, std::min(begin + digits.batch_size, digits.data->size())).inputs);
+    tapped.forward(
+        digits.data->slice(begin, std::min(begin + digits.batch_size, digits.data->size())).inputs);
   }
 
   // The rotation that makes the layer's output smoothest, in closed form.
   const descramble::Smoothness objective(descramble::Stencil::fourier_second, moments.covariance());
   const auto solution = descramble::minimise(objective, {{"kind", "exact"}});
   const auto identity = descramble::RotationPair::identity(objective.dimension());
-  std::cout << "smoothness " << objective.value(identity.matrix()) << " -> " << solution.value << '\n';
+  std::cout << "smoothness " << objective.value(identity.matrix()) << " -> " << solution.value
+            << '\n';
 
   // The same function, with the rotation folded into fc1 where that is exact.
-  const auto exported = descramble::export_model(model, {{.tap = "fc1", .rotation = solution.point}});
+  const auto exported =
+      descramble::export_model(model, {{.tap = "fc1", .rotation = solution.point}});
   exported.model.save(result_file);
   // [/snippet]
 

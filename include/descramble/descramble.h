@@ -1,6 +1,7 @@
 #pragma once
 
-// Everything that a program embeds: models, taps, statistics, objectives, solvers, rotations, export.
+// Everything that a program embeds: models, taps, statistics, objectives, solvers, rotations,
+// export.
 
 #include "descramble/basis/rotation_pair.h"
 #include "descramble/core/error.h"

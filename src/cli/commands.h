@@ -29,7 +29,8 @@ int check_command(const RunOptions& options, std::ostream& out);
 int run_command(const RunOptions& options, Progress& progress);
 int train_command(const RunOptions& options, Progress& progress);
 
-int verify_command(const std::filesystem::path& folder, const std::filesystem::path& model, std::ostream& out, std::ostream& err);
+int verify_command(const std::filesystem::path& folder, const std::filesystem::path& model,
+                   std::ostream& out, std::ostream& err);
 
 struct DataOptions {
   std::string kind{};

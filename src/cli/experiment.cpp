@@ -8,28 +8,32 @@
 #include "descramble/core/json.h"
 #include "descramble/data/kinds.h"
 #include "descramble/data/write_idx.h"
+#include "descramble/experiment/verify.h"
 #include "experiment/config.h"
 #include "experiment/run.h"
-#include "descramble/experiment/verify.h"
 
 namespace descramble {
 
 int check_command(const RunOptions& options, std::ostream& out) {
-  out << write_json(load_config(options.config, options.assignments).resolved, options.config.string());
+  out << write_json(load_config(options.config, options.assignments).resolved,
+                    options.config.string());
   return 0;
 }
 
 int run_command(const RunOptions& options, Progress& progress) {
-  run_experiment(load_config(options.config, options.assignments), options.out, options.force, progress);
+  run_experiment(load_config(options.config, options.assignments), options.out, options.force,
+                 progress);
   return 0;
 }
 
 int train_command(const RunOptions& options, Progress& progress) {
-  run_training(load_config(options.config, options.assignments), options.out, options.force, progress);
+  run_training(load_config(options.config, options.assignments), options.out, options.force,
+               progress);
   return 0;
 }
 
-int verify_command(const std::filesystem::path& folder, const std::filesystem::path& model, std::ostream& out, std::ostream& err) {
+int verify_command(const std::filesystem::path& folder, const std::filesystem::path& model,
+                   std::ostream& out, std::ostream& err) {
   std::size_t failed = 0;
   const std::vector<Check> checks = verify_result(folder, model);
   for (const Check& check : checks) {
@@ -39,18 +43,22 @@ int verify_command(const std::filesystem::path& folder, const std::filesystem::p
     failed += fails ? 1 : 0;
   }
   if (failed == 0) return 0;
-  err << fmt::format("descramble: the certificate does not hold ({}): {} of {} checks failed\n", folder.string(), failed, checks.size());
+  err << fmt::format("descramble: the certificate does not hold ({}): {} of {} checks failed\n",
+                     folder.string(), failed, checks.size());
   return 1;
 }
 
 int data_command(const DataOptions& options, Progress& progress) {
   if (options.kind != "glyphs") {
-    throw Error({"no generated data set of that name", "data", "'glyphs'", "'" + options.kind + "'"});
+    throw Error(
+        {"no generated data set of that name", "data", "'glyphs'", "'" + options.kind + "'"});
   }
   AtomicFolder folder(options.out, {.force = options.force, .marker = "descramble-data.json"});
   nlohmann::json about = {{"schema_version", 1}, {"kind", options.kind}, {"seed", options.seed}};
-  for (const auto& [split, count, prefix] : {std::tuple{"train", options.train, "train"}, std::tuple{"test", options.test, "t10k"}}) {
-    const nlohmann::json config = resolve_kind(source_family(), {{"kind", options.kind}, {"count", count}}, "/data");
+  for (const auto& [split, count, prefix] :
+       {std::tuple{"train", options.train, "train"}, std::tuple{"test", options.test, "t10k"}}) {
+    const nlohmann::json config =
+        resolve_kind(source_family(), {{"kind", options.kind}, {"count", count}}, "/data");
     const Source source = open_source(config, {.seed = options.seed, .split = split});
     const std::string images = fmt::format("{}-images-idx3-ubyte", prefix);
     const std::string labels = fmt::format("{}-labels-idx1-ubyte", prefix);

@@ -18,13 +18,16 @@ void print_fields(const std::vector<Field>& fields, std::ostream& out) {
   for (const Field& field : fields) width = std::max(width, field.name.size());
   for (const Field& field : fields) {
     const std::string fallback = !field.fallback ? "required" : "default " + field.fallback->text;
-    out << fmt::format("    {:<{}}  {} ({}; {})\n", field.name, width, field.doc, type_text(field), fallback);
+    out << fmt::format("    {:<{}}  {} ({}; {})\n", field.name, width, field.doc, type_text(field),
+                       fallback);
   }
 }
 
 void print_kind(const KindFamily& family, const KindInfo& kind, std::ostream& out) {
   out << fmt::format("{} '{}': {}{}\n", family.title, kind.name, kind.summary,
-                     kind.exactly_one.empty() ? "" : fmt::format(" (exactly one of {})", quoted_list(kind.exactly_one)));
+                     kind.exactly_one.empty()
+                         ? ""
+                         : fmt::format(" (exactly one of {})", quoted_list(kind.exactly_one)));
   if (!kind.source.empty()) out << "    source: " << kind.source << '\n';
   print_fields(kind.fields, out);
   print_fields(family.common, out);
@@ -53,7 +56,8 @@ int kinds_command(const std::string& name, bool as_schema, std::ostream& out) {
     }
   }
   if (!name.empty() && !found) {
-    throw Error({"unknown kind", "kinds", "one of " + quoted_list(nearest(name, known, 5)), "'" + name + "'"});
+    throw Error({"unknown kind", "kinds", "one of " + quoted_list(nearest(name, known, 5)),
+                 "'" + name + "'"});
   }
   return 0;
 }

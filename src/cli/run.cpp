@@ -1,13 +1,12 @@
 #include "descramble/cli/run.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <iostream>
 #include <new>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 #include "descramble/core/error.h"
@@ -22,7 +21,8 @@ constexpr int wrong_use = 2;
 
 Progress::Style style_for(const std::ostream& out, bool quiet) {
   if (quiet) return Progress::Style::quiet;
-  return &out == &std::cout && ::isatty(STDOUT_FILENO) != 0 ? Progress::Style::bar : Progress::Style::lines;
+  return &out == &std::cout && ::isatty(STDOUT_FILENO) != 0 ? Progress::Style::bar
+                                                            : Progress::Style::lines;
 }
 
 /// CLI11's message says what and where; ours is one line with a pointer to the help.
@@ -33,27 +33,41 @@ int refuse(const CLI::ParseError& error, std::ostream& err) {
 
 void add_run_options(CLI::App& command, RunOptions& options) {
   command.add_option("config", options.config, "the config, a JSON file")->required();
-  command.add_option("--out", options.out, "the result folder, which must not exist yet")->required();
-  command.add_option("--set", options.assignments, "POINTER=VALUE, for example --set /seed=2; may be repeated")->expected(1)->take_all();
+  command.add_option("--out", options.out, "the result folder, which must not exist yet")
+      ->required();
+  command
+      .add_option("--set", options.assignments,
+                  "POINTER=VALUE, for example --set /seed=2; may be repeated")
+      ->expected(1)
+      ->take_all();
   command.add_flag("--force", options.force, "replace an earlier result folder");
   command.add_flag("--quiet", options.quiet, "print nothing but errors");
 }
 
 int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostream& err) {
-  CLI::App app{"Finds the rotation that makes a layer of a trained network readable.", "descramble"};
-  app.set_version_flag("--version", fmt::format("descramble {} (LibTorch {})", version(), libtorch_version()));
+  CLI::App app{"Finds the rotation that makes a layer of a trained network readable.",
+               "descramble"};
+  app.set_version_flag("--version",
+                       fmt::format("descramble {} (LibTorch {})", version(), libtorch_version()));
   app.require_subcommand(1);
 
   TapsOptions taps;
   auto* taps_app = app.add_subcommand("taps", "List the tap points of a TorchScript model");
   taps_app->add_option("model", taps.model, "a TorchScript archive")->required();
-  taps_app->add_option("--input", taps.inputs, "[NAME=]SHAPE[:DTYPE], for example 1,3,224,224; one for each input; runs the model once")->expected(1)->take_all();
+  taps_app
+      ->add_option(
+          "--input", taps.inputs,
+          "[NAME=]SHAPE[:DTYPE], for example 1,3,224,224; one for each input; runs the model once")
+      ->expected(1)
+      ->take_all();
   taps_app->add_flag("--json", taps.as_json, "as JSON");
 
   RunOptions check;
   auto* check_app = app.add_subcommand("check", "Check a config and print it with every default");
   check_app->add_option("config", check.config, "the config, a JSON file")->required();
-  check_app->add_option("--set", check.assignments, "POINTER=VALUE; may be repeated")->expected(1)->take_all();
+  check_app->add_option("--set", check.assignments, "POINTER=VALUE; may be repeated")
+      ->expected(1)
+      ->take_all();
 
   RunOptions experiment;
   auto* run_app = app.add_subcommand("run", "Run an experiment and write its result folder");
@@ -68,22 +82,29 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
   verify_app->add_option("folder", folder, "a result folder")->required();
 
   std::filesystem::path original;
-  verify_app->add_option("--model", original, "the original model, if it is not where the config named it");
+  verify_app->add_option("--model", original,
+                         "the original model, if it is not where the config named it");
 
   DataOptions data;
   bool data_quiet = false;
   auto* data_app = app.add_subcommand("data", "Write a generated data set");
   data_app->add_option("name", data.kind, "its kind: glyphs")->required();
-  data_app->add_option("--out", data.out, "the folder to write, which must not exist yet")->required();
-  data_app->add_option("--train", data.train, "training samples")->check(CLI::Range(1, 10000000))->capture_default_str();
-  data_app->add_option("--test", data.test, "test samples")->check(CLI::Range(1, 10000000))->capture_default_str();
+  data_app->add_option("--out", data.out, "the folder to write, which must not exist yet")
+      ->required();
+  data_app->add_option("--train", data.train, "training samples")
+      ->check(CLI::Range(1, 10000000))
+      ->capture_default_str();
+  data_app->add_option("--test", data.test, "test samples")
+      ->check(CLI::Range(1, 10000000))
+      ->capture_default_str();
   data_app->add_option("--seed", data.seed, "seed")->capture_default_str();
   data_app->add_flag("--force", data.force, "replace an earlier folder of this command");
   data_app->add_flag("--quiet", data_quiet, "print nothing but errors");
 
   std::string kind;
   bool as_schema = false;
-  auto* kinds_app = app.add_subcommand("kinds", "List what may stand in a config: models, data, steps, objectives, solvers");
+  auto* kinds_app = app.add_subcommand(
+      "kinds", "List what may stand in a config: models, data, steps, objectives, solvers");
   kinds_app->add_option("name", kind, "one kind, with its fields");
   kinds_app->add_flag("--schema", as_schema, "the JSON Schema of a config");
 
@@ -91,7 +112,8 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
     std::vector<std::string> names;
     for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
     if (std::find(names.begin(), names.end(), args.front()) == names.end()) {
-      throw Error({"unknown command", "", "one of " + quoted_list(names), "'" + args.front() + "'"});
+      throw Error(
+          {"unknown command", "", "one of " + quoted_list(names), "'" + args.front() + "'"});
     }
   }
   try {

@@ -26,7 +26,8 @@ int list_command(const TapsOptions& options, std::ostream& out) {
   if (options.as_json) {
     nlohmann::json list = nlohmann::json::array();
     for (const TapReading& reading : readings) {
-      nlohmann::json entry = {{"name", reading.point.name}, {"kind", reading.point.kind}, {"type", reading.point.type}};
+      nlohmann::json entry = {
+          {"name", reading.point.name}, {"kind", reading.point.kind}, {"type", reading.point.type}};
       if (ran) {
         entry["shape"] = reading.fired > 0 ? nlohmann::json(reading.sizes) : nlohmann::json();
         entry["dtype"] = reading.fired > 0 ? nlohmann::json(reading.dtype) : nlohmann::json();
@@ -43,12 +44,17 @@ int list_command(const TapsOptions& options, std::ostream& out) {
     name_width = std::max(name_width, reading.point.name.size());
     type_width = std::max(type_width, reading.point.type.size());
   }
-  out << fmt::format("{:<{}}  {:<8}  {:<{}}", "name", name_width, "kind", "type", type_width) << (ran ? "  shape\n" : "\n");
+  out << fmt::format("{:<{}}  {:<8}  {:<{}}", "name", name_width, "kind", "type", type_width)
+      << (ran ? "  shape\n" : "\n");
   for (const TapReading& reading : readings) {
-    std::string line = fmt::format("{:<{}}  {:<8}  {:<{}}", reading.point.name, name_width, reading.point.kind, reading.point.type, type_width);
+    std::string line = fmt::format("{:<{}}  {:<8}  {:<{}}", reading.point.name, name_width,
+                                   reading.point.kind, reading.point.type, type_width);
     if (ran) {
-      line += reading.fired == 0 ? "  did not fire"
-                                 : fmt::format("  {} {}{}", reading.shape, reading.dtype, reading.fired > 1 ? fmt::format("  ({} times)", reading.fired) : "");
+      line +=
+          reading.fired == 0
+              ? "  did not fire"
+              : fmt::format("  {} {}{}", reading.shape, reading.dtype,
+                            reading.fired > 1 ? fmt::format("  ({} times)", reading.fired) : "");
     }
     line.erase(line.find_last_not_of(' ') + 1);
     out << line << '\n';

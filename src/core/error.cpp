@@ -70,7 +70,8 @@ std::string first_line(std::string_view text) {
   while (!text.empty() && (text.front() == '\n' || text.front() == ' ')) text.remove_prefix(1);
   std::string line(text.substr(0, text.find('\n')));
   // c10 appends "Exception raised from … (most recent call first)" on the same line in some builds.
-  if (const auto at = line.find(" (Exception raised from"); at != std::string::npos) line.resize(at);
+  if (const auto at = line.find(" (Exception raised from"); at != std::string::npos)
+    line.resize(at);
   return line;
 }
 

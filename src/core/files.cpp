@@ -1,9 +1,5 @@
 #include "descramble/core/files.h"
 
-#include <fcntl.h>
-#include <openssl/evp.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -13,7 +9,10 @@
 #include <memory>
 #include <vector>
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <openssl/evp.h>
+#include <unistd.h>
 
 #include "descramble/core/error.h"
 
@@ -31,7 +30,8 @@ void read_pieces(const fs::path& file, const std::function<void(std::string_view
     stream.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
     take({buffer.data(), static_cast<std::size_t>(stream.gcount())});
   }
-  if (!stream.eof()) throw Error({"cannot read", file.string(), "a readable file", std::strerror(errno)});
+  if (!stream.eof())
+    throw Error({"cannot read", file.string(), "a readable file", std::strerror(errno)});
 }
 
 }  // namespace
@@ -39,7 +39,8 @@ void read_pieces(const fs::path& file, const std::function<void(std::string_view
 std::string read_file(const fs::path& file) {
   std::error_code ignored;
   if (!fs::exists(file, ignored)) throw Error({"no such file", file.string()});
-  if (fs::is_directory(file, ignored)) throw Error({"cannot read", file.string(), "a file", "a folder"});
+  if (fs::is_directory(file, ignored))
+    throw Error({"cannot read", file.string(), "a file", "a folder"});
   std::string bytes;
   if (const auto size = fs::file_size(file, ignored); !ignored) bytes.reserve(size);
   read_pieces(file, [&bytes](std::string_view piece) { bytes += piece; });
@@ -101,10 +102,12 @@ std::string sha256_of_path(const fs::path& path) {
   std::vector<std::string> names;
   try {
     for (const fs::directory_entry& entry : fs::recursive_directory_iterator(path)) {
-      if (entry.is_regular_file()) names.push_back(entry.path().lexically_relative(path).generic_string());
+      if (entry.is_regular_file())
+        names.push_back(entry.path().lexically_relative(path).generic_string());
     }
   } catch (const fs::filesystem_error& error) {
-    throw Error({"cannot read", error.path1().string(), "a readable folder", error.code().message()});
+    throw Error(
+        {"cannot read", error.path1().string(), "a readable folder", error.code().message()});
   }
   std::sort(names.begin(), names.end());
   Sha256 hash;
@@ -118,7 +121,8 @@ AtomicFolder::AtomicFolder(fs::path target, Options options) : options_(std::mov
   if (!target_.has_filename()) target_ = target_.parent_path();
   check_target();
   const fs::path parent = target_.parent_path();
-  for (fs::path missing = parent; !fs::exists(missing, code) && !code; missing = missing.parent_path()) {
+  for (fs::path missing = parent; !fs::exists(missing, code) && !code;
+       missing = missing.parent_path()) {
     made_.push_back(missing);
   }
   fs::create_directories(parent, code);
@@ -127,12 +131,14 @@ AtomicFolder::AtomicFolder(fs::path target, Options options) : options_(std::mov
     throw Error({"cannot make the folder", parent.string(), "permission to write", code.message()});
   }
   for (int attempt = 0;; ++attempt) {
-    working_ = parent / fmt::format(".{}.partial-{}-{}", target_.filename().string(), ::getpid(), attempt);
+    working_ =
+        parent / fmt::format(".{}.partial-{}-{}", target_.filename().string(), ::getpid(), attempt);
     if (fs::create_directory(working_, code)) break;
     if (code) {
       working_.clear();
       remove_made();
-      throw Error({"cannot write into the folder", parent.string(), "permission to write", code.message()});
+      throw Error(
+          {"cannot write into the folder", parent.string(), "permission to write", code.message()});
     }
   }
 }
@@ -148,7 +154,8 @@ bool AtomicFolder::recognised(const fs::path& marker) const {
 
 void AtomicFolder::remove_made() const {
   std::error_code ignored;
-  for (const fs::path& folder : made_) fs::remove(folder, ignored);  // innermost first, empty ones only
+  for (const fs::path& folder : made_)
+    fs::remove(folder, ignored);  // innermost first, empty ones only
 }
 
 void AtomicFolder::check_target() const {
@@ -156,11 +163,11 @@ void AtomicFolder::check_target() const {
   const auto status = fs::symlink_status(target_, code);
   if (!fs::exists(status)) return;
   if (!options_.force) {
-    throw Error({"the result folder exists already", target_.string(), "a new folder, or --force", "it in place"});
+    throw Error({"the result folder exists already", target_.string(), "a new folder, or --force",
+                 "it in place"});
   }
   const fs::path marker = target_ / options_.marker;
-  if (!fs::is_directory(status) || !fs::is_regular_file(marker, code) ||
-      !recognised(marker)) {
+  if (!fs::is_directory(status) || !fs::is_regular_file(marker, code) || !recognised(marker)) {
     throw Error({"--force replaces only a folder that this program wrote", target_.string(),
                  "a folder holding our " + options_.marker,
                  fs::is_directory(status) ? "another folder" : "something that is not a folder"});
@@ -170,7 +177,8 @@ void AtomicFolder::check_target() const {
 void AtomicFolder::commit() {
   check_target();  // it may have come into being meanwhile
   const auto fail = [this]() -> Failure {
-    return Failure({"cannot put the result in place", target_.string(), "a rename", std::strerror(errno)});
+    return Failure(
+        {"cannot put the result in place", target_.string(), "a rename", std::strerror(errno)});
   };
   std::error_code code;
   if (fs::exists(fs::symlink_status(target_, code))) {
@@ -195,7 +203,8 @@ void AtomicFolder::commit() {
 void AtomicFolder::swap_in_steps() {
   const fs::path aside = working_.string() + ".old";
   const auto fail = [this]() -> Failure {
-    return Failure({"cannot put the result in place", target_.string(), "a rename", std::strerror(errno)});
+    return Failure(
+        {"cannot put the result in place", target_.string(), "a rename", std::strerror(errno)});
   };
   if (::rename(target_.c_str(), aside.c_str()) != 0) throw fail();
   if (::rename(working_.c_str(), target_.c_str()) != 0) {

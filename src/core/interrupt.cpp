@@ -41,13 +41,19 @@ InterruptScope::~InterruptScope() {
   sigaction(SIGTERM, &former_terminate, nullptr);
 }
 
-bool interrupt_requested() noexcept { return requested.load(std::memory_order_relaxed); }
+bool interrupt_requested() noexcept {
+  return requested.load(std::memory_order_relaxed);
+}
 
 void check_interrupt() {
   if (interrupt_requested()) throw Interrupted();
 }
 
-void request_interrupt() noexcept { requested = true; }
-void clear_interrupt() noexcept { requested = false; }
+void request_interrupt() noexcept {
+  requested = true;
+}
+void clear_interrupt() noexcept {
+  requested = false;
+}
 
 }  // namespace descramble

@@ -50,8 +50,10 @@ class StrictBuilder : public nlohmann::json_sax<json> {
     std::string text = error.what();
     if (const auto close = text.find("] "); close != std::string::npos) text.erase(0, close + 2);
     const std::string inside = pointer();
-    throw Error({"not valid JSON",
-                 fmt::format("{}{}, byte {}", source_, inside.empty() ? "" : " in " + inside, position), "", text});
+    throw Error(
+        {"not valid JSON",
+         fmt::format("{}{}, byte {}", source_, inside.empty() ? "" : " in " + inside, position), "",
+         text});
   }
 
  private:
@@ -80,7 +82,8 @@ class StrictBuilder : public nlohmann::json_sax<json> {
   }
   bool open(json value) {
     if (stack_.size() == most_levels) {
-      throw Error({"JSON nested too deeply", source_, fmt::format("at most {} levels", most_levels), "more"});
+      throw Error({"JSON nested too deeply", source_, fmt::format("at most {} levels", most_levels),
+                   "more"});
     }
     if (!stack_.empty()) names_.push_back(place());
     stack_.push_back(insert(std::move(value)));
@@ -105,7 +108,8 @@ void require_finite(const json& value, const std::string& pointer, const std::st
                    std::to_string(value.get<double>())});
   }
   if (value.is_object()) {
-    for (const auto& [key, item] : value.items()) require_finite(item, join_pointer(pointer, key), source);
+    for (const auto& [key, item] : value.items())
+      require_finite(item, join_pointer(pointer, key), source);
   } else if (value.is_array()) {
     for (std::size_t i = 0; i < value.size(); ++i) {
       require_finite(value[i], join_pointer(pointer, std::to_string(i)), source);
@@ -118,7 +122,8 @@ void require_finite(const json& value, const std::string& pointer, const std::st
 json parse_json(std::string_view text, const std::string& source) {
   // nlohmann takes a zero byte for the end of the text, whatever follows.
   if (const auto zero = text.find('\0'); zero != std::string_view::npos) {
-    throw Error({"not valid JSON", fmt::format("{}, byte {}", source, zero + 1), "text", "a zero byte"});
+    throw Error(
+        {"not valid JSON", fmt::format("{}, byte {}", source, zero + 1), "text", "a zero byte"});
   }
   StrictBuilder builder(source);
   json::sax_parse(text.begin(), text.end(), &builder);
@@ -141,14 +146,16 @@ std::string write_json(const json& value, const std::string& source) {
 std::string describe(const json& value) {
   if (value.is_object()) {
     const auto kind = value.find("kind");
-    return kind != value.end() && kind->is_string() ? "an object of kind " + describe(*kind) : "an object";
+    return kind != value.end() && kind->is_string() ? "an object of kind " + describe(*kind)
+                                                    : "an object";
   }
   if (value.is_array()) return fmt::format("a list of {}", value.size());
   std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
   constexpr std::size_t most = 80;
   if (text.size() > most) {
     std::size_t end = most;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // not inside a character
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80)
+      --end;  // not inside a character
     text = text.substr(0, end) + "...";
   }
   return text;
@@ -181,8 +188,8 @@ void set_by_pointer(json& document, std::string_view assignment) {
         parent.at(json::json_pointer("/" + last)) = std::move(value);
       }
     } else {
-      throw Error({"cannot set a member", "--set " + pointer, "an object or list there",
-                   describe(parent)});
+      throw Error(
+          {"cannot set a member", "--set " + pointer, "an object or list there", describe(parent)});
     }
   } catch (const json::exception& error) {
     throw Error({"no such place", "--set " + pointer, "a pointer into the config",

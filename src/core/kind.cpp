@@ -22,7 +22,9 @@ Fallback Fallback::json(std::string text) {
   return result;
 }
 
-nlohmann::json Fallback::value() const { return nlohmann::json::parse(text); }
+nlohmann::json Fallback::value() const {
+  return nlohmann::json::parse(text);
+}
 
 const KindInfo* KindFamily::find(std::string_view name) const {
   const auto found = std::find_if(kinds.begin(), kinds.end(),
@@ -39,9 +41,12 @@ std::vector<std::string> KindFamily::names() const {
 std::string join_pointer(const std::string& pointer, std::string_view key) {
   std::string escaped;
   for (const char c : key) {
-    if (c == '~') escaped += "~0";
-    else if (c == '/') escaped += "~1";
-    else escaped += c;
+    if (c == '~')
+      escaped += "~0";
+    else if (c == '/')
+      escaped += "~1";
+    else
+      escaped += c;
   }
   return pointer + "/" + escaped;
 }
@@ -50,12 +55,15 @@ namespace {
 
 std::string limits_text(const Field& field) {
   std::string text;
-  if (field.minimum) text += fmt::format(" {} {}", field.above_minimum ? ">" : ">=", *field.minimum);
+  if (field.minimum)
+    text += fmt::format(" {} {}", field.above_minimum ? ">" : ">=", *field.minimum);
   if (field.maximum) text += fmt::format("{} <= {}", field.minimum ? " and" : "", *field.maximum);
   return text;
 }
 
-bool optional_null(const Field& field) { return field.fallback && field.fallback->is_null(); }
+bool optional_null(const Field& field) {
+  return field.fallback && field.fallback->is_null();
+}
 
 }  // namespace
 
@@ -63,22 +71,35 @@ std::string type_text(const Field& field) {
   switch (field.type) {
     case FieldType::string:
       return field.choices.empty() ? "a non-empty string" : "one of " + quoted_list(field.choices);
-    case FieldType::path: return "a path";
-    case FieldType::boolean: return "true or false";
-    case FieldType::integer: return "an integer" + limits_text(field);
-    case FieldType::unsigned_integer: return "an integer from 0 to 2^64 - 1";
-    case FieldType::number: return "a number" + limits_text(field);
-    case FieldType::names: return "a name or a non-empty list of names";
-    case FieldType::integers: return "a list of integers" + limits_text(field);
-    case FieldType::numbers: return "a list of numbers" + limits_text(field);
-    case FieldType::index_or_key: return "an index (integer >= 0) or a key (string)";
-    case FieldType::kind: return "an object {\"kind\": ...}: " + field.family().title;
-    case FieldType::kinds: return "a non-empty list of objects {\"kind\": ...}: " + field.family().title;
+    case FieldType::path:
+      return "a path";
+    case FieldType::boolean:
+      return "true or false";
+    case FieldType::integer:
+      return "an integer" + limits_text(field);
+    case FieldType::unsigned_integer:
+      return "an integer from 0 to 2^64 - 1";
+    case FieldType::number:
+      return "a number" + limits_text(field);
+    case FieldType::names:
+      return "a name or a non-empty list of names";
+    case FieldType::integers:
+      return "a list of integers" + limits_text(field);
+    case FieldType::numbers:
+      return "a list of numbers" + limits_text(field);
+    case FieldType::index_or_key:
+      return "an index (integer >= 0) or a key (string)";
+    case FieldType::kind:
+      return "an object {\"kind\": ...}: " + field.family().title;
+    case FieldType::kinds:
+      return "a non-empty list of objects {\"kind\": ...}: " + field.family().title;
     case FieldType::kind_or_integers:
       return "an object {\"kind\": ...}: " + field.family().title + ", or a list of integers";
     case FieldType::kind_or_split:
-      return "an object {\"kind\": ...}: " + field.family().title + ", or {\"train\": ..., \"test\": ...}";
-    case FieldType::group: return "an object";
+      return "an object {\"kind\": ...}: " + field.family().title +
+             ", or {\"train\": ..., \"test\": ...}";
+    case FieldType::group:
+      return "an object";
   }
   return "";
 }
@@ -92,17 +113,21 @@ namespace {
 /// Whether a JSON integer fits std::int64_t.
 bool fits_integer(const json& value) {
   return value.is_number_integer() &&
-         (!value.is_number_unsigned() || value.get<std::uint64_t>() <= static_cast<std::uint64_t>(INT64_MAX));
+         (!value.is_number_unsigned() ||
+          value.get<std::uint64_t>() <= static_cast<std::uint64_t>(INT64_MAX));
 }
 
 /// JSON that C++ made holds 5 as a signed number.
 bool is_non_negative(const json& value) {
-  return value.is_number_unsigned() || (value.is_number_integer() && value.get<std::int64_t>() >= 0);
+  return value.is_number_unsigned() ||
+         (value.is_number_integer() && value.get<std::int64_t>() >= 0);
 }
 
-void check_limits(const Field& field, const json& value, const std::string& pointer, const json& whole) {
+void check_limits(const Field& field, const json& value, const std::string& pointer,
+                  const json& whole) {
   const double number = value.get<double>();
-  const bool low = field.minimum && (number < *field.minimum || (field.above_minimum && number <= *field.minimum));
+  const bool low = field.minimum &&
+                   (number < *field.minimum || (field.above_minimum && number <= *field.minimum));
   const bool high = field.maximum && number > *field.maximum;
   if (!std::isfinite(number) || low || high) mismatch(field, whole, pointer);
 }
@@ -111,13 +136,15 @@ json resolve_split(const Field& field, const json& value, const std::string& poi
   json result = json::object();
   for (const auto& [key, item] : value.items()) {
     if (key != "train" && key != "test") {
-      throw Error({"unknown key '" + key + "'", join_pointer(pointer, key), "'train' and 'test'", "'" + key + "'"});
+      throw Error({"unknown key '" + key + "'", join_pointer(pointer, key), "'train' and 'test'",
+                   "'" + key + "'"});
     }
     result[key] = resolve_kind(field.family(), item, join_pointer(pointer, key));
   }
   for (const char* key : {"train", "test"}) {
     if (!value.contains(key)) {
-      throw Error({"missing key '" + std::string(key) + "'", pointer, "'train' and 'test'", describe(value)});
+      throw Error({"missing key '" + std::string(key) + "'", pointer, "'train' and 'test'",
+                   describe(value)});
     }
   }
   return result;
@@ -138,12 +165,16 @@ json resolve_value(const Field& field, const json& value, const std::string& poi
     case FieldType::path:
       require(value.is_string() && !value.get_ref<const std::string&>().empty());
       return value;
-    case FieldType::boolean: require(value.is_boolean()); return value;
+    case FieldType::boolean:
+      require(value.is_boolean());
+      return value;
     case FieldType::integer:
       require(fits_integer(value));
       check_limits(field, value, pointer, value);
       return value;
-    case FieldType::unsigned_integer: require(is_non_negative(value)); return value;
+    case FieldType::unsigned_integer:
+      require(is_non_negative(value));
+      return value;
     case FieldType::number:
       require(value.is_number());
       check_limits(field, value, pointer, value);
@@ -164,7 +195,8 @@ json resolve_value(const Field& field, const json& value, const std::string& poi
       require(value.is_array());
       for (std::size_t i = 0; i < value.size(); ++i) {
         const std::string place = join_pointer(pointer, std::to_string(i));
-        const bool fits = field.type == FieldType::integers ? fits_integer(value[i]) : value[i].is_number();
+        const bool fits =
+            field.type == FieldType::integers ? fits_integer(value[i]) : value[i].is_number();
         if (!fits) mismatch(field, value[i], place);
         check_limits(field, value[i], place, value[i]);
       }
@@ -172,12 +204,14 @@ json resolve_value(const Field& field, const json& value, const std::string& poi
     case FieldType::index_or_key:
       require(value.is_string() || (is_non_negative(value) && fits_integer(value)));
       return value;
-    case FieldType::kind: return resolve_kind(field.family(), value, pointer);
+    case FieldType::kind:
+      return resolve_kind(field.family(), value, pointer);
     case FieldType::kinds: {
       require(value.is_array() && !value.empty());
       json result = json::array();
       for (std::size_t i = 0; i < value.size(); ++i) {
-        result.push_back(resolve_kind(field.family(), value[i], join_pointer(pointer, std::to_string(i))));
+        result.push_back(
+            resolve_kind(field.family(), value[i], join_pointer(pointer, std::to_string(i))));
       }
       return result;
     }
@@ -207,7 +241,8 @@ std::vector<std::string> names_of(const std::vector<Field>& fields) {
 
 json resolve_fields(const std::vector<Field>& fields, const json& value, const std::string& pointer,
                     bool has_kind) {
-  if (!value.is_object()) throw Error({"wrong value", pointer.empty() ? "/" : pointer, "an object", describe(value)});
+  if (!value.is_object())
+    throw Error({"wrong value", pointer.empty() ? "/" : pointer, "an object", describe(value)});
   for (const auto& [key, item] : value.items()) {
     if (has_kind && key == "kind") continue;
     const std::vector<std::string> known = names_of(fields);
@@ -225,7 +260,8 @@ json resolve_fields(const std::vector<Field>& fields, const json& value, const s
       result[field.name] = resolve_value(field, *found, place);
     } else if (found == value.end() || optional_null(field)) {
       if (!field.fallback) {
-        throw Error({"missing key '" + field.name + "'", pointer.empty() ? "/" : pointer, type_text(field), "nothing"});
+        throw Error({"missing key '" + field.name + "'", pointer.empty() ? "/" : pointer,
+                     type_text(field), "nothing"});
       }
       // Defaults that are objects are resolved too, so that theirs appear.
       const json fallback = field.fallback->value();
@@ -237,11 +273,13 @@ json resolve_fields(const std::vector<Field>& fields, const json& value, const s
 
 json resolve_kind(const KindFamily& family, const json& value, const std::string& pointer) {
   if (!value.is_object()) {
-    throw Error({"wrong value", pointer, "an object {\"kind\": ...}: " + family.title, describe(value)});
+    throw Error(
+        {"wrong value", pointer, "an object {\"kind\": ...}: " + family.title, describe(value)});
   }
   const auto kind = value.find("kind");
   if (kind == value.end()) {
-    throw Error({"missing key 'kind'", pointer, family.title + ", one of " + quoted_list(family.names()), "nothing"});
+    throw Error({"missing key 'kind'", pointer,
+                 family.title + ", one of " + quoted_list(family.names()), "nothing"});
   }
   const KindInfo* info = kind->is_string() ? family.find(kind->get<std::string>()) : nullptr;
   if (info == nullptr) {
@@ -256,7 +294,8 @@ json resolve_kind(const KindFamily& family, const json& value, const std::string
     if (!result.at(name).is_null()) given.push_back(name);
   }
   if (!info->exactly_one.empty() && given.size() != 1) {
-    throw Error({"one of several keys is needed", pointer, "exactly one of " + quoted_list(info->exactly_one),
+    throw Error({"one of several keys is needed", pointer,
+                 "exactly one of " + quoted_list(info->exactly_one),
                  given.empty() ? "none" : quoted_list(given)});
   }
   return result;
@@ -267,38 +306,55 @@ namespace {
 json schema_of_field(const Field& field) {
   json schema = json::object();
   const auto limits = [&field](json target) {
-    if (field.minimum) target[field.above_minimum ? "exclusiveMinimum" : "minimum"] = *field.minimum;
+    if (field.minimum)
+      target[field.above_minimum ? "exclusiveMinimum" : "minimum"] = *field.minimum;
     if (field.maximum) target["maximum"] = *field.maximum;
     return target;
   };
   const json text = {{"type", "string"}, {"minLength", 1}};
-  const auto reference = [&field]() {
-    return json{{"$ref", "#/$defs/" + field.family().title}};
-  };
+  const auto reference = [&field]() { return json{{"$ref", "#/$defs/" + field.family().title}}; };
   switch (field.type) {
     case FieldType::string:
       schema = text;
       if (!field.choices.empty()) schema = {{"enum", field.choices}};
       break;
-    case FieldType::path: schema = text; break;
-    case FieldType::boolean: schema = {{"type", "boolean"}}; break;
-    case FieldType::integer: schema = limits({{"type", "integer"}}); break;
+    case FieldType::path:
+      schema = text;
+      break;
+    case FieldType::boolean:
+      schema = {{"type", "boolean"}};
+      break;
+    case FieldType::integer:
+      schema = limits({{"type", "integer"}});
+      break;
     case FieldType::unsigned_integer:
       schema = {{"type", "integer"}, {"minimum", 0}, {"maximum", UINT64_MAX}};
       break;
-    case FieldType::number: schema = limits({{"type", "number"}}); break;
+    case FieldType::number:
+      schema = limits({{"type", "number"}});
+      break;
     case FieldType::names:
       schema = {{"anyOf", {text, {{"type", "array"}, {"minItems", 1}, {"items", text}}}}};
       break;
-    case FieldType::integers: schema = {{"type", "array"}, {"items", limits({{"type", "integer"}})}}; break;
-    case FieldType::numbers: schema = {{"type", "array"}, {"items", limits({{"type", "number"}})}}; break;
+    case FieldType::integers:
+      schema = {{"type", "array"}, {"items", limits({{"type", "integer"}})}};
+      break;
+    case FieldType::numbers:
+      schema = {{"type", "array"}, {"items", limits({{"type", "number"}})}};
+      break;
     case FieldType::index_or_key:
       schema = {{"anyOf", {{{"type", "string"}}, {{"type", "integer"}, {"minimum", 0}}}}};
       break;
-    case FieldType::kind: schema = reference(); break;
-    case FieldType::kinds: schema = {{"type", "array"}, {"minItems", 1}, {"items", reference()}}; break;
+    case FieldType::kind:
+      schema = reference();
+      break;
+    case FieldType::kinds:
+      schema = {{"type", "array"}, {"minItems", 1}, {"items", reference()}};
+      break;
     case FieldType::kind_or_integers:
-      schema = {{"anyOf", {reference(), {{"type", "array"}, {"items", {{"type", "integer"}, {"minimum", 1}}}}}}};
+      schema = {
+          {"anyOf",
+           {reference(), {{"type", "array"}, {"items", {{"type", "integer"}, {"minimum", 1}}}}}}};
       break;
     case FieldType::kind_or_split:
       schema = {{"anyOf",
@@ -308,7 +364,9 @@ json schema_of_field(const Field& field) {
                    {"required", {"train", "test"}},
                    {"additionalProperties", false}}}}};
       break;
-    case FieldType::group: schema = schema_of(field.fields().fields, field.fields().title); break;
+    case FieldType::group:
+      schema = schema_of(field.fields().fields, field.fields().title);
+      break;
   }
   if (optional_null(field)) schema = {{"anyOf", {schema, {{"type", "null"}}}}};
   if (!field.doc.empty()) schema["description"] = field.doc;
@@ -345,7 +403,8 @@ json schema_of(const KindFamily& family) {
     }
     option["required"] = required;
     for (const std::string& name : kind.exactly_one) {
-      option["oneOf"].push_back({{"required", {name}}, {"properties", {{name, {{"not", {{"type", "null"}}}}}}}});
+      option["oneOf"].push_back(
+          {{"required", {name}}, {"properties", {{name, {{"not", {{"type", "null"}}}}}}}});
     }
     options.push_back(option);
   }

@@ -37,8 +37,9 @@ fs::path PathSearch::find(const std::string& path, const std::string& pointer) c
   for (const fs::path& place : tried) names.push_back(place.string());
   const char* folder = std::getenv("DESCRAMBLE_DATA");
   const bool unset = folder == nullptr || *folder == '\0';
-  throw Error({"no such file or folder: '" + path + "'", pointer, "it at one of " + quoted_list(names),
-               unset && !fs::path(path).is_absolute() ? "none (DESCRAMBLE_DATA is not set)" : "none"});
+  throw Error(
+      {"no such file or folder: '" + path + "'", pointer, "it at one of " + quoted_list(names),
+       unset && !fs::path(path).is_absolute() ? "none (DESCRAMBLE_DATA is not set)" : "none"});
 }
 
 }  // namespace descramble

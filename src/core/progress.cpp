@@ -21,7 +21,8 @@ void Progress::advance(std::int64_t units) {
   done_ += units;
   if (style_ == Style::quiet) return;
   const auto since = Clock::now() - drawn_;
-  const auto pause = style_ == Style::bar ? std::chrono::milliseconds(100) : std::chrono::milliseconds(5000);
+  const auto pause =
+      style_ == Style::bar ? std::chrono::milliseconds(100) : std::chrono::milliseconds(5000);
   if (since >= pause) draw();
 }
 
@@ -45,8 +46,10 @@ void Progress::draw() {
   if (style_ == Style::bar) {
     constexpr int width = 28;
     const int filled = static_cast<int>(share * width);
-    *out_ << fmt::format("\r\033[K{} [{}{}] {:3.0f} %  {:.0f} s left", label_, std::string(static_cast<std::size_t>(filled), '='),
-                         std::string(static_cast<std::size_t>(width - filled), ' '), 100 * share, left)
+    *out_ << fmt::format("\r\033[K{} [{}{}] {:3.0f} %  {:.0f} s left", label_,
+                         std::string(static_cast<std::size_t>(filled), '='),
+                         std::string(static_cast<std::size_t>(width - filled), ' '), 100 * share,
+                         left)
           << std::flush;
   } else {
     *out_ << fmt::format("{}: {:.0f} %, {:.0f} s left\n", label_, 100 * share, left) << std::flush;

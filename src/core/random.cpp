@@ -1,18 +1,22 @@
 #include "descramble/core/random.h"
 
-#include <ATen/ops/empty.h>
-
 #include <cmath>
 #include <numbers>
 #include <numeric>
+
+#include <ATen/ops/empty.h>
 
 #include "descramble/core/error.h"
 
 namespace descramble {
 
-double RandomStream::uniform() { return static_cast<double>(engine_() >> 11) * 0x1.0p-53; }
+double RandomStream::uniform() {
+  return static_cast<double>(engine_() >> 11) * 0x1.0p-53;
+}
 
-double RandomStream::uniform(double low, double high) { return low + (high - low) * uniform(); }
+double RandomStream::uniform(double low, double high) {
+  return low + (high - low) * uniform();
+}
 
 double RandomStream::normal() {
   if (has_spare_) {

@@ -1,9 +1,5 @@
 #include "descramble/core/safetensors.h"
 
-#include <ATen/ops/empty.h>
-#include <fmt/format.h>
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -11,11 +7,16 @@
 #include <tuple>
 #include <vector>
 
+#include <ATen/ops/empty.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
 #include "descramble/core/error.h"
 #include "descramble/core/files.h"
 #include "descramble/core/json.h"
 
-// The format is a length, a JSON header and raw bytes; no C++ library for it is in the distribution.
+// The format is a length, a JSON header and raw bytes; no C++ library for it is in the
+// distribution.
 
 namespace descramble {
 
@@ -28,10 +29,10 @@ struct TypeName {
   const char* name;
 };
 
-constexpr TypeName type_names[] = {
-    {at::kDouble, "F64"}, {at::kFloat, "F32"}, {at::kHalf, "F16"}, {at::kBFloat16, "BF16"},
-    {at::kLong, "I64"},   {at::kInt, "I32"},   {at::kShort, "I16"}, {at::kChar, "I8"},
-    {at::kByte, "U8"},    {at::kBool, "BOOL"}};
+constexpr TypeName type_names[] = {{at::kDouble, "F64"},    {at::kFloat, "F32"}, {at::kHalf, "F16"},
+                                   {at::kBFloat16, "BF16"}, {at::kLong, "I64"},  {at::kInt, "I32"},
+                                   {at::kShort, "I16"},     {at::kChar, "I8"},   {at::kByte, "U8"},
+                                   {at::kBool, "BOOL"}};
 
 const char* name_of(at::ScalarType type) {
   for (const TypeName& entry : type_names) {
@@ -61,7 +62,8 @@ std::vector<std::int64_t> sizes_of(const json& list) {
   std::vector<std::int64_t> sizes;
   if (!list.is_array()) throw std::invalid_argument("a list");
   for (const json& item : list) {
-    if (!item.is_number_unsigned() || item.get<std::uint64_t>() > INT64_MAX) throw std::invalid_argument("sizes");
+    if (!item.is_number_unsigned() || item.get<std::uint64_t>() > INT64_MAX)
+      throw std::invalid_argument("sizes");
     sizes.push_back(item.get<std::int64_t>());
   }
   return sizes;
@@ -74,12 +76,15 @@ void save_safetensors(const std::filesystem::path& file, const NamedTensors& ten
   // Wider elements first, as the format's own writer has it, so that every tensor is aligned.
   std::vector<std::pair<std::string, at::Tensor>> order;
   for (const auto& [name, tensor] : tensors) {
-    if (name == "__metadata__") throw Error({"cannot save a tensor of this name", file.string(), "another", name});
-    if (!tensor.defined() || tensor.layout() != at::kStrided || name_of(tensor.scalar_type()) == nullptr) {
-      throw Error({"cannot save tensor '" + name + "'", file.string(), "a dense tensor of a float, integer or bool dtype",
-                   !tensor.defined()                   ? "an undefined one"
-                   : tensor.layout() != at::kStrided   ? "a sparse one"
-                                                       : c10::toString(tensor.scalar_type())});
+    if (name == "__metadata__")
+      throw Error({"cannot save a tensor of this name", file.string(), "another", name});
+    if (!tensor.defined() || tensor.layout() != at::kStrided ||
+        name_of(tensor.scalar_type()) == nullptr) {
+      throw Error({"cannot save tensor '" + name + "'", file.string(),
+                   "a dense tensor of a float, integer or bool dtype",
+                   !tensor.defined()                 ? "an undefined one"
+                   : tensor.layout() != at::kStrided ? "a sparse one"
+                                                     : c10::toString(tensor.scalar_type())});
     }
     order.emplace_back(name, tensor.detach().cpu().contiguous());
   }
@@ -108,7 +113,8 @@ void save_safetensors(const std::filesystem::path& file, const NamedTensors& ten
   for (std::size_t i = 0; i < 8; ++i) bytes += static_cast<char>((text.size() >> (8 * i)) & 0xff);
   bytes += text;
   for (const auto& [name, tensor] : order) {
-    if (tensor.nbytes() > 0) bytes.append(static_cast<const char*>(tensor.data_ptr()), tensor.nbytes());
+    if (tensor.nbytes() > 0)
+      bytes.append(static_cast<const char*>(tensor.data_ptr()), tensor.nbytes());
   }
   write_file(file, bytes);
 }
@@ -124,7 +130,8 @@ NamedTensors load_safetensors(const std::filesystem::path& file) {
     length |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes[i])) << (8 * i);
   }
   if (length > bytes.size() - 8) {
-    throw refuse(fmt::format("a header of at most {} bytes", bytes.size() - 8), fmt::format("{}", length));
+    throw refuse(fmt::format("a header of at most {} bytes", bytes.size() - 8),
+                 fmt::format("{}", length));
   }
   const json header = parse_json(std::string_view(bytes).substr(8, length), file.string());
   if (!header.is_object()) throw refuse("a JSON object as header", describe(header));
@@ -134,18 +141,20 @@ NamedTensors load_safetensors(const std::filesystem::path& file) {
   std::vector<Entry> entries;
   for (const auto& [name, value] : header.items()) {
     if (name == "__metadata__") {
-      const bool texts = value.is_object() && std::all_of(value.begin(), value.end(), [](const json& item) {
-                           return item.is_string();
-                         });
+      const bool texts =
+          value.is_object() && std::all_of(value.begin(), value.end(),
+                                           [](const json& item) { return item.is_string(); });
       if (!texts) throw refuse("texts in __metadata__", describe(value));
       continue;
     }
     try {
       const TypeName* type = type_of(value.at("dtype").get<std::string>());
-      if (type == nullptr) throw refuse("a known dtype for '" + name + "'", describe(value.at("dtype")));
+      if (type == nullptr)
+        throw refuse("a known dtype for '" + name + "'", describe(value.at("dtype")));
       const std::vector<std::int64_t> offsets = sizes_of(value.at("data_offsets"));
       if (offsets.size() != 2) throw std::invalid_argument("two offsets");
-      entries.push_back({name, type->type, sizes_of(value.at("shape")), static_cast<std::size_t>(offsets[0]),
+      entries.push_back({name, type->type, sizes_of(value.at("shape")),
+                         static_cast<std::size_t>(offsets[0]),
                          static_cast<std::size_t>(offsets[1])});
     } catch (const json::exception&) {
       throw refuse("dtype, shape and data_offsets for '" + name + "'", describe(value));
@@ -160,7 +169,8 @@ NamedTensors load_safetensors(const std::filesystem::path& file) {
       }
     }
     if (entry.begin > entry.end || entry.end > data_size || entry.end - entry.begin != needed) {
-      throw refuse(fmt::format("{} bytes for '{}' within {}", needed, name, data_size), value.at("data_offsets").dump());
+      throw refuse(fmt::format("{} bytes for '{}' within {}", needed, name, data_size),
+                   value.at("data_offsets").dump());
     }
   }
 
@@ -171,11 +181,13 @@ NamedTensors load_safetensors(const std::filesystem::path& file) {
   std::size_t covered = 0;
   for (const Entry& entry : entries) {
     if (entry.begin != covered) {
-      throw refuse(fmt::format("'{}' to begin at byte {}", entry.name, covered), fmt::format("{}", entry.begin));
+      throw refuse(fmt::format("'{}' to begin at byte {}", entry.name, covered),
+                   fmt::format("{}", entry.begin));
     }
     covered = entry.end;
   }
-  if (covered != data_size) throw refuse(fmt::format("{} bytes of data", covered), fmt::format("{}", data_size));
+  if (covered != data_size)
+    throw refuse(fmt::format("{} bytes of data", covered), fmt::format("{}", data_size));
 
   NamedTensors tensors;
   for (const Entry& entry : entries) {

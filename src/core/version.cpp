@@ -8,7 +8,9 @@
 
 namespace descramble {
 
-std::string_view version() { return DESCRAMBLE_VERSION; }
+std::string_view version() {
+  return DESCRAMBLE_VERSION;
+}
 
 std::string libtorch_version() {
   return std::to_string(TORCH_VERSION_MAJOR) + "." + std::to_string(TORCH_VERSION_MINOR) + "." +

@@ -9,7 +9,8 @@ namespace descramble {
 double relative_difference(const at::Tensor& changed, const at::Tensor& original) {
   if (changed.sizes() != original.sizes()) return std::numeric_limits<double>::infinity();
   const at::Tensor reference = original.detach().to(at::kCPU, at::kDouble);
-  const double difference = (changed.detach().to(at::kCPU, at::kDouble) - reference).abs().max().item<double>();
+  const double difference =
+      (changed.detach().to(at::kCPU, at::kDouble) - reference).abs().max().item<double>();
   const double scale = reference.abs().max().item<double>();
   if (difference == 0) return 0;
   return difference / scale;

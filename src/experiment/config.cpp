@@ -2,11 +2,11 @@
 
 #include "descramble/core/json.h"
 #include "descramble/data/kinds.h"
-#include "experiment/step.h"
 #include "descramble/experiment/train.h"
 #include "descramble/model/kinds.h"
 #include "descramble/objective/objective.h"
 #include "descramble/solver/solver.h"
+#include "experiment/step.h"
 
 namespace descramble {
 
@@ -15,16 +15,46 @@ using nlohmann::json;
 namespace {
 
 std::vector<Field> common_fields() {
-  return {{.name = "$schema", .type = FieldType::string, .doc = "where editors find the schema", .fallback = "schema.json"},
-          {.name = "schema_version", .type = FieldType::integer, .doc = "version of this format", .fallback = 1, .minimum = 1, .maximum = 1},
+  return {{.name = "$schema",
+           .type = FieldType::string,
+           .doc = "where editors find the schema",
+           .fallback = "schema.json"},
+          {.name = "schema_version",
+           .type = FieldType::integer,
+           .doc = "version of this format",
+           .fallback = 1,
+           .minimum = 1,
+           .maximum = 1},
           {.name = "name", .type = FieldType::string, .doc = "name of the experiment"},
-          {.name = "seed", .type = FieldType::unsigned_integer, .doc = "the one seed of all random streams", .fallback = 1},
-          {.name = "threads", .type = FieldType::integer, .doc = "threads of the tensor library; 0: all cores", .fallback = 0, .minimum = 0, .maximum = 4096},
-          {.name = "device", .type = FieldType::string, .doc = "cpu, cuda or cuda:N", .fallback = "cpu"},
-          {.name = "memory_mb", .type = FieldType::integer, .doc = "ceiling for matrices and captured values, MiB", .fallback = 4096, .minimum = 1},
-          {.name = "dtype", .type = FieldType::string, .doc = "converts the model first; null: its own", .fallback = nullptr, .choices = {"float32", "float64"}},
+          {.name = "seed",
+           .type = FieldType::unsigned_integer,
+           .doc = "the one seed of all random streams",
+           .fallback = 1},
+          {.name = "threads",
+           .type = FieldType::integer,
+           .doc = "threads of the tensor library; 0: all cores",
+           .fallback = 0,
+           .minimum = 0,
+           .maximum = 4096},
+          {.name = "device",
+           .type = FieldType::string,
+           .doc = "cpu, cuda or cuda:N",
+           .fallback = "cpu"},
+          {.name = "memory_mb",
+           .type = FieldType::integer,
+           .doc = "ceiling for matrices and captured values, MiB",
+           .fallback = 4096,
+           .minimum = 1},
+          {.name = "dtype",
+           .type = FieldType::string,
+           .doc = "converts the model first; null: its own",
+           .fallback = nullptr,
+           .choices = {"float32", "float64"}},
           {.name = "model", .type = FieldType::kind, .doc = "the network", .family = model_family},
-          {.name = "data", .type = FieldType::kind_or_split, .doc = "one source (then it is both), or train and test", .family = source_family}};
+          {.name = "data",
+           .type = FieldType::kind_or_split,
+           .doc = "one source (then it is both), or train and test",
+           .family = source_family}};
 }
 
 }  // namespace
@@ -32,7 +62,10 @@ std::vector<Field> common_fields() {
 const std::vector<Field>& experiment_fields() {
   static const std::vector<Field> fields = [] {
     std::vector<Field> result = common_fields();
-    result.push_back({.name = "steps", .type = FieldType::kinds, .doc = "what to do, in order", .family = step_family});
+    result.push_back({.name = "steps",
+                      .type = FieldType::kinds,
+                      .doc = "what to do, in order",
+                      .family = step_family});
     return result;
   }();
   return fields;
@@ -41,21 +74,26 @@ const std::vector<Field>& experiment_fields() {
 const std::vector<Field>& training_fields() {
   static const std::vector<Field> fields = [] {
     std::vector<Field> result = common_fields();
-    result.push_back({.name = "train", .type = FieldType::group, .doc = "how to train the model", .fields = train_fields});
+    result.push_back({.name = "train",
+                      .type = FieldType::group,
+                      .doc = "how to train the model",
+                      .fields = train_fields});
     return result;
   }();
   return fields;
 }
 
 std::vector<const KindFamily*> all_families() {
-  return {&model_family(), &layer_family(), &source_family(), &step_family(), &objective_family(), &solver_family(), &optimizer_family(), &schedule_family()};
+  return {&model_family(),     &layer_family(),  &source_family(),    &step_family(),
+          &objective_family(), &solver_family(), &optimizer_family(), &schedule_family()};
 }
 
 Config resolve_config(const json& document, const std::filesystem::path& file) {
   try {
     const bool training = document.is_object() && document.contains("train");
     if (training && document.contains("steps")) {
-      throw Error({"both 'steps' and 'train'", "/", "'steps' (an experiment) or 'train' (a training)", "both"});
+      throw Error({"both 'steps' and 'train'", "/",
+                   "'steps' (an experiment) or 'train' (a training)", "both"});
     }
     return {file, resolve_fields(training ? training_fields() : experiment_fields(), document, "")};
   } catch (const Error& error) {
@@ -76,7 +114,9 @@ json config_schema() {
   for (const KindFamily* family : all_families()) definitions[family->title] = schema_of(*family);
   return {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
           {"title", "descramble config, version 1"},
-          {"description", "An experiment (steps) or a training (train). Paths: absolute, beside the config, in the working directory, or in DESCRAMBLE_DATA."},
+          {"description",
+           "An experiment (steps) or a training (train). Paths: absolute, beside the config, in "
+           "the working directory, or in DESCRAMBLE_DATA."},
           {"$defs", definitions},
           {"if", {{"required", {"train"}}}},
           {"then", schema_of(training_fields(), "training")},

@@ -17,11 +17,14 @@ struct Config {
   nlohmann::json resolved{};
 
   bool is_training() const { return resolved.contains("train"); }
-  PathSearch paths() const { return {file.has_parent_path() ? file.parent_path() : std::filesystem::path(".")}; }
+  PathSearch paths() const {
+    return {file.has_parent_path() ? file.parent_path() : std::filesystem::path(".")};
+  }
 };
 
 /// Reads, applies `--set` assignments, and resolves. @throws Error with the JSON pointer
-Config load_config(const std::filesystem::path& file, const std::vector<std::string>& assignments = {});
+Config load_config(const std::filesystem::path& file,
+                   const std::vector<std::string>& assignments = {});
 Config resolve_config(const nlohmann::json& document, const std::filesystem::path& file);
 
 /// The JSON Schema of a config, as configs/schema.json ships it.

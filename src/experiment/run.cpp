@@ -24,8 +24,9 @@ using nlohmann::json;
 bool is_result_file(const fs::path& file) {
   try {
     const json document = read_json(file);
-    return document.is_object() && document.contains("schema_version") && document.contains("environment") &&
-           document["environment"].is_object() && document["environment"].contains("descramble");
+    return document.is_object() && document.contains("schema_version") &&
+           document.contains("environment") && document["environment"].is_object() &&
+           document["environment"].contains("descramble");
   } catch (const Error&) {
     return false;
   }
@@ -42,7 +43,9 @@ class Stopwatch {
     last_ = now;
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
-    laps_.push_back({{"what", what}, {"seconds", seconds}, {"peak_memory_mb", static_cast<double>(usage.ru_maxrss) / 1024.0}});
+    laps_.push_back({{"what", what},
+                     {"seconds", seconds},
+                     {"peak_memory_mb", static_cast<double>(usage.ru_maxrss) / 1024.0}});
     return seconds;
   }
   json json_value() const { return {{"schema_version", 1}, {"laps", laps_}}; }
@@ -55,17 +58,19 @@ class Stopwatch {
 /// A result folder under construction.
 class ResultFolder {
  public:
-  ResultFolder(const fs::path& out, bool force) : folder_(out, {.force = force, .is_ours = is_result_file}) {}
+  ResultFolder(const fs::path& out, bool force)
+      : folder_(out, {.force = force, .is_ours = is_result_file}) {}
 
   fs::path file(const std::string& name) const { return folder_.path() / name; }
 
-  /// Writes everything and puts the folder in place. Hashes of the other files go into result.json, so
-  /// that one changed byte is noticed.
+  /// Writes everything and puts the folder in place. Hashes of the other files go into result.json,
+  /// so that one changed byte is noticed.
   void finish(json result, const NamedTensors& tensors, const json& timings) {
     save_safetensors(file("tensors.safetensors"), tensors);
     result["files"] = json::array();
     for (const char* name : {"model.pt", "tensors.safetensors"}) {
-      if (fs::exists(file(name))) result["files"].push_back({{"path", name}, {"sha256", sha256_of_path(file(name))}});
+      if (fs::exists(file(name)))
+        result["files"].push_back({{"path", name}, {"sha256", sha256_of_path(file(name))}});
     }
     write_file(file("result.json"), write_json(result, "result.json"));
     write_file(file("timings.json"), write_json(timings, "timings.json"));
@@ -90,13 +95,16 @@ json side_json(const RotationSide& side) {
 
 std::string side_line(const RotationSide& side) {
   const std::string matrix = side.side == "left" ? "P" : "Pt";
-  if (!side.module.empty()) return fmt::format("{} folded into '{}' ({})", matrix, side.module, side.side == "left" ? "W' = P W" : "W' = W Pt");
+  if (!side.module.empty())
+    return fmt::format("{} folded into '{}' ({})", matrix, side.module,
+                       side.side == "left" ? "W' = P W" : "W' = W Pt");
   return fmt::format("{} kept explicit ({})", matrix, side.why);
 }
 
 void add_check_tensors(const Workspace& workspace, NamedTensors& tensors) {
   for (std::size_t i = 0; i < workspace.check.inputs.size(); ++i) {
-    tensors[i == 0 ? "check.inputs" : fmt::format("check.inputs.{}", i)] = workspace.check.inputs[i];
+    tensors[i == 0 ? "check.inputs" : fmt::format("check.inputs.{}", i)] =
+        workspace.check.inputs[i];
   }
   tensors["check.outputs"] = workspace.check_output;
 }
@@ -107,25 +115,32 @@ struct Exported {
 };
 
 /// Exports the model with all pairs, loads the file again, and compares.
-Exported export_checked(const Workspace& workspace, const std::vector<RotationEdit>& edits, const fs::path& file) {
+Exported export_checked(const Workspace& workspace, const std::vector<RotationEdit>& edits,
+                        const fs::path& file) {
   ExportedModel exported = export_model(workspace.model, edits);
   exported.model.save(file);
-  const Model loaded = load_model(file, workspace.model.device().str()).with_output(workspace.model.output_key());
+  const Model loaded =
+      load_model(file, workspace.model.device().str()).with_output(workspace.model.output_key());
   const at::NoGradGuard no_grad;
-  const double difference = relative_difference(loaded.forward(workspace.check.inputs), workspace.check_output);
+  const double difference =
+      relative_difference(loaded.forward(workspace.check.inputs), workspace.check_output);
   return {difference, std::move(exported.sides)};
 }
 
 void require_certificate(double measured, at::ScalarType dtype, const std::string& what) {
   const double allowed = allowed_difference(dtype);
   if (!(measured <= allowed)) {
-    throw Failure({"the certificate does not hold", what, fmt::format("max|f - f'| / max|f| <= {:.0e}", allowed), fmt::format("{:.3e}", measured)});
+    throw Failure({"the certificate does not hold", what,
+                   fmt::format("max|f - f'| / max|f| <= {:.0e}", allowed),
+                   fmt::format("{:.3e}", measured)});
   }
 }
 
 std::string heading(const Config& config, int threads) {
-  return fmt::format("{}: LibTorch {}, {}, {} thread{}", config.resolved.at("name").get<std::string>(), libtorch_version(),
-                     config.resolved.at("device").get<std::string>(), threads, threads == 1 ? "" : "s");
+  return fmt::format("{}: LibTorch {}, {}, {} thread{}",
+                     config.resolved.at("name").get<std::string>(), libtorch_version(),
+                     config.resolved.at("device").get<std::string>(), threads,
+                     threads == 1 ? "" : "s");
 }
 
 /// The weights beside a tap, as they were and as they are.
@@ -142,7 +157,8 @@ void add_side_tensors(const std::string& prefix, const RotationSide& side, Named
 
 void run_experiment(const Config& config, const fs::path& out, bool force, Progress& progress) {
   if (config.is_training()) {
-    throw Error({"a training config", config.file.string(), "'steps' (use: descramble train)", "'train'"});
+    throw Error(
+        {"a training config", config.file.string(), "'steps' (use: descramble train)", "'train'"});
   }
   ResultFolder folder(out, force);
   Stopwatch watch;
@@ -156,7 +172,8 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
   // A wrong tap in the last step is said before the first one runs.
   const auto in_step = [&steps](std::size_t i, const Error& error) {
     Complaint complaint = error.complaint();
-    complaint.where = fmt::format("/steps/{} ({}){}{}", i, steps[i].at("kind").get<std::string>(), complaint.where.empty() ? "" : ", ", complaint.where);
+    complaint.where = fmt::format("/steps/{} ({}){}{}", i, steps[i].at("kind").get<std::string>(),
+                                  complaint.where.empty() ? "" : ", ", complaint.where);
     return Error(complaint);
   };
   for (std::size_t i = 0; i < steps.size(); ++i) {
@@ -184,16 +201,19 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
     }
     const double seconds = watch.lap(fmt::format("steps.{}.{}", i, kind));
     for (std::size_t line = 0; line < result.lines.size(); ++line) {
-      progress.say(fmt::format("{:<18}{}{}", line == 0 ? fmt::format("[{}/{}] {}", i + 1, steps.size(), kind) : "", result.lines[line],
-                               line == 0 ? fmt::format("  [{:.1f} s]", seconds) : ""));
+      progress.say(fmt::format(
+          "{:<18}{}{}", line == 0 ? fmt::format("[{}/{}] {}", i + 1, steps.size(), kind) : "",
+          result.lines[line], line == 0 ? fmt::format("  [{:.1f} s]", seconds) : ""));
     }
     json entry = {{"kind", kind}};
     entry.update(result.json);
     results.push_back(std::move(entry));
-    for (auto& [name, tensor] : result.tensors) tensors[fmt::format("steps.{}.{}", i, name)] = tensor;
+    for (auto& [name, tensor] : result.tensors)
+      tensors[fmt::format("steps.{}.{}", i, name)] = tensor;
     for (RotationEdit& edit : result.edits) {
       if (!step_of_tap.emplace(edit.tap, i).second) {
-        throw Error({"tap '" + edit.tap + "' is rotated twice", fmt::format("/steps/{}", i), "each tap in one step",
+        throw Error({"tap '" + edit.tap + "' is rotated twice", fmt::format("/steps/{}", i),
+                     "each tap in one step",
                      fmt::format("it in /steps/{} too", step_of_tap[edit.tap])});
       }
       edits.push_back(std::move(edit));
@@ -205,7 +225,8 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
     for (std::size_t i = 0; i < results.size(); ++i) {
       if (!results[i].contains("certificate")) continue;
       results[i]["certificate"]["exported"] = exported.difference;
-      require_certificate(results[i]["certificate"]["inserted"], workspace.model.dtype(), fmt::format("/steps/{}, pair inserted", i));
+      require_certificate(results[i]["certificate"]["inserted"], workspace.model.dtype(),
+                          fmt::format("/steps/{}, pair inserted", i));
       results[i]["folded"] = json::array();
     }
     require_certificate(exported.difference, workspace.model.dtype(), "exported model");
@@ -213,9 +234,11 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
       const std::size_t step = step_of_tap.at(side.tap);
       results[step]["folded"].push_back(side_json(side));
       add_side_tensors(fmt::format("steps.{}.", step), side, tensors);
-      progress.say(fmt::format("{:<18}{}: {}", side.side == "left" ? "exported" : "", side.tap, side_line(side)));
+      progress.say(fmt::format("{:<18}{}: {}", side.side == "left" ? "exported" : "", side.tap,
+                               side_line(side)));
     }
-    progress.say(fmt::format("{:<18}function changed by {:.1e} (model.pt, loaded again)", "", exported.difference));
+    progress.say(fmt::format("{:<18}function changed by {:.1e} (model.pt, loaded again)", "",
+                             exported.difference));
     watch.lap("export");
   }
   add_check_tensors(workspace, tensors);
@@ -232,7 +255,8 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
 
 void run_training(const Config& config, const fs::path& out, bool force, Progress& progress) {
   if (!config.is_training()) {
-    throw Error({"not a training config", config.file.string(), "'train' (use: descramble run)", "'steps'"});
+    throw Error({"not a training config", config.file.string(), "'train' (use: descramble run)",
+                 "'steps'"});
   }
   ResultFolder folder(out, force);
   Stopwatch watch;
@@ -242,17 +266,23 @@ void run_training(const Config& config, const fs::path& out, bool force, Progres
   Workspace& workspace = opened.workspace;
   watch.lap("open");
   const std::vector<Epoch> history =
-      train_model(workspace.model, config.resolved.at("train"), workspace.train, workspace.test, workspace.seed, progress);
+      train_model(workspace.model, config.resolved.at("train"), workspace.train, workspace.test,
+                  workspace.seed, progress);
   watch.lap("train");
   json epochs = json::array();
   for (const Epoch& epoch : history) {
-    epochs.push_back({{"epoch", epoch.epoch}, {"lr", epoch.learning_rate}, {"train_loss", epoch.train_loss},
-                      {"test_loss", epoch.test_loss}, {"test_top1", epoch.test_top1}});
+    epochs.push_back({{"epoch", epoch.epoch},
+                      {"lr", epoch.learning_rate},
+                      {"train_loss", epoch.train_loss},
+                      {"test_loss", epoch.test_loss},
+                      {"test_top1", epoch.test_top1}});
   }
   workspace.model.save(folder.file("model.pt"));
   {
     const at::NoGradGuard no_grad;
-    workspace.check_output = load_model(folder.file("model.pt"), workspace.model.device().str()).with_output(workspace.model.output_key()).forward(workspace.check.inputs);
+    workspace.check_output = load_model(folder.file("model.pt"), workspace.model.device().str())
+                                 .with_output(workspace.model.output_key())
+                                 .forward(workspace.check.inputs);
   }
   NamedTensors tensors;
   add_check_tensors(workspace, tensors);
@@ -261,8 +291,11 @@ void run_training(const Config& config, const fs::path& out, bool force, Progres
                  {"config", config.resolved},
                  {"environment", environment_json(config, threads)},
                  {"inputs", inputs_json(opened.inputs)},
-                 {"steps", json::array({{{"kind", "train"}, {"epochs", epochs}, {"top1", history.back().test_top1},
-                                         {"loss", history.back().test_loss}, {"count", workspace.test.data->size()}}})}};
+                 {"steps", json::array({{{"kind", "train"},
+                                         {"epochs", epochs},
+                                         {"top1", history.back().test_top1},
+                                         {"loss", history.back().test_loss},
+                                         {"count", workspace.test.data->size()}}})}};
   folder.finish(std::move(result), tensors, watch.json_value());
   progress.say(fmt::format("result  {}", out.string()));
 }

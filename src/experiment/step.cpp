@@ -42,7 +42,8 @@ namespace {
 
 class Converted final : public DataSet {
  public:
-  Converted(std::shared_ptr<const DataSet> inner, at::ScalarType dtype) : inner_(std::move(inner)), dtype_(dtype) {}
+  Converted(std::shared_ptr<const DataSet> inner, at::ScalarType dtype)
+      : inner_(std::move(inner)), dtype_(dtype) {}
   std::int64_t size() const override { return inner_->size(); }
   bool has_labels() const override { return inner_->has_labels(); }
   Batch gather(const std::vector<std::int64_t>& indices) const override {
@@ -66,8 +67,8 @@ Source with_dtype(const Source& source, at::ScalarType dtype) {
   return {std::make_shared<Converted>(source.data, dtype), source.batch_size};
 }
 
-void for_each_batch(const Source& source, at::Device device, Progress& progress, const std::string& label,
-                    const std::function<void(const Batch&)>& visit) {
+void for_each_batch(const Source& source, at::Device device, Progress& progress,
+                    const std::string& label, const std::function<void(const Batch&)>& visit) {
   const std::int64_t size = source.data->size();
   progress.begin(label, size);
   for (std::int64_t begin = 0; begin < size; begin += source.batch_size) {

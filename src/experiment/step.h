@@ -24,8 +24,8 @@ struct Workspace {
   bool separate_test = false;  ///< train and test are different sources
   std::uint64_t seed = 0;
   std::int64_t memory_mb = 4096;
-  Batch check{};               ///< eight samples on the model's device, for certificates
-  at::Tensor check_output{};   ///< the untouched model's logits for them
+  Batch check{};              ///< eight samples on the model's device, for certificates
+  at::Tensor check_output{};  ///< the untouched model's logits for them
 
   const Source& source(const std::string& split) const { return split == "train" ? train : test; }
 };
@@ -33,14 +33,15 @@ struct Workspace {
 /// What a step leaves behind.
 struct StepResult {
   nlohmann::json json = nlohmann::json::object();
-  NamedTensors tensors{};           ///< names without the prefix "steps.i."
+  NamedTensors tensors{};             ///< names without the prefix "steps.i."
   std::vector<RotationEdit> edits{};  ///< rotations for the exported model
   std::vector<std::string> lines{};   ///< for a person, on the terminal
 };
 
 struct StepKind {
   KindInfo info{};
-  StepResult (*run)(const nlohmann::json& resolved, const Workspace& workspace, Progress& progress) = nullptr;
+  StepResult (*run)(const nlohmann::json& resolved, const Workspace& workspace,
+                    Progress& progress) = nullptr;
 };
 
 /// Every kind in src/experiment/builtin.def.
@@ -54,8 +55,8 @@ Field data_field(const char* fallback);
 Source with_dtype(const Source& source, at::ScalarType dtype);
 
 /// Runs `visit` on every batch of a source, inputs moved to `device`, asking for interrupts.
-void for_each_batch(const Source& source, at::Device device, Progress& progress, const std::string& label,
-                    const std::function<void(const Batch& batch)>& visit);
+void for_each_batch(const Source& source, at::Device device, Progress& progress,
+                    const std::string& label, const std::function<void(const Batch& batch)>& visit);
 
 /// The taps that a step names ("tap": a name, or "taps": names and globs), in the model's order.
 /// @throws Error with the pointer

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "experiment/step.h"
 #include "descramble/stats/moments.h"
 #include "descramble/taps/axis.h"
+#include "experiment/step.h"
 
 namespace descramble {
 
@@ -21,7 +21,8 @@ struct TapMoments {
 
 /// One pass over the data for all taps together. `axis` null: the default of each tap.
 /// @throws Error for an axis that a tap does not have, or whose matrices exceed the memory ceiling
-std::vector<TapMoments> measure_taps(const Workspace& workspace, const Source& source, const std::vector<std::string>& taps,
+std::vector<TapMoments> measure_taps(const Workspace& workspace, const Source& source,
+                                     const std::vector<std::string>& taps,
                                      const nlohmann::json& axis, Progress& progress);
 
 /// {name, shape, axis} as results have it.

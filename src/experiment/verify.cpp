@@ -11,9 +11,9 @@
 #include "descramble/core/json.h"
 #include "descramble/core/safetensors.h"
 #include "descramble/experiment/certificate.h"
+#include "descramble/taps/tapped_model.h"
 #include "experiment/run.h"
 #include "experiment/workspace.h"
-#include "descramble/taps/tapped_model.h"
 
 namespace descramble {
 
@@ -27,10 +27,15 @@ class Verification {
  public:
   Verification(const fs::path& folder, fs::path model) : folder_(folder), model_(std::move(model)) {
     const fs::path file = folder / "result.json";
-    if (!fs::is_directory(folder)) throw Error({"not a result folder", folder.string(), "a folder", "something else or nothing"});
-    if (!fs::exists(file)) throw Error({"not a result folder", folder.string(), "a result.json in it", "none"});
+    if (!fs::is_directory(folder))
+      throw Error(
+          {"not a result folder", folder.string(), "a folder", "something else or nothing"});
+    if (!fs::exists(file))
+      throw Error({"not a result folder", folder.string(), "a result.json in it", "none"});
     result_ = read_json(file);
-    if (!is_result_file(file)) throw Error({"not a result folder", file.string(), "a result of this program", "another JSON file"});
+    if (!is_result_file(file))
+      throw Error(
+          {"not a result folder", file.string(), "a result of this program", "another JSON file"});
   }
 
   std::vector<Check> run() {
@@ -48,7 +53,9 @@ class Verification {
   void add(const std::string& what, bool holds, const std::string& detail) {
     checks_.push_back({what, holds ? Check::Outcome::holds : Check::Outcome::fails, detail});
   }
-  void skip(const std::string& what, const std::string& detail) { checks_.push_back({what, Check::Outcome::skipped, detail}); }
+  void skip(const std::string& what, const std::string& detail) {
+    checks_.push_back({what, Check::Outcome::skipped, detail});
+  }
 
   void hashes() {
     for (const json& entry : result_.at("files")) {
@@ -59,14 +66,18 @@ class Verification {
         continue;
       }
       const bool same = sha256_of_path(folder_ / name) == entry.at("sha256");
-      add(name, same, same ? "sha256 as recorded" : "sha256 differs from the recorded one: the file was changed");
+      add(name, same,
+          same ? "sha256 as recorded"
+               : "sha256 differs from the recorded one: the file was changed");
       intact_ = intact_ && same;
     }
   }
 
   const at::Tensor& tensor(const std::string& name) const {
     const auto found = tensors_.find(name);
-    if (found == tensors_.end()) throw Error({"tensor missing", (folder_ / "tensors.safetensors").string(), "'" + name + "'", "none of that name"});
+    if (found == tensors_.end())
+      throw Error({"tensor missing", (folder_ / "tensors.safetensors").string(), "'" + name + "'",
+                   "none of that name"});
     return found->second;
   }
 
@@ -77,9 +88,13 @@ class Verification {
       for (const json& tap : steps[i].at("taps")) {
         const std::string prefix = fmt::format("steps.{}.{}", i, tap.at("name").get<std::string>());
         const at::Tensor& rotation = tensor(prefix + ".rotation");
-        const double distance = (rotation.t().matmul(rotation) - at::eye(rotation.size(0), at::kDouble)).norm().item<double>();
+        const double distance =
+            (rotation.t().matmul(rotation) - at::eye(rotation.size(0), at::kDouble))
+                .norm()
+                .item<double>();
         const double limit = 1e-12 * static_cast<double>(rotation.size(0));
-        add(prefix + ".rotation", distance <= limit, fmt::format("|PtP - I| = {:.2e} (allowed {:.0e})", distance, limit));
+        add(prefix + ".rotation", distance <= limit,
+            fmt::format("|PtP - I| = {:.2e} (allowed {:.0e})", distance, limit));
       }
       for (const json& side : steps[i].value("folded", json::array())) {
         if (!side.contains("module")) continue;
@@ -89,21 +104,27 @@ class Verification {
   }
 
   void folded(const std::string& prefix, const std::string& side) {
-    const std::string base = side == "right" && tensors_.contains(prefix + ".right.weight") ? prefix + ".right" : prefix;
+    const std::string base =
+        side == "right" && tensors_.contains(prefix + ".right.weight") ? prefix + ".right" : prefix;
     const at::Tensor& rotation = tensor(prefix + ".rotation");
     const at::Tensor weight = tensor(base + ".weight").to(at::kDouble);
     const at::Tensor found = tensor(base + ".weight_descrambled");
-    const at::Tensor expected = side == "left" ? rotation.matmul(weight.flatten(1)).reshape(weight.sizes())
-                                               : weight.movedim(1, -1).matmul(rotation.t()).movedim(-1, 1);
+    const at::Tensor expected = side == "left"
+                                    ? rotation.matmul(weight.flatten(1)).reshape(weight.sizes())
+                                    : weight.movedim(1, -1).matmul(rotation.t()).movedim(-1, 1);
     const double difference = relative_difference(found, expected);
-    const double limit = found.scalar_type() == at::kDouble ? 1e-12 : found.scalar_type() == at::kFloat ? 1e-6 : 1e-2;
+    const double limit = found.scalar_type() == at::kDouble  ? 1e-12
+                         : found.scalar_type() == at::kFloat ? 1e-6
+                                                             : 1e-2;
     add(base + ".weight_descrambled", difference <= limit,
-        fmt::format("{} to {:.1e} (allowed {:.0e})", side == "left" ? "W' = P W" : "W' = W Pt", difference, limit));
+        fmt::format("{} to {:.1e} (allowed {:.0e})", side == "left" ? "W' = P W" : "W' = W Pt",
+                    difference, limit));
   }
 
   std::vector<at::Tensor> check_inputs() const {
     std::vector<at::Tensor> inputs{tensor("check.inputs")};
-    for (int i = 1; tensors_.contains(fmt::format("check.inputs.{}", i)); ++i) inputs.push_back(tensor(fmt::format("check.inputs.{}", i)));
+    for (int i = 1; tensors_.contains(fmt::format("check.inputs.{}", i)); ++i)
+      inputs.push_back(tensor(fmt::format("check.inputs.{}", i)));
     return inputs;
   }
 
@@ -118,9 +139,11 @@ class Verification {
     if (!fs::exists(folder_ / "model.pt")) return;
     const Model model = with_output_of(load_model(folder_ / "model.pt"), result_.at("config"));
     const at::NoGradGuard no_grad;
-    const double difference = relative_difference(model.forward(check_inputs()), tensor("check.outputs"));
+    const double difference =
+        relative_difference(model.forward(check_inputs()), tensor("check.outputs"));
     const double limit = allowed_difference(model.dtype());
-    add("model.pt on the check inputs", difference <= limit, fmt::format("max|f - f'| / max|f| = {:.2e} (allowed {:.0e})", difference, limit));
+    add("model.pt on the check inputs", difference <= limit,
+        fmt::format("max|f - f'| / max|f| = {:.2e} (allowed {:.0e})", difference, limit));
   }
 
   /// With the original model at hand, the pair is inserted once more.
@@ -133,14 +156,18 @@ class Verification {
         if (path.empty() && fs::exists(place)) path = place;
       }
       if (path.empty()) {
-        skip("the original model", "not at hand from here (" + given + "): its pair was not inserted again");
+        skip("the original model",
+             "not at hand from here (" + given + "): its pair was not inserted again");
         return;
       }
       if (sha256_of_path(path) != input.at("sha256")) {
         if (!model_.empty()) {
-          throw Error({"not the model that was analysed", path.string(), "sha256 " + input.at("sha256").get<std::string>(), sha256_of_path(path)});
+          throw Error({"not the model that was analysed", path.string(),
+                       "sha256 " + input.at("sha256").get<std::string>(), sha256_of_path(path)});
         }
-        skip("the original model", path.string() + " is another file than the one analysed: its pair was not inserted again");
+        skip("the original model",
+             path.string() +
+                 " is another file than the one analysed: its pair was not inserted again");
         return;
       }
       Model model = with_output_of(load_model(path), result_.at("config"));
@@ -160,8 +187,10 @@ class Verification {
         const RotationPair pair(tensor(fmt::format("steps.{}.{}.rotation", i, name)));
         const Axis axis = parse_axis(tap.at("axis"));
         const TappedModel tapped = tap_model(model, {name});
-        const Watch watch = tapped.replace(name, [&](const at::Tensor& value) { return pair.round_trip(value, axis); });
-        const double difference = relative_difference(tapped.forward(check_inputs()), tensor("check.outputs"));
+        const Watch watch = tapped.replace(
+            name, [&](const at::Tensor& value) { return pair.round_trip(value, axis); });
+        const double difference =
+            relative_difference(tapped.forward(check_inputs()), tensor("check.outputs"));
         const double limit = allowed_difference(model.dtype());
         add(fmt::format("pair inserted into the original at '{}'", name), difference <= limit,
             fmt::format("max|f - f'| / max|f| = {:.2e} (allowed {:.0e})", difference, limit));
@@ -184,7 +213,8 @@ std::vector<Check> verify_result(const fs::path& folder, const fs::path& model) 
   try {
     return verification.run();
   } catch (const json::exception& error) {
-    throw Error({"result.json is not complete", folder.string(), "the keys of a result", first_line(error.what())});
+    throw Error({"result.json is not complete", folder.string(), "the keys of a result",
+                 first_line(error.what())});
   }
 }
 

@@ -22,7 +22,9 @@ int apply_threads(std::int64_t threads) {
   // Read by the maths libraries when their first parallel region starts.
   ::setenv("OMP_DYNAMIC", "FALSE", 0);
   ::setenv("MKL_DYNAMIC", "FALSE", 0);
-  const int count = threads > 0 ? static_cast<int>(threads) : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  const int count = threads > 0
+                        ? static_cast<int>(threads)
+                        : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   at::set_num_threads(count);
   return count;
 }
@@ -70,7 +72,8 @@ Opened open_workspace(const Config& config) {
     }
   }
   OpenedModel opened = open_model(resolved.at("model"), model_context);
-  if (resolved.at("dtype").is_string()) opened.model = opened.model.to_dtype(parse_dtype(resolved.at("dtype")));
+  if (resolved.at("dtype").is_string())
+    opened.model = opened.model.to_dtype(parse_dtype(resolved.at("dtype")));
 
   if (opened.model.device().is_cuda()) {
     // Certificates compare single-precision results: no rounding of the factors to ten bits.
@@ -85,7 +88,8 @@ Opened open_workspace(const Config& config) {
   const json& data = resolved.at("data");
   const auto open = [&](const json& source, const std::string& split, const std::string& pointer) {
     Source result = open_source(source, {seed, paths, split, pointer});
-    if (result.data->size() == 0) throw Error({"the data set is empty", pointer, "at least one sample", "none"});
+    if (result.data->size() == 0)
+      throw Error({"the data set is empty", pointer, "at least one sample", "none"});
     return result;
   };
   if (data.contains("kind")) {
@@ -104,24 +108,30 @@ Opened open_workspace(const Config& config) {
     workspace.train = with_dtype(workspace.train, dtype);
     workspace.test = with_dtype(workspace.test, dtype);
   }
-  workspace.check = workspace.test.data->slice(0, std::min<std::int64_t>(8, workspace.test.data->size()));
+  workspace.check =
+      workspace.test.data->slice(0, std::min<std::int64_t>(8, workspace.test.data->size()));
   for (at::Tensor& input : workspace.check.inputs) input = input.to(workspace.model.device());
   const at::NoGradGuard no_grad;
   workspace.check_output = workspace.model.forward(workspace.check.inputs);
   if (!workspace.check_output.isfinite().all().item<bool>()) {
-    throw Error({"the model's output is not finite", workspace.model.name(), "finite logits for the first samples", "NaN or infinity"});
+    throw Error({"the model's output is not finite", workspace.model.name(),
+                 "finite logits for the first samples", "NaN or infinity"});
   }
   return {std::move(workspace), std::move(inputs)};
 }
 
 json environment_json(const Config& config, int threads) {
-  return {{"descramble", version()}, {"libtorch", libtorch_version()}, {"device", config.resolved.at("device")}, {"threads", threads}};
+  return {{"descramble", version()},
+          {"libtorch", libtorch_version()},
+          {"device", config.resolved.at("device")},
+          {"threads", threads}};
 }
 
 json inputs_json(const std::vector<InputFile>& inputs) {
   json result = json::array();
   for (const InputFile& input : inputs) {
-    result.push_back({{"role", input.role}, {"path", input.given}, {"sha256", sha256_of_path(input.path)}});
+    result.push_back(
+        {{"role", input.role}, {"path", input.given}, {"sha256", sha256_of_path(input.path)}});
   }
   return result;
 }

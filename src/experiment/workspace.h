@@ -15,8 +15,10 @@ struct Opened {
   std::vector<InputFile> inputs{};
 };
 
-/// Opens the model and the data, sets the thread count, and runs the check samples through the model.
-/// @throws Error; a missing model that a training config beside this one makes is said with the command
+/// Opens the model and the data, sets the thread count, and runs the check samples through the
+/// model.
+/// @throws Error; a missing model that a training config beside this one makes is said with the
+/// command
 Opened open_workspace(const Config& config);
 
 /// The threads of a config in number: all cores for 0. Also sets them, and switches off the maths

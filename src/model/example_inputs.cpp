@@ -12,7 +12,8 @@ namespace descramble {
 
 InputSpec parse_input_spec(const std::string& text) {
   const auto refuse = [&text](const std::string& found) {
-    return Error({"bad input", "--input " + text, "[NAME=]SHAPE[:DTYPE] such as 1,3,224,224 or tokens=1,12:int64", found});
+    return Error({"bad input", "--input " + text,
+                  "[NAME=]SHAPE[:DTYPE] such as 1,3,224,224 or tokens=1,12:int64", found});
   };
   InputSpec spec;
   std::string rest = text;
@@ -31,7 +32,8 @@ InputSpec parse_input_spec(const std::string& text) {
     std::int64_t size = 0;
     const char* end = rest.data() + comma;
     const auto parsed = std::from_chars(rest.data() + begin, end, size);
-    if (parsed.ec != std::errc() || parsed.ptr != end || size < 0) throw refuse("'" + rest.substr(begin, comma - begin) + "' for a size");
+    if (parsed.ec != std::errc() || parsed.ptr != end || size < 0)
+      throw refuse("'" + rest.substr(begin, comma - begin) + "' for a size");
     spec.shape.push_back(size);
     begin = comma + 1;
   }
@@ -42,26 +44,31 @@ namespace {
 
 at::Tensor example(const InputSpec& spec, const Model& model, RandomStream& stream) {
   const at::ScalarType dtype = spec.dtype.empty() ? model.dtype() : parse_dtype(spec.dtype);
-  const at::Tensor value = at::isFloatingType(dtype) ? stream.normal_tensor(spec.shape).to(dtype) : at::zeros(spec.shape, dtype);
+  const at::Tensor value = at::isFloatingType(dtype) ? stream.normal_tensor(spec.shape).to(dtype)
+                                                     : at::zeros(spec.shape, dtype);
   return value.to(model.device());
 }
 
 bool holds_many(const c10::TypePtr& type) {
-  return type->kind() == c10::TypeKind::TupleType || type->kind() == c10::TypeKind::ListType || type->kind() == c10::TypeKind::DictType;
+  return type->kind() == c10::TypeKind::TupleType || type->kind() == c10::TypeKind::ListType ||
+         type->kind() == c10::TypeKind::DictType;
 }
 
 }  // namespace
 
 std::vector<c10::IValue> example_inputs(const Model& model, const std::vector<InputSpec>& specs) {
-  const auto& arguments = model.state().module.get_method("forward").function().getSchema().arguments();
+  const auto& arguments =
+      model.state().module.get_method("forward").function().getSchema().arguments();
   RandomStream stream = random_stream(0, "example");
   std::vector<bool> used(specs.size(), false);
   std::string expected;
   for (std::size_t i = 1; i < arguments.size(); ++i) {
-    expected += (i == 1 ? "" : ", ") + arguments[i].name() + ": " + arguments[i].type()->annotation_str();
+    expected +=
+        (i == 1 ? "" : ", ") + arguments[i].name() + ": " + arguments[i].type()->annotation_str();
   }
   const auto refuse = [&](const std::string& found) {
-    return Error({"the inputs do not fit the model", "--input", expected.empty() ? "no inputs" : expected, found});
+    return Error({"the inputs do not fit the model", "--input",
+                  expected.empty() ? "no inputs" : expected, found});
   };
   const auto named = [&](const std::string& name) -> const InputSpec* {
     for (std::size_t i = 0; i < specs.size(); ++i) {
@@ -99,7 +106,8 @@ std::vector<c10::IValue> example_inputs(const Model& model, const std::vector<In
       values.emplace_back(dict);
       continue;
     }
-    const std::size_t wanted = type->kind() == c10::TypeKind::TupleType ? type->containedTypes().size() : specs.size();
+    const std::size_t wanted =
+        type->kind() == c10::TypeKind::TupleType ? type->containedTypes().size() : specs.size();
     std::vector<at::Tensor> tensors;
     while (tensors.size() < wanted) {
       const InputSpec* spec = next();
@@ -107,13 +115,16 @@ std::vector<c10::IValue> example_inputs(const Model& model, const std::vector<In
       tensors.push_back(example(*spec, model, stream));
     }
     if (type->kind() == c10::TypeKind::TupleType) {
-      values.emplace_back(c10::ivalue::Tuple::create(std::vector<c10::IValue>(tensors.begin(), tensors.end())));
+      values.emplace_back(
+          c10::ivalue::Tuple::create(std::vector<c10::IValue>(tensors.begin(), tensors.end())));
     } else {
       values.emplace_back(c10::List<at::Tensor>(tensors));
     }
   }
   for (std::size_t i = 0; i < specs.size(); ++i) {
-    if (!used[i]) throw refuse(specs[i].name.empty() ? "one input too many" : "no argument '" + specs[i].name + "'");
+    if (!used[i])
+      throw refuse(specs[i].name.empty() ? "one input too many"
+                                         : "no argument '" + specs[i].name + "'");
   }
   return values;
 }

@@ -25,7 +25,8 @@ at::Device parse_device(const std::string& name) {
   }
   if (device->is_cpu()) return *device;
   if (!device->is_cuda()) throw refuse("'cpu', 'cuda' or 'cuda:N'");
-  if (!at::globalContext().hasCUDA()) throw refuse("'cpu' (this machine or this LibTorch has no CUDA)");
+  if (!at::globalContext().hasCUDA())
+    throw refuse("'cpu' (this machine or this LibTorch has no CUDA)");
   return *device;
 }
 
@@ -41,7 +42,8 @@ void require_archive(const fs::path& file) {
   char magic[4] = {};
   stream.read(magic, 4);
   if (!stream || magic[0] != 'P' || magic[1] != 'K') {
-    throw Error({"cannot load a model", file.string(), "a TorchScript archive (a zip made by torch.jit.save)",
+    throw Error({"cannot load a model", file.string(),
+                 "a TorchScript archive (a zip made by torch.jit.save)",
                  fs::file_size(file, ignored) == 0 ? "an empty file" : "a file of another format"});
   }
   std::unique_ptr<caffe2::serialize::PyTorchStreamReader> reader;
@@ -53,23 +55,26 @@ void require_archive(const fs::path& file) {
   }
   if (!reader->hasRecord("constants.pkl")) {
     throw Error({"cannot load a model", file.string(), "a TorchScript archive (torch.jit.save)",
-                 reader->hasRecord("data.pkl") ? "a pickled checkpoint (torch.save), which holds no program"
-                                               : "a zip of something else"});
+                 reader->hasRecord("data.pkl")
+                     ? "a pickled checkpoint (torch.save), which holds no program"
+                     : "a zip of something else"});
   }
 }
 
 Error load_error(const fs::path& file, const std::exception& error) {
   const std::string text = error.what();
-  for (const char* sign : {"Unknown builtin op: ", "Unknown type name '", "Couldn't find an operator for ",
-                           "Could not find any similar ops to "}) {
+  for (const char* sign :
+       {"Unknown builtin op: ", "Unknown type name '", "Couldn't find an operator for ",
+        "Could not find any similar ops to "}) {
     if (const auto at = text.find(sign); at != std::string::npos) {
       std::string name = first_line(text.substr(at));
       return Error({"cannot load a model", file.string(),
                     "operators that this LibTorch (" + libtorch_version() + ") has", name});
     }
   }
-  return Error({"cannot load a model", file.string(), "a whole TorchScript archive that this LibTorch (" +
-                libtorch_version() + ") reads", first_line(text)});
+  return Error({"cannot load a model", file.string(),
+                "a whole TorchScript archive that this LibTorch (" + libtorch_version() + ") reads",
+                first_line(text)});
 }
 
 }  // namespace

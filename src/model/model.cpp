@@ -6,35 +6,45 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-
-#include "descramble/core/error.h"
 #include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/serialization/export.h>
 
+#include "descramble/core/error.h"
 #include "model/state.h"
 
 namespace descramble {
 
 std::string dtype_name(at::ScalarType dtype) {
   switch (dtype) {
-    case at::kFloat: return "float32";
-    case at::kDouble: return "float64";
-    case at::kHalf: return "float16";
-    case at::kBFloat16: return "bfloat16";
-    case at::kLong: return "int64";
-    case at::kInt: return "int32";
-    case at::kShort: return "int16";
-    case at::kChar: return "int8";
-    case at::kByte: return "uint8";
-    case at::kBool: return "bool";
-    default: return c10::toString(dtype);
+    case at::kFloat:
+      return "float32";
+    case at::kDouble:
+      return "float64";
+    case at::kHalf:
+      return "float16";
+    case at::kBFloat16:
+      return "bfloat16";
+    case at::kLong:
+      return "int64";
+    case at::kInt:
+      return "int32";
+    case at::kShort:
+      return "int16";
+    case at::kChar:
+      return "int8";
+    case at::kByte:
+      return "uint8";
+    case at::kBool:
+      return "bool";
+    default:
+      return c10::toString(dtype);
   }
 }
 
 at::ScalarType parse_dtype(const std::string& name) {
   std::vector<std::string> known;
-  for (const auto dtype : {at::kFloat, at::kDouble, at::kHalf, at::kBFloat16, at::kLong, at::kInt, at::kShort,
-                           at::kChar, at::kByte, at::kBool}) {
+  for (const auto dtype : {at::kFloat, at::kDouble, at::kHalf, at::kBFloat16, at::kLong, at::kInt,
+                           at::kShort, at::kChar, at::kByte, at::kBool}) {
     if (dtype_name(dtype) == name) return dtype;
     known.push_back(dtype_name(dtype));
   }
@@ -43,8 +53,9 @@ at::ScalarType parse_dtype(const std::string& name) {
 
 std::string shape_text(const at::Tensor& tensor) {
   if (!tensor.defined()) return "an undefined tensor";
-  return fmt::format("{} {}", tensor.dim() == 0 ? "scalar" : fmt::format("{}", fmt::join(tensor.sizes(), "x")),
-                     dtype_name(tensor.scalar_type()));
+  return fmt::format(
+      "{} {}", tensor.dim() == 0 ? "scalar" : fmt::format("{}", fmt::join(tensor.sizes(), "x")),
+      dtype_name(tensor.scalar_type()));
 }
 
 at::Tensor select_output(const c10::IValue& output, const OutputKey& key) {
@@ -86,14 +97,16 @@ at::Tensor select_output(const c10::IValue& output, const OutputKey& key) {
 
 std::string interpreter_message(const std::exception& error) {
   const std::string text = error.what();
-  // The interpreter's text is a stack; its last "RuntimeError: …", "builtins.ValueError: …" is the reason.
+  // The interpreter's text is a stack; its last "RuntimeError: …", "builtins.ValueError: …" is the
+  // reason.
   std::string found = text;
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());
     const std::string_view line = std::string_view(text).substr(begin, end - begin);
     const std::size_t colon = line.find(": ");
     if (colon != std::string_view::npos && line.find(' ') > colon &&
-        (line.substr(0, colon).ends_with("Error") || line.substr(0, colon).ends_with("Exception"))) {
+        (line.substr(0, colon).ends_with("Error") ||
+         line.substr(0, colon).ends_with("Exception"))) {
       found = text.substr(begin + colon + 2);
     }
     begin = end + 1;
@@ -110,10 +123,12 @@ std::string value_text(const c10::IValue& value) {
 
 }  // namespace
 
-Error input_error(const std::string& model, const std::vector<c10::IValue>& inputs, const std::exception& error) {
+Error input_error(const std::string& model, const std::vector<c10::IValue>& inputs,
+                  const std::exception& error) {
   std::vector<std::string> found;
   for (const c10::IValue& input : inputs) found.push_back(value_text(input));
-  return Error({"the model does not take this input", model, "what its layers take (" + interpreter_message(error) + ")",
+  return Error({"the model does not take this input", model,
+                "what its layers take (" + interpreter_message(error) + ")",
                 fmt::format("{}", fmt::join(found, ", "))});
 }
 
@@ -143,7 +158,8 @@ ModelDescription Model::description() const {
   result.class_name = module.type()->name() ? module.type()->name()->name() : "?";
   const auto& schema = module.get_method("forward").function().getSchema();
   for (std::size_t i = 1; i < schema.arguments().size(); ++i) {
-    result.inputs.push_back({schema.arguments()[i].name(), schema.arguments()[i].type()->annotation_str()});
+    result.inputs.push_back(
+        {schema.arguments()[i].name(), schema.arguments()[i].type()->annotation_str()});
   }
   for (const auto& value : schema.returns()) result.output = value.type()->annotation_str();
   for ([[maybe_unused]] const auto& child : module.named_modules()) ++result.modules;
@@ -153,7 +169,9 @@ ModelDescription Model::description() const {
   return result;
 }
 
-at::Device Model::device() const { return state_->device; }
+at::Device Model::device() const {
+  return state_->device;
+}
 
 at::ScalarType Model::dtype() const {
   for (const auto& parameter : state_->module.parameters(true)) {
@@ -163,7 +181,8 @@ at::ScalarType Model::dtype() const {
     if (buffer.is_floating_point()) return buffer.scalar_type();
   }
   for (const torch::jit::Node* node : state_->module.get_method("forward").graph()->nodes()) {
-    if (node->kind() != torch::jit::prim::Constant || !node->hasAttribute(torch::jit::attr::value)) continue;
+    if (node->kind() != torch::jit::prim::Constant || !node->hasAttribute(torch::jit::attr::value))
+      continue;
     if (node->kindOf(torch::jit::attr::value) != torch::jit::AttributeKind::t) continue;
     const at::Tensor& constant = node->t(torch::jit::attr::value);
     if (constant.is_floating_point() && constant.dim() > 0) return constant.scalar_type();
@@ -171,8 +190,12 @@ at::ScalarType Model::dtype() const {
   return at::kFloat;
 }
 
-const std::string& Model::name() const { return state_->name; }
-const OutputKey& Model::output_key() const { return state_->output; }
+const std::string& Model::name() const {
+  return state_->name;
+}
+const OutputKey& Model::output_key() const {
+  return state_->output;
+}
 
 std::vector<std::pair<std::string, at::Tensor>> Model::parameters() const {
   std::vector<std::pair<std::string, at::Tensor>> result;
@@ -233,7 +256,9 @@ Model Model::with_output(OutputKey key) const {
   return Model(std::move(copy));
 }
 
-void Model::set_training(bool on) const { state_->module.train(on); }
+void Model::set_training(bool on) const {
+  state_->module.train(on);
+}
 
 void Model::save(const std::filesystem::path& file) const {
   const auto fail = [&file](const std::string& found) {

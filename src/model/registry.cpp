@@ -30,7 +30,8 @@ OpenedModel open_model(const nlohmann::json& resolved, const ModelContext& conte
   for (const ModelKind& kind : model_kinds()) {
     if (kind.info.name == resolved.at("kind")) return kind.open(resolved, context);
   }
-  throw Error({"unknown model kind", "/model/kind", quoted_list(model_family().names()), resolved.at("kind").dump()});
+  throw Error({"unknown model kind", "/model/kind", quoted_list(model_family().names()),
+               resolved.at("kind").dump()});
 }
 
 }  // namespace descramble

@@ -16,14 +16,17 @@
 
 namespace descramble {
 
-Smoothness::Smoothness(Stencil stencil, at::Tensor moment) : stencil_(stencil), moment_(moment.to(at::kDouble)) {
+Smoothness::Smoothness(Stencil stencil, at::Tensor moment)
+    : stencil_(stencil), moment_(moment.to(at::kDouble)) {
   if (moment_.dim() != 2 || moment_.size(0) != moment_.size(1) || moment_.size(0) == 0) {
-    throw Error({"bad moment", "smoothness", "a square matrix", fmt::format("{} dimensions", moment_.dim())});
+    throw Error({"bad moment", "smoothness", "a square matrix",
+                 fmt::format("{} dimensions", moment_.dim())});
   }
   const double scale = moment_.abs().max().item<double>();
   const double skew = (moment_ - moment_.t()).abs().max().item<double>();
   if (!std::isfinite(scale) || !(skew <= 1e-10 * scale + 1e-300)) {
-    throw Error({"bad moment", "smoothness", "a finite symmetric matrix", fmt::format("max |C| {:.3g}, max |C - Ct| {:.3g}", scale, skew)});
+    throw Error({"bad moment", "smoothness", "a finite symmetric matrix",
+                 fmt::format("max |C| {:.3g}, max |C - Ct| {:.3g}", scale, skew)});
   }
   spectrum_ = stencil_spectrum(stencil, moment_.size(0));
 }
@@ -43,7 +46,7 @@ void require_rotation_size(const at::Tensor& rotation, std::int64_t d) {
 double Smoothness::value(const at::Tensor& rotation) const {
   require_rotation_size(rotation, dimension());
   const at::Tensor rows = spectrum_.vectors.t().matmul(rotation.to(at::kDouble));  // Tᵀ P
-  const at::Tensor energy = rows.matmul(moment_).mul(rows).sum(1);                 // (Tᵀ P C Pᵀ T)_ii
+  const at::Tensor energy = rows.matmul(moment_).mul(rows).sum(1);  // (Tᵀ P C Pᵀ T)_ii
   return spectrum_.values.dot(energy).item<double>();
 }
 
@@ -56,13 +59,18 @@ at::Tensor Smoothness::gradient(const at::Tensor& rotation) const {
 std::vector<std::string> Smoothness::warnings() const {
   std::vector<std::string> result;
   if (stencil_ == Stencil::central_periodic) {
-    result.emplace_back("the central stencil's spectrum is sin^2(2 pi k/d): it takes the highest frequency for as smooth as the mean");
+    result.emplace_back(
+        "the central stencil's spectrum is sin^2(2 pi k/d): it takes the highest frequency for as "
+        "smooth as the mean");
   }
   const at::Tensor& values = eigen().values;
   const double floor = 1e-13 * static_cast<double>(dimension()) * values[0].item<double>();
   const std::int64_t rank = values.gt(floor).sum().item<std::int64_t>();
   if (rank < dimension()) {
-    result.push_back(fmt::format("the activations span {} of {} directions; the others cost nothing wherever they are put, which lowers the optimum", rank, dimension()));
+    result.push_back(
+        fmt::format("the activations span {} of {} directions; the others cost nothing wherever "
+                    "they are put, which lowers the optimum",
+                    rank, dimension()));
   }
   return result;
 }
@@ -72,7 +80,9 @@ const CanonicalEigen& Smoothness::eigen() const {
   return *eigen_;
 }
 
-std::optional<double> Smoothness::optimum() const { return spectrum_.values.dot(eigen().values).item<double>(); }
+std::optional<double> Smoothness::optimum() const {
+  return spectrum_.values.dot(eigen().values).item<double>();
+}
 
 std::optional<ExactPoint> Smoothness::solve_exactly() const {
   ExactSmoothness exact = minimise_smoothness_exactly(*this);
@@ -81,8 +91,8 @@ std::optional<ExactPoint> Smoothness::solve_exactly() const {
 
 namespace {
 
-/// A basis of the span of `vectors` that depends on the span alone: the pivoted Cholesky factor of the
-/// projector V Vᵀ, whose pivots are the coordinates that the span holds most of.
+/// A basis of the span of `vectors` that depends on the span alone: the pivoted Cholesky factor of
+/// the projector V Vᵀ, whose pivots are the coordinates that the span holds most of.
 at::Tensor canonical_basis(const at::Tensor& vectors) {
   const std::int64_t size = vectors.size(1);
   at::Tensor residual = vectors.clone();
@@ -91,7 +101,8 @@ at::Tensor canonical_basis(const at::Tensor& vectors) {
     const at::Tensor weight = residual.square().sum(1);
     // The first of (nearly) equal pivots, so that rounding does not choose.
     const double largest = weight.max().item<double>();
-    const std::int64_t pivot = weight.ge(largest * (1 - 1e-9)).to(at::kInt).argmax().item<std::int64_t>();
+    const std::int64_t pivot =
+        weight.ge(largest * (1 - 1e-9)).to(at::kInt).argmax().item<std::int64_t>();
     // Within the span, the direction of the projected coordinate axis.
     at::Tensor inside = residual.select(0, pivot).clone();
     inside.div_(inside.norm());
@@ -119,7 +130,8 @@ CanonicalEigen canonical_eigen(const at::Tensor& symmetric, double relative) {
   const double scale = std::max(std::abs(value[0]), std::abs(value[d - 1]));
   for (std::int64_t begin = 0; begin < d;) {
     std::int64_t end = begin + 1;
-    while (end < d && value[end - 1] - value[end] <= relative * static_cast<double>(d) * scale) ++end;
+    while (end < d && value[end - 1] - value[end] <= relative * static_cast<double>(d) * scale)
+      ++end;
     if (end - begin > 1) {
       result.degenerate += end - begin;
       at::Tensor cluster = result.vectors.slice(1, begin, end);
@@ -140,14 +152,16 @@ ExactSmoothness minimise_smoothness_exactly(const Smoothness& objective) {
   result.rotation = spectrum.vectors.matmul(eigen.vectors.t());
   if (std::get<0>(at::linalg_slogdet(result.rotation)).item<double>() < 0) {
     const std::int64_t last = objective.dimension() - 1;
-    result.rotation = result.rotation - 2 * at::outer(spectrum.vectors.select(1, last), eigen.vectors.select(1, last));
+    result.rotation = result.rotation - 2 * at::outer(spectrum.vectors.select(1, last),
+                                                      eigen.vectors.select(1, last));
   }
   result.value = objective.value(result.rotation);
   result.optimum = spectrum.values.dot(eigen.values).item<double>();
   return result;
 }
 
-at::Tensor align_gauge(const StencilSpectrum& spectrum, const at::Tensor& rotation, const at::Tensor& reference) {
+at::Tensor align_gauge(const StencilSpectrum& spectrum, const at::Tensor& rotation,
+                       const at::Tensor& reference) {
   const at::Tensor eigenvectors = rotation.t().matmul(spectrum.vectors);  // U, up to the gauge
   at::Tensor turned = spectrum.vectors.clone();
   const std::int64_t d = spectrum.values.size(0);
@@ -157,7 +171,8 @@ at::Tensor align_gauge(const StencilSpectrum& spectrum, const at::Tensor& rotati
     std::int64_t end = begin + 1;
     while (end < d && value[end] - value[end - 1] <= 1e-13 * scale) ++end;
     const at::Tensor block = spectrum.vectors.slice(1, begin, end);
-    const at::Tensor overlap = block.t().matmul(reference).matmul(eigenvectors.slice(1, begin, end));
+    const at::Tensor overlap =
+        block.t().matmul(reference).matmul(eigenvectors.slice(1, begin, end));
     const auto [left, values, right] = at::linalg_svd(overlap, false);
     turned.slice(1, begin, end).copy_(block.matmul(left.matmul(right)));
     begin = end;

@@ -33,11 +33,16 @@ double circle_value(Stencil stencil, std::int64_t k, std::int64_t d) {
   const double angle = pi * frequency / static_cast<double>(d);
   const bool nyquist = 2 * k == d;
   switch (stencil) {
-    case Stencil::fourier_first: return nyquist ? 0.0 : frequency * frequency;
-    case Stencil::fourier_second: return frequency * frequency * frequency * frequency;
-    case Stencil::forward_periodic: return 4 * std::sin(angle) * std::sin(angle);
-    case Stencil::central_periodic: return nyquist ? 0.0 : std::sin(2 * angle) * std::sin(2 * angle);
-    case Stencil::forward_free: break;
+    case Stencil::fourier_first:
+      return nyquist ? 0.0 : frequency * frequency;
+    case Stencil::fourier_second:
+      return frequency * frequency * frequency * frequency;
+    case Stencil::forward_periodic:
+      return 4 * std::sin(angle) * std::sin(angle);
+    case Stencil::central_periodic:
+      return nyquist ? 0.0 : std::sin(2 * angle) * std::sin(2 * angle);
+    case Stencil::forward_free:
+      break;
   }
   return 0;
 }
@@ -61,9 +66,8 @@ StencilSpectrum circle_spectrum(Stencil stencil, std::int64_t d) {
     if (k != 0 && 2 * k != d) modes.push_back({circle_value(stencil, k, d), k, true});
   }
   // Equal λ (the null vectors; of the central stencil also k and d/2 − k) keep the order of k.
-  std::stable_sort(modes.begin(), modes.end(), [](const Mode& a, const Mode& b) {
-    return a.value < b.value - 1e-13;
-  });
+  std::stable_sort(modes.begin(), modes.end(),
+                   [](const Mode& a, const Mode& b) { return a.value < b.value - 1e-13; });
   StencilSpectrum result{at::empty({d}, at::kDouble), at::empty({d, d}, at::kDouble)};
   double* values = result.values.data_ptr<double>();
   double* vectors = result.vectors.data_ptr<double>();
@@ -73,7 +77,8 @@ StencilSpectrum circle_spectrum(Stencil stencil, std::int64_t d) {
     const bool single = mode.k == 0 || 2 * mode.k == d;
     const double norm = std::sqrt((single ? 1.0 : 2.0) / static_cast<double>(d));
     for (std::int64_t l = 0; l < d; ++l) {
-      vectors[l * d + column] = norm * (single ? (mode.k != 0 && l % 2 == 1 ? -1.0 : 1.0) : circle_wave(mode.sine, mode.k, l, d));
+      vectors[l * d + column] = norm * (single ? (mode.k != 0 && l % 2 == 1 ? -1.0 : 1.0)
+                                               : circle_wave(mode.sine, mode.k, l, d));
     }
   }
   return result;
@@ -89,7 +94,8 @@ StencilSpectrum open_spectrum(std::int64_t d) {
     const double norm = std::sqrt((k == 0 ? 1.0 : 2.0) / static_cast<double>(d));
     for (std::int64_t l = 0; l < d; ++l) {
       const std::int64_t phase = (k * (2 * l + 1)) % (4 * d);
-      vectors[l * d + k] = norm * std::cos(pi * static_cast<double>(phase) / static_cast<double>(2 * d));
+      vectors[l * d + k] =
+          norm * std::cos(pi * static_cast<double>(phase) / static_cast<double>(2 * d));
     }
   }
   return result;

@@ -17,8 +17,8 @@ namespace descramble {
 
 namespace {
 
-// The scatter is symmetric: blocks on and right of its diagonal hold it, the rest stays zero. Blocks
-// of this width are large enough for GEMM to run at its full rate.
+// The scatter is symmetric: blocks on and right of its diagonal hold it, the rest stays zero.
+// Blocks of this width are large enough for GEMM to run at its full rate.
 constexpr std::int64_t block_width = 512;
 
 /// Rows at a time: at least what GEMM likes, at most about 32 MiB of float64.
@@ -38,8 +38,9 @@ void add_gram(at::Tensor& scatter, const at::Tensor& rows) {
   const std::int64_t d = scatter.size(0);
   for (std::int64_t begin = 0; begin < d; begin += block_width) {
     const std::int64_t end = std::min(begin + block_width, d);
-    scatter.slice(0, begin, end).slice(1, begin, d).addmm_(rows.slice(1, begin, end).t(),
-                                                           rows.slice(1, begin, d));
+    scatter.slice(0, begin, end)
+        .slice(1, begin, d)
+        .addmm_(rows.slice(1, begin, end).t(), rows.slice(1, begin, d));
   }
 }
 
@@ -121,13 +122,16 @@ at::Tensor Moments::covariance() const {
   return (upper + upper.t() + scatter_.diagonal().diag()).div_(static_cast<double>(count_));
 }
 
-at::Tensor Moments::second_moment() const { return covariance().add_(at::outer(mean_, mean_)); }
+at::Tensor Moments::second_moment() const {
+  return covariance().add_(at::outer(mean_, mean_));
+}
 
 Moments Moments::from(std::int64_t count, const at::Tensor& mean, const at::Tensor& covariance) {
   if (count < 1 || mean.dim() != 1 || covariance.dim() != 2 || covariance.size(0) != mean.size(0) ||
       covariance.size(1) != mean.size(0)) {
-    throw Error({"moments do not fit together", "", "count >= 1, mean [d], covariance [d, d]",
-                 fmt::format("count {}, {} and {} dimensions", count, mean.dim(), covariance.dim())});
+    throw Error(
+        {"moments do not fit together", "", "count >= 1, mean [d], covariance [d, d]",
+         fmt::format("count {}, {} and {} dimensions", count, mean.dim(), covariance.dim())});
   }
   Moments result;
   result.count_ = count;

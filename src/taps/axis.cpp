@@ -9,9 +9,12 @@ namespace descramble {
 
 std::string axis_name(Axis axis) {
   switch (axis) {
-    case Axis::features: return "features";
-    case Axis::channels: return "channels";
-    case Axis::neurons: return "neurons";
+    case Axis::features:
+      return "features";
+    case Axis::channels:
+      return "channels";
+    case Axis::neurons:
+      return "neurons";
   }
   return "";
 }
@@ -23,7 +26,9 @@ Axis parse_axis(const std::string& name) {
   throw Error({"unknown axis", "", "'features', 'channels' or 'neurons'", "'" + name + "'"});
 }
 
-Axis default_axis(const at::Tensor& value) { return value.dim() >= 4 ? Axis::channels : Axis::features; }
+Axis default_axis(const at::Tensor& value) {
+  return value.dim() >= 4 ? Axis::channels : Axis::features;
+}
 
 namespace {
 
@@ -31,7 +36,8 @@ void require_axis(const at::Tensor& value, Axis axis) {
   const bool fits = axis == Axis::features ? value.dim() >= 1 : value.dim() >= 2;
   if (!fits || value.numel() == 0) {
     throw Error({"the value has no axis '" + axis_name(axis) + "'", "",
-                 axis == Axis::features ? "at least one dimension" : "at least two dimensions", shape_text(value)});
+                 axis == Axis::features ? "at least one dimension" : "at least two dimensions",
+                 shape_text(value)});
   }
 }
 

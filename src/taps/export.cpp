@@ -44,7 +44,8 @@ std::string context_of(const std::vector<CallSite>& chain, std::size_t length) {
 
 std::map<std::string, const void*> objects_by_path(const Module& module) {
   std::map<std::string, const void*> objects;
-  for (const auto& child : module.named_modules()) objects[child.name] = child.value._ivalue().get();
+  for (const auto& child : module.named_modules())
+    objects[child.name] = child.value._ivalue().get();
   return objects;
 }
 
@@ -57,7 +58,8 @@ Survey survey_of(const Module& module) {
       const CallSite& site = met.chain[length];
       survey.contexts[{site.module, site.method}].insert(context_of(met.chain, length));
     }
-    if (const auto found = objects.find(met.callee); !met.callee.empty() && !met.is_argument && found != objects.end()) {
+    if (const auto found = objects.find(met.callee);
+        !met.callee.empty() && !met.is_argument && found != objects.end()) {
       ++survey.calls[found->second];
     }
     return value;
@@ -77,7 +79,8 @@ std::map<const void*, int> holders_of(const Module& module) {
   for (const auto& child : module.named_modules()) {
     if (!seen.insert(child.value._ivalue().get()).second) continue;
     for (const auto& attribute : child.value.named_attributes(false)) {
-      if (attribute.value.isTensor() && attribute.value.toTensor().defined() && attribute.value.toTensor().has_storage()) {
+      if (attribute.value.isTensor() && attribute.value.toTensor().defined() &&
+          attribute.value.toTensor().has_storage()) {
         ++holders[attribute.value.toTensor().storage().unsafeGetStorageImpl()];
       }
     }
@@ -95,9 +98,15 @@ struct Body {
 class Exporter {
  public:
   Exporter(const Model& model, const std::vector<RotationEdit>& edits)
-      : model_(model), original_(model.state().module), name_(model.name()), survey_(survey_of(original_)), holders_(holders_of(original_)),
-        objects_(objects_by_path(original_)), retyped_(original_, paths_of(edits)),
-        dtype_(model.dtype()), device_(model.device()) {}
+      : model_(model),
+        original_(model.state().module),
+        name_(model.name()),
+        survey_(survey_of(original_)),
+        holders_(holders_of(original_)),
+        objects_(objects_by_path(original_)),
+        retyped_(original_, paths_of(edits)),
+        dtype_(model.dtype()),
+        device_(model.device()) {}
 
   std::vector<RotationSide> apply(const RotationEdit& edit) {
     const MetPoint& met = survey_.points.at(edit.tap);
@@ -138,7 +147,8 @@ class Exporter {
     const torch::jit::WithInsertPoint here(place);
     Value* result = value;
     if (left.module.empty()) result = insert(edit, body, result, edit.rotation, "rotation", left);
-    if (right.module.empty()) result = insert(edit, body, result, edit.rotation.t(), "inverse", right);
+    if (right.module.empty())
+      result = insert(edit, body, result, edit.rotation.t(), "inverse", right);
     if (in_memory) {
       Value* blocking = graph.insertConstant(false);
       call(graph, aten::copy_, {value, result, blocking});
@@ -164,13 +174,15 @@ class Exporter {
     std::set<std::string> taps;
     for (const RotationEdit& edit : edits) {
       if (!taps.insert(edit.tap).second) {
-        throw Error({"tap '" + edit.tap + "' is rotated twice", name_, "each tap once", "it twice"});
+        throw Error(
+            {"tap '" + edit.tap + "' is rotated twice", name_, "each tap once", "it twice"});
       }
       const auto found = survey_.points.find(edit.tap);
       if (found == survey_.points.end()) {
         std::vector<std::string> names;
         for (const auto& [known, met] : survey_.points) names.push_back(known);
-        throw Error({"unknown tap '" + edit.tap + "'", name_, "one of " + quoted_list(nearest(edit.tap, names)), "'" + edit.tap + "'"});
+        throw Error({"unknown tap '" + edit.tap + "'", name_,
+                     "one of " + quoted_list(nearest(edit.tap, names)), "'" + edit.tap + "'"});
       }
       for (const CallSite& site : found->second.chain) {
         for (std::size_t end = 0; end != std::string::npos;) {
@@ -182,8 +194,8 @@ class Exporter {
     return paths;
   }
 
-  /// The body that holds link `length` of the chain: edited in place where it is reached by this chain
-  /// alone, as a method of its own otherwise.
+  /// The body that holds link `length` of the chain: edited in place where it is reached by this
+  /// chain alone, as a method of its own otherwise.
   Body& body_at(const std::vector<CallSite>& chain, std::size_t length) {
     const std::string key = context_of(chain, length);
     if (const auto found = bodies_.find(key); found != bodies_.end()) return found->second;
@@ -207,7 +219,8 @@ class Exporter {
     return bodies_[key] = body;
   }
 
-  /// The path of the module that a CallMethod node calls `forward` of; empty where it is not spelled out.
+  /// The path of the module that a CallMethod node calls `forward` of; empty where it is not
+  /// spelled out.
   std::string callee(const Body& body, const Node* call) const {
     if (call->kind() != prim::CallMethod || call->s(attr::name) != "forward") return "";
     const std::string path = attribute_path(call->input(0), body.graph->inputs()[0]);
@@ -221,25 +234,33 @@ class Exporter {
     const std::string kind = layer.type()->name()->name();
     const bool linear = kind == "Linear";
     const int spatial = kind == "Conv1d" ? 1 : kind == "Conv2d" ? 2 : kind == "Conv3d" ? 3 : 0;
-    if (!is_torch_nn(layer.type()) || (!linear && spatial == 0)) return fmt::format("'{}' is a {}", path, kind);
-    if (!layer.hasattr("weight") || !layer.attr("weight").isTensor()) return fmt::format("'{}' holds packed (quantised) weights", path);
+    if (!is_torch_nn(layer.type()) || (!linear && spatial == 0))
+      return fmt::format("'{}' is a {}", path, kind);
+    if (!layer.hasattr("weight") || !layer.attr("weight").isTensor())
+      return fmt::format("'{}' holds packed (quantised) weights", path);
     const at::Tensor weight = layer.attr("weight").toTensor();
-    if (!weight.is_floating_point()) return fmt::format("'{}' holds {} weights", path, dtype_name(weight.scalar_type()));
+    if (!weight.is_floating_point())
+      return fmt::format("'{}' holds {} weights", path, dtype_name(weight.scalar_type()));
     const auto calls = survey_.calls.find(objects_.at(path));
-    if (calls == survey_.calls.end() || calls->second != 1) return fmt::format("'{}' is called more than once", path);
+    if (calls == survey_.calls.end() || calls->second != 1)
+      return fmt::format("'{}' is called more than once", path);
     const auto reads = survey_.reads.find(path + ".weight");
-    if (reads == survey_.reads.end() || reads->second != 1) return fmt::format("the weight of '{}' is read elsewhere too", path);
-    if (holders_.at(weight.storage().unsafeGetStorageImpl()) > 1) return fmt::format("the weight of '{}' is tied", path);
+    if (reads == survey_.reads.end() || reads->second != 1)
+      return fmt::format("the weight of '{}' is read elsewhere too", path);
+    if (holders_.at(weight.storage().unsafeGetStorageImpl()) > 1)
+      return fmt::format("the weight of '{}' is tied", path);
     const bool fits = linear ? edit.axis == Axis::features || edit.dimensions == 2
                              : edit.axis == Axis::channels && edit.dimensions == spatial + 2;
     if (!fits) return fmt::format("'{}' does not mix the axis '{}'", path, axis_name(edit.axis));
     const std::int64_t d = edit.rotation.size(0);
     if (weight.size(input_side ? 1 : 0) != d) {
-      return spatial > 0 ? fmt::format("'{}' works in groups of channels", path)
-                         : fmt::format("'{}' takes {} features", path, weight.size(input_side ? 1 : 0));
+      return spatial > 0
+                 ? fmt::format("'{}' works in groups of channels", path)
+                 : fmt::format("'{}' takes {} features", path, weight.size(input_side ? 1 : 0));
     }
     // A grouped convolution may still match by number: its output rows belong to separate groups.
-    if (spatial > 0 && !input_side && grouped(path)) return fmt::format("'{}' works in groups of channels", path);
+    if (spatial > 0 && !input_side && grouped(path))
+      return fmt::format("'{}' works in groups of channels", path);
     return "";
   }
 
@@ -274,7 +295,8 @@ class Exporter {
     return module;
   }
 
-  void fold_left(const RotationEdit& edit, const Body& body, const Value* value, const Node* only_user, RotationSide& side) {
+  void fold_left(const RotationEdit& edit, const Body& body, const Value* value,
+                 const Node* only_user, RotationSide& side) {
     if (only_user != nullptr && value->uses().size() > 1) {
       side.why = "the value is used elsewhere too";
       return;
@@ -284,9 +306,12 @@ class Exporter {
     if (!side.why.empty()) return;
     Module layer = retyped_.at(path);
     const at::Tensor weight = layer.attr("weight").toTensor();
-    const at::Tensor folded = edit.rotation.matmul(weight.detach().to(at::kCPU, at::kDouble).flatten(1)).reshape(weight.sizes());
+    const at::Tensor folded =
+        edit.rotation.matmul(weight.detach().to(at::kCPU, at::kDouble).flatten(1))
+            .reshape(weight.sizes());
     set(layer, "weight", folded, weight);
-    if (layer.hasattr("bias") && layer.attr("bias").isTensor() && layer.attr("bias").toTensor().defined()) {
+    if (layer.hasattr("bias") && layer.attr("bias").isTensor() &&
+        layer.attr("bias").toTensor().defined()) {
       const at::Tensor bias = layer.attr("bias").toTensor();
       set(layer, "bias", edit.rotation.mv(bias.detach().to(at::kCPU, at::kDouble)), bias);
     }
@@ -295,9 +320,11 @@ class Exporter {
     side.weight_descrambled = layer.attr("weight").toTensor().detach();
   }
 
-  void fold_right(const RotationEdit& edit, const Body& body, const Value* value, Node* only_user, RotationSide& side) {
+  void fold_right(const RotationEdit& edit, const Body& body, const Value* value, Node* only_user,
+                  RotationSide& side) {
     if (only_user == nullptr && value->uses().size() != 1) {
-      side.why = value->uses().empty() ? "the value is used by nothing" : "the value is used more than once";
+      side.why = value->uses().empty() ? "the value is used by nothing"
+                                       : "the value is used more than once";
       return;
     }
     const Node* user = only_user != nullptr ? only_user : value->uses()[0].user;
@@ -308,15 +335,19 @@ class Exporter {
     const at::Tensor weight = layer.attr("weight").toTensor();
     // W [out, in, …]: the input index is turned by P, W′[o, j] = Σ_i W[o, i] P[j, i].
     const at::Tensor plain = weight.detach().to(at::kCPU, at::kDouble);
-    const at::Tensor folded = plain.movedim(1, -1).matmul(edit.rotation.t()).movedim(-1, 1).contiguous();
+    const at::Tensor folded =
+        plain.movedim(1, -1).matmul(edit.rotation.t()).movedim(-1, 1).contiguous();
     set(layer, "weight", folded, weight);
     side.module = path;
     side.weight = weight.detach();
     side.weight_descrambled = layer.attr("weight").toTensor().detach();
   }
 
-  static void set(Module& layer, const std::string& name, const at::Tensor& value, const at::Tensor& like) {
-    layer.setattr(name, value.to(like.device(), like.scalar_type()).contiguous().set_requires_grad(like.requires_grad()));
+  static void set(Module& layer, const std::string& name, const at::Tensor& value,
+                  const at::Tensor& like) {
+    layer.setattr(name, value.to(like.device(), like.scalar_type())
+                            .contiguous()
+                            .set_requires_grad(like.requires_grad()));
   }
 
   Value* call(Graph& graph, c10::Symbol symbol, std::vector<Value*> inputs) {
@@ -327,8 +358,8 @@ class Exporter {
   }
 
   /// Inserts the product of `matrix` with the value along the axis, at the graph's insert point.
-  Value* insert(const RotationEdit& edit, const Body& body, Value* value, const at::Tensor& matrix, const std::string& role,
-                RotationSide& side) {
+  Value* insert(const RotationEdit& edit, const Body& body, Value* value, const at::Tensor& matrix,
+                const std::string& role, RotationSide& side) {
     Graph& graph = *body.graph;
     Module owner = retyped_.at(body.module);
     std::string name = "descramble_" + edit.tap + "_" + role;
@@ -337,7 +368,9 @@ class Exporter {
     const std::int64_t d = matrix.size(0);
     const std::int64_t spatial = edit.dimensions - 2;
     const bool convolve = edit.axis == Axis::channels && spatial >= 1 && spatial <= 3;
-    at::Tensor buffer = matrix.to(device_, edit.dtype == at::ScalarType::Undefined ? dtype_ : edit.dtype).contiguous();
+    at::Tensor buffer =
+        matrix.to(device_, edit.dtype == at::ScalarType::Undefined ? dtype_ : edit.dtype)
+            .contiguous();
     if (convolve) {
       std::vector<std::int64_t> sizes(static_cast<std::size_t>(edit.dimensions), 1);
       sizes[0] = sizes[1] = d;
@@ -358,7 +391,9 @@ class Exporter {
       const std::vector<std::int64_t> ones(static_cast<std::size_t>(spatial), 1);
       const std::vector<std::int64_t> zeros(static_cast<std::size_t>(spatial), 0);
       const c10::Symbol symbol = c10::Symbol::fromQualString(fmt::format("aten::conv{}d", spatial));
-      return call(graph, symbol, {value, weight, none, constant(ones), constant(zeros), constant(ones), constant(std::int64_t{1})});
+      return call(graph, symbol,
+                  {value, weight, none, constant(ones), constant(zeros), constant(ones),
+                   constant(std::int64_t{1})});
     }
     const bool flat = edit.axis == Axis::features || edit.dimensions == 2;
     if (flat) return call(graph, aten::linear, {value, weight, none});
@@ -366,10 +401,14 @@ class Exporter {
     Value* last = constant(std::int64_t{-1});
     const c10::Symbol movedim = c10::Symbol::fromQualString("aten::movedim");
     if (edit.axis == Axis::channels) {
-      return call(graph, movedim, {call(graph, aten::linear, {call(graph, movedim, {value, one, last}), weight, none}), last, one});
+      return call(
+          graph, movedim,
+          {call(graph, aten::linear, {call(graph, movedim, {value, one, last}), weight, none}),
+           last, one});
     }
     Value* rows = call(graph, aten::flatten, {value, one, last});
-    return call(graph, c10::Symbol::fromQualString("aten::reshape_as"), {call(graph, aten::linear, {rows, weight, none}), value});
+    return call(graph, c10::Symbol::fromQualString("aten::reshape_as"),
+                {call(graph, aten::linear, {rows, weight, none}), value});
   }
 
   Model model_;

@@ -63,7 +63,8 @@ bool writes(Node* node, const Value* value, const AliasDb& aliases) {
 /// Whether the operation that made the value made it in place.
 bool made_in_place(const Value* value) {
   const Node* node = value->node();
-  if (const Block* taken = constant_branch(node)) return made_in_place(taken->outputs()[value->offset()]);
+  if (const Block* taken = constant_branch(node))
+    return made_in_place(taken->outputs()[value->offset()]);
   return is_in_place(node);
 }
 
@@ -76,19 +77,22 @@ bool written_to(Block* block, const Value* value, const AliasDb& aliases) {
 bool shares_written_memory(const Model::State& model, const std::string& tap) {
   Node* marker = nullptr;
   bool in_place = false;
-  const auto graph = walk_forward(model.module, [&](const MetPoint& met, Value* value, Node* place) {
-    if (met.point.name != tap) return value;
-    in_place = !met.is_argument && made_in_place(value);
-    const torch::jit::WithInsertPoint here(place);
-    marker = place->owningGraph()->insertNode(place->owningGraph()->create(at::aten::alias, {value}, 1));
-    marker->output()->setType(c10::TensorType::get());
-    return marker->output();
-  });
+  const auto graph =
+      walk_forward(model.module, [&](const MetPoint& met, Value* value, Node* place) {
+        if (met.point.name != tap) return value;
+        in_place = !met.is_argument && made_in_place(value);
+        const torch::jit::WithInsertPoint here(place);
+        marker = place->owningGraph()->insertNode(
+            place->owningGraph()->create(at::aten::alias, {value}, 1));
+        marker->output()->setType(c10::TensorType::get());
+        return marker->output();
+      });
   if (marker == nullptr) return false;
   const AliasDb aliases(graph);
   Value* value = marker->output();
   const auto used_later = [&](Value* other) {
-    if (other == value || !holds_tensors(other->type()) || !aliases.mayContainAlias(other, value)) return false;
+    if (other == value || !holds_tensors(other->type()) || !aliases.mayContainAlias(other, value))
+      return false;
     for (const Use& use : other->uses()) {
       if (use.user != marker && use.user->isAfter(marker)) return true;
     }
@@ -97,14 +101,16 @@ bool shares_written_memory(const Model::State& model, const std::string& tap) {
   bool shared = false;
   for (Value* input : graph->inputs().slice(1)) shared = shared || used_later(input);
   shared = shared || any_live_node(graph->block(), [&](Node* node) {
-    if (node->kind() == prim::GetAttr || !node->isBefore(marker)) return false;
-    for (Value* output : node->outputs()) {
-      if (used_later(output)) return true;
-    }
-    return false;
-  });
+             if (node->kind() == prim::GetAttr || !node->isBefore(marker)) return false;
+             for (Value* output : node->outputs()) {
+               if (used_later(output)) return true;
+             }
+             return false;
+           });
   if (!shared) return false;
-  return in_place || any_live_node(graph->block(), [&](Node* node) { return node->isAfter(marker) && writes(node, value, aliases); });
+  return in_place || any_live_node(graph->block(), [&](Node* node) {
+           return node->isAfter(marker) && writes(node, value, aliases);
+         });
 }
 
 }  // namespace descramble

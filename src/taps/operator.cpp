@@ -41,8 +41,8 @@ void run_tap(torch::jit::Stack& stack) {
 /// Registered on first use: a static initialiser would be dropped from a static library.
 void register_operator() {
   static const torch::jit::RegisterOperators registration({torch::jit::Operator(
-      "descramble::tap(Tensor value, int id) -> Tensor", [](torch::jit::Stack& stack) { run_tap(stack); },
-      c10::AliasAnalysisKind::CONSERVATIVE)});
+      "descramble::tap(Tensor value, int id) -> Tensor",
+      [](torch::jit::Stack& stack) { run_tap(stack); }, c10::AliasAnalysisKind::CONSERVATIVE)});
 }
 
 }  // namespace

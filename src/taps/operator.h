@@ -19,8 +19,8 @@ class TapSlot {
 std::int64_t remember_slot(TapSlot* slot);
 void forget_slot(std::int64_t id);
 
-/// A tap node on `value` in front of `place`; returns its output. The operator declares conservative
-/// aliasing and side effects, so no pass may drop, merge or move it.
+/// A tap node on `value` in front of `place`; returns its output. The operator declares
+/// conservative aliasing and side effects, so no pass may drop, merge or move it.
 torch::jit::Value* insert_tap(torch::jit::Value* value, std::int64_t id, torch::jit::Node* place);
 
 }  // namespace descramble

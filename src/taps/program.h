@@ -10,8 +10,8 @@
 
 namespace descramble {
 
-/// A graph of our own, run by the simple executor: it has no profiling runs, so every run executes the
-/// same plan, and autograd sees the operators themselves (double backward works).
+/// A graph of our own, run by the simple executor: it has no profiling runs, so every run executes
+/// the same plan, and autograd sees the operators themselves (double backward works).
 class Program {
  public:
   Program(const std::string& name, std::shared_ptr<torch::jit::Graph> graph);
@@ -25,6 +25,7 @@ class Program {
 
 /// The stack for `forward`: the module and its arguments, defaults filled in and types checked.
 /// @throws Error
-std::vector<c10::IValue> forward_stack(const Model::State& model, const std::vector<c10::IValue>& inputs);
+std::vector<c10::IValue> forward_stack(const Model::State& model,
+                                       const std::vector<c10::IValue>& inputs);
 
 }  // namespace descramble

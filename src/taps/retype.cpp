@@ -17,8 +17,8 @@ namespace attr = torch::jit::attr;
 
 namespace {
 
-/// Module::clone() gives a method's arguments the new types of those classes only that it met before:
-/// a module that is handed to an earlier sibling's method keeps its old one there.
+/// Module::clone() gives a method's arguments the new types of those classes only that it met
+/// before: a module that is handed to an earlier sibling's method keeps its old one there.
 Module complete_clone(const Module& original) {
   Module copy = original.clone();
   std::unordered_map<c10::TypePtr, c10::TypePtr> renamed;
@@ -26,7 +26,8 @@ Module complete_clone(const Module& original) {
   std::vector<Module> originals;
   for (const auto& child : original.named_modules()) originals.push_back(child.value);
   for (const auto& child : copy.named_modules()) copies.push_back(child.value);
-  for (std::size_t i = 0; i < copies.size(); ++i) renamed.emplace(originals[i].type(), copies[i].type());
+  for (std::size_t i = 0; i < copies.size(); ++i)
+    renamed.emplace(originals[i].type(), copies[i].type());
   const auto rename = [&renamed](const c10::TypePtr& type) {
     const auto found = renamed.find(type);
     return found == renamed.end() ? type : found->second;
@@ -62,22 +63,27 @@ std::shared_ptr<Graph> Retyped::graph(const std::string& path, const std::string
   return torch::jit::toGraphFunction(*at(path).type()->findMethod(method)).graph();
 }
 
-void Retyped::copy_method(const std::string& path, const std::string& method, const std::string& name) {
+void Retyped::copy_method(const std::string& path, const std::string& method,
+                          const std::string& name) {
   Module module = at(path);
   const torch::jit::Function* function = module.type()->findMethod(method);
   add_method(module, path, *function, graph(path, method)->copy(), name);
 }
 
-void Retyped::add_method(Module& module, const std::string& path, const torch::jit::Function& method,
-                         const std::shared_ptr<Graph>& graph, const std::string& name) {
+void Retyped::add_method(Module& module, const std::string& path,
+                         const torch::jit::Function& method, const std::shared_ptr<Graph>& graph,
+                         const std::string& name) {
   retype(*graph, path);
   auto unit = module._ivalue()->compilation_unit();
-  torch::jit::Function* copy = unit->create_function(c10::QualifiedName(*module.type()->name(), name), graph);
+  torch::jit::Function* copy =
+      unit->create_function(c10::QualifiedName(*module.type()->name(), name), graph);
   module.type()->addMethod(copy);
   const c10::FunctionSchema& schema = method.getSchema();
   std::vector<c10::Argument> arguments = schema.arguments();
-  arguments[0] = c10::Argument(arguments[0].name(), module.type(), arguments[0].N(), arguments[0].default_value());
-  copy->setSchema(schema.cloneWithName(name, schema.overload_name()).cloneWithArguments(std::move(arguments)));
+  arguments[0] = c10::Argument(arguments[0].name(), module.type(), arguments[0].N(),
+                               arguments[0].default_value());
+  copy->setSchema(
+      schema.cloneWithName(name, schema.overload_name()).cloneWithArguments(std::move(arguments)));
 }
 
 void Retyped::retype(Graph& graph, const std::string& path) const {
@@ -117,7 +123,10 @@ Module Retyped::rebuild(const Module& module, const std::string& path) {
     result.type()->addConstant(type->getConstantName(i), type->getConstant(i));
   }
   for (const torch::jit::Function* method : type->methods()) {
-    add_method(result, path, *method, torch::jit::toGraphFunction(const_cast<torch::jit::Function&>(*method)).graph()->copy(), method->name());
+    add_method(
+        result, path, *method,
+        torch::jit::toGraphFunction(const_cast<torch::jit::Function&>(*method)).graph()->copy(),
+        method->name());
   }
   return result;
 }

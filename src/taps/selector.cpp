@@ -11,7 +11,8 @@ namespace {
 bool matches(std::string_view pattern, std::string_view name) {
   if (pattern.empty()) return name.empty();
   if (pattern.front() != '*') {
-    return !name.empty() && pattern.front() == name.front() && matches(pattern.substr(1), name.substr(1));
+    return !name.empty() && pattern.front() == name.front() &&
+           matches(pattern.substr(1), name.substr(1));
   }
   const bool across = pattern.size() > 1 && pattern[1] == '*';
   const std::string_view rest = pattern.substr(across ? 2 : 1);
@@ -23,19 +24,23 @@ bool matches(std::string_view pattern, std::string_view name) {
 
 }  // namespace
 
-std::vector<std::string> select_names(const std::vector<std::string>& names, const std::string& selector) {
+std::vector<std::string> select_names(const std::vector<std::string>& names,
+                                      const std::string& selector) {
   std::vector<std::string> selected;
   if (selector.find('*') == std::string::npos) {
     constexpr std::string_view suffix = ".input";
-    const bool of_input = selector.ends_with(suffix) && std::find(names.begin(), names.end(), selector) == names.end();
-    const std::string owner = of_input ? selector.substr(0, selector.size() - suffix.size()) : selector;
+    const bool of_input = selector.ends_with(suffix) &&
+                          std::find(names.begin(), names.end(), selector) == names.end();
+    const std::string owner =
+        of_input ? selector.substr(0, selector.size() - suffix.size()) : selector;
     if (std::find(names.begin(), names.end(), owner) != names.end()) selected.push_back(selector);
   } else {
     std::copy_if(names.begin(), names.end(), std::back_inserter(selected),
                  [&](const std::string& name) { return matches(selector, name); });
   }
   if (selected.empty()) {
-    throw Error({"unknown tap '" + selector + "'", "", "a tap point; the nearest are " + quoted_list(nearest(selector, names)),
+    throw Error({"unknown tap '" + selector + "'", "",
+                 "a tap point; the nearest are " + quoted_list(nearest(selector, names)),
                  "'" + selector + "'"});
   }
   return selected;

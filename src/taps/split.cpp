@@ -59,7 +59,8 @@ bool sets_attributes(Block* block) {
 /// Whether a `with` block of the forward graph is open at `marker`.
 bool within_context(const Node* marker) {
   int open = 0;
-  for (const Node* node = marker->prev(); node->kind() != prim::Param && node->kind() != prim::Return; node = node->prev()) {
+  for (const Node* node = marker->prev();
+       node->kind() != prim::Param && node->kind() != prim::Return; node = node->prev()) {
     if (node->kind() == prim::Enter) ++open;
     if (node->kind() == prim::Exit) --open;
   }
@@ -69,7 +70,8 @@ bool within_context(const Node* marker) {
 /// Copies the part of a graph behind a node, asking for each value from in front of it.
 class SuffixBuilder {
  public:
-  SuffixBuilder(const std::shared_ptr<Graph>& graph, Node* marker) : suffix_(std::make_shared<Graph>()) {
+  SuffixBuilder(const std::shared_ptr<Graph>& graph, Node* marker)
+      : suffix_(std::make_shared<Graph>()) {
     Graph& whole = *graph;
     keep_attributes_ = !sets_attributes(whole.block());
     map(whole.inputs()[0], suffix_->addInput("self"));
@@ -77,8 +79,10 @@ class SuffixBuilder {
     live_.push_back(marker->output());
     aliases_ = std::make_unique<AliasDb>(graph);
     for (Node* node = marker->next(); node != whole.return_node(); node = node->next()) {
-      Node* copy = suffix_->appendNode(suffix_->createClone(node, [this](Value* value) { return at_hand(value); }));
-      for (std::size_t i = 0; i < node->outputs().size(); ++i) map(node->outputs()[i], copy->outputs()[i]);
+      Node* copy = suffix_->appendNode(
+          suffix_->createClone(node, [this](Value* value) { return at_hand(value); }));
+      for (std::size_t i = 0; i < node->outputs().size(); ++i)
+        map(node->outputs()[i], copy->outputs()[i]);
     }
     suffix_->registerOutput(at_hand(whole.outputs()[0]));
   }
@@ -93,8 +97,8 @@ class SuffixBuilder {
     known_[from] = to;
   }
 
-  /// Constants, attributes of modules and unwritten lists are made anew in the suffix; anything else
-  /// travels with the cut.
+  /// Constants, attributes of modules and unwritten lists are made anew in the suffix; anything
+  /// else travels with the cut.
   bool remade(const Value* value) const {
     const Node* node = value->node();
     if (node->kind() == prim::Constant) return true;
@@ -143,7 +147,8 @@ std::shared_ptr<Graph> build_prefix(Graph& whole, Node* marker, const std::vecto
   const auto at_hand = [&known](Value* value) { return known.at(value); };
   for (Node* node = *whole.nodes().begin();; node = node->next()) {
     Node* copy = prefix->appendNode(prefix->createClone(node, at_hand));
-    for (std::size_t i = 0; i < node->outputs().size(); ++i) known[node->outputs()[i]] = copy->outputs()[i];
+    for (std::size_t i = 0; i < node->outputs().size(); ++i)
+      known[node->outputs()[i]] = copy->outputs()[i];
     if (node == marker) break;
   }
   std::vector<Value*> outputs;
@@ -162,9 +167,10 @@ std::vector<bool> protect_inputs(const std::shared_ptr<Graph>& graph) {
     const AliasDb aliases(graph);
     for (std::size_t i = 1; i < suffix.inputs().size(); ++i) {
       const Value* input = suffix.inputs()[i];
-      written[i] = !input->type()->isSubtypeOf(*c10::TensorType::get()) && holds_tensors(input->type())
-                       ? writes_anything(suffix.block())
-                       : written_to(suffix.block(), input, aliases);
+      written[i] =
+          !input->type()->isSubtypeOf(*c10::TensorType::get()) && holds_tensors(input->type())
+              ? writes_anything(suffix.block())
+              : written_to(suffix.block(), input, aliases);
     }
   }
   for (std::size_t i = 1; i < suffix.inputs().size(); ++i) {
@@ -183,21 +189,25 @@ std::vector<bool> protect_inputs(const std::shared_ptr<Graph>& graph) {
 
 SplitModel split_model(const Model& model, const std::string& tap) {
   Node* marker = nullptr;
-  auto whole = walk_forward(model.state().module, [&](const MetPoint& met, Value* value, Node* place) {
-    if (met.point.name != tap) return value;
-    if (met.point.in_control_flow) {
-      throw Error({"the model cannot be cut at tap '" + tap + "'", model.name(), "a point outside of `if` and `loop`",
-                   "one inside, which fires any number of times"});
-    }
-    const torch::jit::WithInsertPoint here(place);
-    // aten::alias: a node of its own whose aliasing LibTorch knows exactly.
-    marker = place->owningGraph()->insertNode(place->owningGraph()->create(at::aten::alias, {value}, 1));
-    marker->output()->setType(c10::TensorType::get());
-    return marker->output();
-  });
+  auto whole =
+      walk_forward(model.state().module, [&](const MetPoint& met, Value* value, Node* place) {
+        if (met.point.name != tap) return value;
+        if (met.point.in_control_flow) {
+          throw Error({"the model cannot be cut at tap '" + tap + "'", model.name(),
+                       "a point outside of `if` and `loop`",
+                       "one inside, which fires any number of times"});
+        }
+        const torch::jit::WithInsertPoint here(place);
+        // aten::alias: a node of its own whose aliasing LibTorch knows exactly.
+        marker = place->owningGraph()->insertNode(
+            place->owningGraph()->create(at::aten::alias, {value}, 1));
+        marker->output()->setType(c10::TensorType::get());
+        return marker->output();
+      });
   if (marker == nullptr) throw Error({"unknown tap '" + tap + "'", model.name()});
   if (within_context(marker)) {
-    throw Error({"the model cannot be cut at tap '" + tap + "'", model.name(), "a point outside of `with` blocks", "one inside"});
+    throw Error({"the model cannot be cut at tap '" + tap + "'", model.name(),
+                 "a point outside of `with` blocks", "one inside"});
   }
   if (shares_written_memory(model.state(), tap)) {
     throw Error({"the model cannot be cut at tap '" + tap + "'", model.name(),
@@ -212,15 +222,18 @@ SplitModel split_model(const Model& model, const std::string& tap) {
   const std::vector<bool> written = protect_inputs(suffix);
   for (std::size_t i = 0; i < live.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
-      if ((written[i + 1] || written[j + 1]) && builder.aliases().mayContainAlias(live[i], live[j])) {
+      if ((written[i + 1] || written[j + 1]) &&
+          builder.aliases().mayContainAlias(live[i], live[j])) {
         throw Error({"the model cannot be cut at tap '" + tap + "'", model.name(),
                      "a point where no two live values share memory that is written to later",
-                     "views '" + live[i]->debugName() + "' and '" + live[j]->debugName() + "' of one tensor"});
+                     "views '" + live[i]->debugName() + "' and '" + live[j]->debugName() +
+                         "' of one tensor"});
       }
     }
   }
   for (std::size_t i = 1; i < live.size(); ++i) {
-    state->copied.push_back(written[i + 1] && !live[i]->type()->isSubtypeOf(*c10::TensorType::get()));
+    state->copied.push_back(written[i + 1] &&
+                            !live[i]->type()->isSubtypeOf(*c10::TensorType::get()));
   }
   state->prefix = std::make_unique<Program>("prefix", build_prefix(*whole, marker, live));
   state->suffix = std::make_unique<Program>("suffix", suffix);

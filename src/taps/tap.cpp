@@ -23,7 +23,9 @@ TapScope::TapScope() : state_(std::make_unique<State>()) {
   innermost = state_.get();
 }
 
-TapScope::~TapScope() { innermost = state_->outer; }
+TapScope::~TapScope() {
+  innermost = state_->outer;
+}
 
 void TapScope::observe(const std::string& name, std::function<void(const at::Tensor&)> handler) {
   replace(name, [handler = std::move(handler)](const at::Tensor& value) {
@@ -32,7 +34,8 @@ void TapScope::observe(const std::string& name, std::function<void(const at::Ten
   });
 }
 
-void TapScope::replace(const std::string& name, std::function<at::Tensor(const at::Tensor&)> handler) {
+void TapScope::replace(const std::string& name,
+                       std::function<at::Tensor(const at::Tensor&)> handler) {
   state_->handlers.emplace(name, std::move(handler));
 }
 
@@ -44,7 +47,8 @@ std::int64_t TapScope::fired(const std::string& name) const {
 at::Tensor tap(const std::string& name, const at::Tensor& value) {
   if (innermost == nullptr) return value;
   at::Tensor current = value;
-  for (auto* scope = static_cast<TapScope::State*>(innermost); scope != nullptr; scope = scope->outer) {
+  for (auto* scope = static_cast<TapScope::State*>(innermost); scope != nullptr;
+       scope = scope->outer) {
     ++scope->fired[name];
     const auto [begin, end] = scope->handlers.equal_range(name);
     for (auto handler = begin; handler != end; ++handler) current = handler->second(current);

@@ -25,7 +25,8 @@ class Slot final : public TapSlot {
  public:
   using Handler = std::function<at::Tensor(const at::Tensor&)>;
 
-  Slot(TapPoint met, std::exception_ptr* failure) : point(std::move(met)), failure_(failure), id(remember_slot(this)) {}
+  Slot(TapPoint met, std::exception_ptr* failure)
+      : point(std::move(met)), failure_(failure), id(remember_slot(this)) {}
   ~Slot() override { forget_slot(id); }
   Slot(const Slot&) = delete;
   Slot& operator=(const Slot&) = delete;
@@ -86,7 +87,8 @@ struct TappedModel::State {
       names.push_back(candidate->point.name);
     }
     throw Error({"unknown tap '" + name + "'", model.name(),
-                 "a tap that was selected; the nearest are " + quoted_list(nearest(name, names)), "'" + name + "'"});
+                 "a tap that was selected; the nearest are " + quoted_list(nearest(name, names)),
+                 "'" + name + "'"});
   }
 
   c10::IValue run(const std::vector<c10::IValue>& inputs, bool all_must_fire = true) {
@@ -105,8 +107,10 @@ struct TappedModel::State {
     }
     for (const auto& slot : slots) {
       if (all_must_fire && slot->fired == 0 && !slot->handlers.empty()) {
-        throw Error({"tap '" + slot->point.name + "' did not fire", model.name(), "it to be reached in a forward pass",
-                     slot->point.in_control_flow ? "a branch or loop that was not entered" : "no call"});
+        throw Error(
+            {"tap '" + slot->point.name + "' did not fire", model.name(),
+             "it to be reached in a forward pass",
+             slot->point.in_control_flow ? "a branch or loop that was not entered" : "no call"});
       }
     }
     return output;
@@ -119,16 +123,23 @@ struct TappedModel::State {
   std::exception_ptr failure{};
 };
 
-const std::vector<TapPoint>& TappedModel::points() const { return state_->points; }
-const Model& TappedModel::model() const { return state_->model; }
+const std::vector<TapPoint>& TappedModel::points() const {
+  return state_->points;
+}
+const Model& TappedModel::model() const {
+  return state_->model;
+}
 
-c10::IValue TappedModel::forward_values(const std::vector<c10::IValue>& inputs) const { return state_->run(inputs); }
+c10::IValue TappedModel::forward_values(const std::vector<c10::IValue>& inputs) const {
+  return state_->run(inputs);
+}
 
 at::Tensor TappedModel::forward(const std::vector<at::Tensor>& inputs) const {
   return select_output(state_->run({inputs.begin(), inputs.end()}), state_->model.output_key());
 }
 
-at::Tensor TappedModel::forward_until(const std::string& tap, const std::vector<at::Tensor>& inputs) const {
+at::Tensor TappedModel::forward_until(const std::string& tap,
+                                      const std::vector<at::Tensor>& inputs) const {
   Slot& slot = state_->slot(tap);
   slot.stop = true;
   at::Tensor value;
@@ -145,19 +156,24 @@ at::Tensor TappedModel::forward_until(const std::string& tap, const std::vector<
   value = std::move(slot.stopped_at);
   slot.stopped_at = at::Tensor();
   if (!stopped) {
-    throw Error({"tap '" + tap + "' did not fire", state_->model.name(), "it to be reached in a forward pass", "no call"});
+    throw Error({"tap '" + tap + "' did not fire", state_->model.name(),
+                 "it to be reached in a forward pass", "no call"});
   }
   return value;
 }
 
-Watch TappedModel::replace(const std::string& tap, std::function<at::Tensor(const at::Tensor&)> handler) const {
+Watch TappedModel::replace(const std::string& tap,
+                           std::function<at::Tensor(const at::Tensor&)> handler) const {
   Slot& slot = state_->slot(tap);
   // Where other values share the memory and somebody writes to it, the replacement goes there too.
   const bool in_memory = shares_written_memory(state_->model.state(), tap);
-  const auto checked = [name = tap, in_memory, handler = std::move(handler)](const at::Tensor& value) {
+  const auto checked = [name = tap, in_memory,
+                        handler = std::move(handler)](const at::Tensor& value) {
     at::Tensor result = handler(value);
-    if (!result.defined() || result.sizes() != value.sizes() || result.scalar_type() != value.scalar_type()) {
-      throw Error({"a replacement does not fit", "tap '" + name + "'", shape_text(value), shape_text(result)});
+    if (!result.defined() || result.sizes() != value.sizes() ||
+        result.scalar_type() != value.scalar_type()) {
+      throw Error({"a replacement does not fit", "tap '" + name + "'", shape_text(value),
+                   shape_text(result)});
     }
     if (in_memory && !result.is_same(value)) {
       value.copy_(result);
@@ -171,7 +187,8 @@ Watch TappedModel::replace(const std::string& tap, std::function<at::Tensor(cons
   });
 }
 
-Watch TappedModel::observe(const std::string& tap, std::function<void(const at::Tensor&)> handler) const {
+Watch TappedModel::observe(const std::string& tap,
+                           std::function<void(const at::Tensor&)> handler) const {
   Slot& slot = state_->slot(tap);
   const auto pass = [handler = std::move(handler)](const at::Tensor& value) {
     handler(value);
@@ -201,16 +218,19 @@ TappedModel tap_model(const Model& model, const std::vector<std::string>& select
     wanted.insert(selected.begin(), selected.end());
   }
   auto state = std::make_shared<TappedModel::State>(model);
-  auto graph = walk_forward(model.state().module, [&](const MetPoint& met, torch::jit::Value* value, torch::jit::Node* place) {
+  auto graph = walk_forward(model.state().module, [&](const MetPoint& met, torch::jit::Value* value,
+                                                      torch::jit::Node* place) {
     if (!wanted.contains(met.point.name)) return value;
     state->slots.push_back(std::make_unique<Slot>(met.point, &state->failure));
     state->points.push_back(met.point);
     return insert_tap(value, state->slots.back()->id, place);
   });
   for (const std::string& name : wanted) {
-    const bool met = std::any_of(state->points.begin(), state->points.end(), [&](const TapPoint& point) { return point.name == name; });
+    const bool met = std::any_of(state->points.begin(), state->points.end(),
+                                 [&](const TapPoint& point) { return point.name == name; });
     if (!met) {
-      throw Error({"tap '" + name + "' cannot be reached", model.name(), "a call whose first argument is a tensor", "none"});
+      throw Error({"tap '" + name + "' cannot be reached", model.name(),
+                   "a call whose first argument is a tensor", "none"});
     }
   }
   state->program = std::make_unique<Program>("tapped", std::move(graph));
@@ -219,10 +239,11 @@ TappedModel tap_model(const Model& model, const std::vector<std::string>& select
 
 std::vector<TapPoint> list_taps(const Model& model) {
   std::vector<TapPoint> points;
-  walk_forward(model.state().module, [&](const MetPoint& met, torch::jit::Value* value, torch::jit::Node*) {
-    if (!met.is_argument) points.push_back(met.point);
-    return value;
-  });
+  walk_forward(model.state().module,
+               [&](const MetPoint& met, torch::jit::Value* value, torch::jit::Node*) {
+                 if (!met.is_argument) points.push_back(met.point);
+                 return value;
+               });
   return points;
 }
 
@@ -232,12 +253,14 @@ std::vector<TapReading> read_taps(const Model& model, const std::vector<c10::IVa
   for (const TapPoint& point : tapped.points()) readings.push_back({.point = point});
   std::vector<Watch> watches;
   for (std::size_t i = 0; i < readings.size(); ++i) {
-    watches.push_back(tapped.observe(readings[i].point.name, [&readings, i](const at::Tensor& value) {
-      readings[i].sizes = value.sizes().vec();
-      readings[i].shape = value.dim() == 0 ? "scalar" : fmt::format("{}", fmt::join(value.sizes(), "x"));
-      readings[i].dtype = dtype_name(value.scalar_type());
-      ++readings[i].fired;
-    }));
+    watches.push_back(
+        tapped.observe(readings[i].point.name, [&readings, i](const at::Tensor& value) {
+          readings[i].sizes = value.sizes().vec();
+          readings[i].shape =
+              value.dim() == 0 ? "scalar" : fmt::format("{}", fmt::join(value.sizes(), "x"));
+          readings[i].dtype = dtype_name(value.scalar_type());
+          ++readings[i].fired;
+        }));
   }
   const at::NoGradGuard no_grad;
   tapped.state_->run(inputs, false);

@@ -34,7 +34,9 @@ void number_nodes(Block* block, std::vector<Node*>& nodes) {
   }
 }
 
-bool is_tensor(const Value* value) { return value->type()->isSubtypeOf(*c10::TensorType::get()); }
+bool is_tensor(const Value* value) {
+  return value->type()->isSubtypeOf(*c10::TensorType::get());
+}
 
 std::string class_name(const c10::TypePtr& type) {
   const auto named = type->cast<c10::NamedType>();
@@ -43,11 +45,14 @@ std::string class_name(const c10::TypePtr& type) {
 
 constexpr std::string_view variant_mark = "_descrambled_";
 
-std::string original_name(const std::string& method) { return method.substr(0, method.find(variant_mark)); }
+std::string original_name(const std::string& method) {
+  return method.substr(0, method.find(variant_mark));
+}
 
 /// `forward`, or `forward1`, `forward2`, … as tracing names the further calls of one module.
 bool is_forward(const std::string& method) {
-  return method.rfind("forward", 0) == 0 && method.find_first_not_of("0123456789", 7) == std::string::npos;
+  return method.rfind("forward", 0) == 0 &&
+         method.find_first_not_of("0123456789", 7) == std::string::npos;
 }
 
 /// Takes an element out of a list or dict: no operation on a value.
@@ -84,7 +89,8 @@ class Walk {
   }
 
   std::shared_ptr<Graph> run() {
-    Frame frame{.method = "forward", .silent = is_torch_nn(root_type_), .numbers = number(graph_->block())};
+    Frame frame{
+        .method = "forward", .silent = is_torch_nn(root_type_), .numbers = number(graph_->block())};
     Node* first = *graph_->nodes().begin();
     inputs(first);
     // Input taps stand before `first` and are not walked.
@@ -101,7 +107,8 @@ class Walk {
     return numbers;
   }
 
-  static void number_range(Node* begin, const Node* end, std::unordered_map<const Node*, std::int64_t>& numbers) {
+  static void number_range(Node* begin, const Node* end,
+                           std::unordered_map<const Node*, std::int64_t>& numbers) {
     std::int64_t next = 0;
     for (Node* node = begin; node != end; node = node->next()) {
       numbers[node] = next++;
@@ -114,7 +121,8 @@ class Walk {
   std::string unique(const std::string& base, bool real) {
     std::string name = base;
     // The first call of a real module has its name; everything else takes the next free one.
-    for (int count = 1; used_.contains(name) || (real_.contains(name) && !(real && name == base)); ++count) {
+    for (int count = 1; used_.contains(name) || (real_.contains(name) && !(real && name == base));
+         ++count) {
       name = base + "_" + std::to_string(count);
     }
     used_.insert(name);
@@ -159,10 +167,11 @@ class Walk {
       Frame inner = frame;
       inner.in_control_flow = true;
       for (Block* block : node->blocks()) {
-        if (block->nodes().begin() != block->nodes().end()) range(*block->nodes().begin(), block->return_node(), inner);
+        if (block->nodes().begin() != block->nodes().end())
+          range(*block->nodes().begin(), block->return_node(), inner);
       }
-    } else if (!frame.silent && node->kind().ns() != c10::namespaces::prim && node->outputs().size() == 1 &&
-               is_tensor(node->output()) && !takes_element(node)) {
+    } else if (!frame.silent && node->kind().ns() != c10::namespaces::prim &&
+               node->outputs().size() == 1 && is_tensor(node->output()) && !takes_element(node)) {
       std::string name = node->kind().toUnqualString();
       if (name.size() > 1 && name.back() == '_' && name[name.size() - 2] != '_') name.pop_back();
       operation(node, next, name, node->kind().toQualString(), frame);
@@ -183,7 +192,8 @@ class Walk {
     MetPoint met{.point = std::move(point), .chain = frame.chain};
     met.point.in_control_flow = frame.in_control_flow;
     const auto number = frame.numbers->find(node);
-    met.chain.push_back({frame.owner, frame.method, number == frame.numbers->end() ? -1 : number->second});
+    met.chain.push_back(
+        {frame.owner, frame.method, number == frame.numbers->end() ? -1 : number->second});
     return met;
   }
 
@@ -200,7 +210,8 @@ class Walk {
     }
   }
 
-  void operation(Node* node, Node* next, const std::string& short_name, const std::string& type, const Frame& frame) {
+  void operation(Node* node, Node* next, const std::string& short_name, const std::string& type,
+                 const Frame& frame) {
     const std::string name = unique(join_path(frame.owner, short_name), false);
     const MetPoint met = met_at(node, frame, {name, "operator", type});
     argument_point(node, met);
@@ -252,7 +263,8 @@ class Walk {
       Frame inner = frame;
       inner.method = called;
       inner.chain = met_at(call, frame, {}).chain;
-      Value* result = inline_body(call, *torch::jit::toGraphFunction(*callee).graph(), call->inputs(), inner);
+      Value* result =
+          inline_body(call, *torch::jit::toGraphFunction(*callee).graph(), call->inputs(), inner);
       finish_call(call, result, nullptr);
       return;
     }
@@ -274,7 +286,8 @@ class Walk {
                 .silent = is_torch_nn(self->type()),
                 .in_control_flow = frame.in_control_flow,
                 .chain = met.chain};
-    Value* result = inline_body(call, *torch::jit::toGraphFunction(*callee).graph(), call->inputs(), inner);
+    Value* result =
+        inline_body(call, *torch::jit::toGraphFunction(*callee).graph(), call->inputs(), inner);
     finish_call(call, result, result_is_tensor ? &met : nullptr);
   }
 
@@ -285,19 +298,22 @@ class Walk {
     const bool point = !frame.silent && is_tensor(call->output());
     MetPoint met{};
     if (point) {
-      const std::string name = unique(join_path(frame.owner, function_name(callee->qualname())), false);
+      const std::string name =
+          unique(join_path(frame.owner, function_name(callee->qualname())), false);
       met = met_at(call, frame, {name, "operator", callee->qualname().name()});
       argument_point(call, met);
     }
     if (!callee->isGraphFunction()) {
       if (!point) return;
       Value* tapped = visit_(met, call->output(), next);
-      if (tapped != call->output()) call->output()->replaceAllUsesAfterNodeWith(tapped->node(), tapped);
+      if (tapped != call->output())
+        call->output()->replaceAllUsesAfterNodeWith(tapped->node(), tapped);
       return;
     }
     Frame inner = frame;
     inner.silent = true;
-    Value* result = inline_body(call, *torch::jit::toGraphFunction(*callee).graph(), call->inputs().slice(1), inner);
+    Value* result = inline_body(call, *torch::jit::toGraphFunction(*callee).graph(),
+                                call->inputs().slice(1), inner);
     finish_call(call, result, point ? &met : nullptr);
   }
 

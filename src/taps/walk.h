@@ -12,8 +12,8 @@
 
 namespace descramble {
 
-/// A call or operation in a method's graph: the module that owns the method (its path, "" the model),
-/// the method, and the node's number in a depth-first walk of that method's graph.
+/// A call or operation in a method's graph: the module that owns the method (its path, "" the
+/// model), the method, and the node's number in a depth-first walk of that method's graph.
 struct CallSite {
   std::string module{};
   std::string method{};
@@ -30,12 +30,16 @@ struct MetPoint {
   std::int64_t argument = 0;  ///< which argument of the call, or which input of the model
 };
 
-/// May put a node behind `value` (before `place`) and return its output, or return `value` as it is.
-using PointVisitor = std::function<torch::jit::Value*(const MetPoint&, torch::jit::Value* value, torch::jit::Node* place)>;
+/// May put a node behind `value` (before `place`) and return its output, or return `value` as it
+/// is.
+using PointVisitor = std::function<torch::jit::Value*(const MetPoint&, torch::jit::Value* value,
+                                                      torch::jit::Node* place)>;
 
-/// Copies the graph of `forward`, inlines every call by hand (the module path of each is spelled by its
-/// GetAttr chain), and lets `visit` see every point in the order in which values come into being.
-std::shared_ptr<torch::jit::Graph> walk_forward(const torch::jit::Module& module, const PointVisitor& visit);
+/// Copies the graph of `forward`, inlines every call by hand (the module path of each is spelled by
+/// its GetAttr chain), and lets `visit` see every point in the order in which values come into
+/// being.
+std::shared_ptr<torch::jit::Graph> walk_forward(const torch::jit::Module& module,
+                                                const PointVisitor& visit);
 
 /// The path that a value's GetAttr chain from `self` spells ("fc1.weight"); empty where it is none.
 std::string attribute_path(const torch::jit::Value* value, const torch::jit::Value* self);
@@ -46,8 +50,8 @@ std::vector<torch::jit::Node*> numbered_nodes(torch::jit::Block* block);
 /// "a.b" from "a" and "b"; "b" from "" and "b".
 std::string join_path(const std::string& path, const std::string& name);
 
-/// The name of a copy of `method` that one call of it is given. A walk sees it under the name of the
-/// original, so that tap names stay what they were.
+/// The name of a copy of `method` that one call of it is given. A walk sees it under the name of
+/// the original, so that tap names stay what they were.
 std::string variant_name(const std::string& method, int number);
 
 /// Whether the class is one of torch.nn's (whose own operations are no points).

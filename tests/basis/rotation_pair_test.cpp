@@ -1,3 +1,5 @@
+#include "descramble/basis/rotation_pair.h"
+
 #include <cmath>
 #include <limits>
 #include <string>
@@ -8,7 +10,6 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
-#include "descramble/basis/rotation_pair.h"
 #include "descramble/core/error.h"
 #include "descramble/core/random.h"
 #include "descramble/model/kinds.h"
@@ -37,11 +38,13 @@ double relative(const at::Tensor& found, const at::Tensor& expected) {
 
 TEST(RotationPairs, RefuseWhatIsNotOrthogonalAndSayHowFar) {
   const auto make = [](const at::Tensor& p) { return [p] { RotationPair pair(p); }; };
-  EXPECT_THAT(make(2 * at::eye(3, at::kDouble)), ThrowsError("not a rotation", "<= 3.0e-06", "found 5.196e+00"));
+  EXPECT_THAT(make(2 * at::eye(3, at::kDouble)),
+              ThrowsError("not a rotation", "<= 3.0e-06", "found 5.196e+00"));
   EXPECT_THAT(make(haar(5) + 1e-3), ThrowsError("not a rotation", "|PtP - I|"));
   EXPECT_THAT(make(at::zeros({4, 4})), ThrowsError("not a rotation", "found 2.000e+00"));
   EXPECT_THAT(make(at::full({2, 2}, std::nan(""))), ThrowsError("not a rotation", "nan"));
-  EXPECT_THAT(make(at::full({2, 2}, std::numeric_limits<double>::infinity())), ThrowsError("not a rotation"));
+  EXPECT_THAT(make(at::full({2, 2}, std::numeric_limits<double>::infinity())),
+              ThrowsError("not a rotation"));
   EXPECT_THAT(make(at::ones({2, 3})), ThrowsError("a square matrix", "2x3"));
   EXPECT_THAT(make(at::ones({3})), ThrowsError("a square matrix"));
   EXPECT_THAT(make(at::ones({0, 0})), ThrowsError("a square matrix"));
@@ -85,7 +88,8 @@ struct ValueCase {
   Axis axis;
 };
 
-class RotationPairOnValues : public ::testing::TestWithParam<std::tuple<ValueCase, at::ScalarType>> {};
+class RotationPairOnValues
+    : public ::testing::TestWithParam<std::tuple<ValueCase, at::ScalarType>> {};
 
 TEST_P(RotationPairOnValues, GoesThereAndBack) {
   const auto& [one, dtype] = GetParam();
@@ -103,40 +107,48 @@ TEST_P(RotationPairOnValues, GoesThereAndBack) {
   EXPECT_LE(std::abs((there.norm() / value.norm()).item<double>() - 1), tolerance);
   // Each row h becomes P h.
   const at::Tensor rows = to_rows(value, one.axis).to(at::kDouble);
-  EXPECT_LE(relative(to_rows(there, one.axis).to(at::kDouble), rows.matmul(pair.matrix().t())), tolerance);
+  EXPECT_LE(relative(to_rows(there, one.axis).to(at::kDouble), rows.matmul(pair.matrix().t())),
+            tolerance);
 }
 
-INSTANTIATE_TEST_SUITE_P(, RotationPairOnValues,
-                         ::testing::Combine(::testing::Values(ValueCase{{7}, Axis::features},
-                                                              ValueCase{{5, 7}, Axis::features},
-                                                              ValueCase{{2, 5, 7}, Axis::features},
-                                                              ValueCase{{2, 3, 4, 7}, Axis::features},
-                                                              ValueCase{{2, 3, 2, 4, 7}, Axis::features},
-                                                              ValueCase{{5, 7}, Axis::channels},
-                                                              ValueCase{{2, 7, 5}, Axis::channels},
-                                                              ValueCase{{2, 7, 4, 3}, Axis::channels},
-                                                              ValueCase{{2, 7, 2, 4, 3}, Axis::channels},
-                                                              ValueCase{{5, 7}, Axis::neurons},
-                                                              ValueCase{{5, 2, 3}, Axis::neurons},
-                                                              ValueCase{{5, 2, 3, 2}, Axis::neurons},
-                                                              ValueCase{{5, 2, 3, 2, 2}, Axis::neurons}),
-                                            ::testing::Values(at::kDouble, at::kFloat)));
+INSTANTIATE_TEST_SUITE_P(
+    , RotationPairOnValues,
+    ::testing::Combine(
+        ::testing::Values(
+            ValueCase{{7}, Axis::features}, ValueCase{{5, 7}, Axis::features},
+            ValueCase{{2, 5, 7}, Axis::features}, ValueCase{{2, 3, 4, 7}, Axis::features},
+            ValueCase{{2, 3, 2, 4, 7}, Axis::features}, ValueCase{{5, 7}, Axis::channels},
+            ValueCase{{2, 7, 5}, Axis::channels}, ValueCase{{2, 7, 4, 3}, Axis::channels},
+            ValueCase{{2, 7, 2, 4, 3}, Axis::channels}, ValueCase{{5, 7}, Axis::neurons},
+            ValueCase{{5, 2, 3}, Axis::neurons}, ValueCase{{5, 2, 3, 2}, Axis::neurons},
+            ValueCase{{5, 2, 3, 2, 2}, Axis::neurons}),
+        ::testing::Values(at::kDouble, at::kFloat)));
 
 TEST(RotationPairOnOddValues, TakesViews) {
   const RotationPair pair(haar(4));
   const at::Tensor value = random_stream(1, "view").normal_tensor({4, 6});
   EXPECT_LE(relative(pair.round_trip(value.t(), Axis::features), value.t()), 1e-14);
-  const at::Tensor strided = random_stream(1, "strided").normal_tensor({3, 8, 5, 5}).slice(1, 0, 8, 2).slice(2, 1, 4);
+  const at::Tensor strided =
+      random_stream(1, "strided").normal_tensor({3, 8, 5, 5}).slice(1, 0, 8, 2).slice(2, 1, 4);
   EXPECT_LE(relative(pair.round_trip(strided, Axis::channels), strided), 1e-14);
 }
 
 TEST(RotationPairOnOddValues, RefusesAnotherSize) {
   const RotationPair pair(haar(4));
-  EXPECT_THAT([&] { (void)pair.rotate(at::zeros({2, 5}), Axis::features); }, ThrowsError("d = 5", "d = 4"));
-  EXPECT_THAT([&] { (void)pair.unrotate(at::zeros({2, 5, 4, 4}), Axis::channels); }, ThrowsError("d = 5", "d = 4"));
+  EXPECT_THAT(
+      [&] {
+        (void)pair.rotate(at::zeros({2, 5}), Axis::features);
+      },
+      ThrowsError("d = 5", "d = 4"));
+  EXPECT_THAT(
+      [&] {
+        (void)pair.unrotate(at::zeros({2, 5, 4, 4}), Axis::channels);
+      },
+      ThrowsError("d = 5", "d = 4"));
 }
 
-// ---- T12 -----------------------------------------------------------------------------------------
+// ---- T12
+// -----------------------------------------------------------------------------------------
 
 /// A network of each sort, with the tap before σ, that after it, and a batch for it.
 struct Network {
@@ -148,26 +160,41 @@ struct Network {
 
 const std::vector<Network>& networks() {
   static const std::vector<Network> all{
-      {"tanh", R"([{"kind": "linear", "name": "fc1", "out": 20}, {"kind": "tanh", "name": "act1"},
-                   {"kind": "linear", "name": "fc2", "out": 5}])", {12}, {"fc1", "act1"}},
-      {"relu", R"([{"kind": "linear", "name": "fc1", "out": 20}, {"kind": "relu", "name": "act1"},
-                   {"kind": "linear", "name": "fc2", "out": 5}])", {12}, {"fc1", "act1"}},
-      {"linear", R"([{"kind": "linear", "name": "fc1", "out": 20}, {"kind": "linear", "name": "fc2", "out": 5}])", {12}, {"fc1", "fc2"}},
-      {"conv", R"([{"kind": "conv2d", "name": "conv1", "out": 6, "kernel": 3, "padding": 1}, {"kind": "relu", "name": "act1"},
+      {"tanh",
+       R"([{"kind": "linear", "name": "fc1", "out": 20}, {"kind": "tanh", "name": "act1"},
+                   {"kind": "linear", "name": "fc2", "out": 5}])",
+       {12},
+       {"fc1", "act1"}},
+      {"relu",
+       R"([{"kind": "linear", "name": "fc1", "out": 20}, {"kind": "relu", "name": "act1"},
+                   {"kind": "linear", "name": "fc2", "out": 5}])",
+       {12},
+       {"fc1", "act1"}},
+      {"linear",
+       R"([{"kind": "linear", "name": "fc1", "out": 20}, {"kind": "linear", "name": "fc2", "out": 5}])",
+       {12},
+       {"fc1", "fc2"}},
+      {"conv",
+       R"([{"kind": "conv2d", "name": "conv1", "out": 6, "kernel": 3, "padding": 1}, {"kind": "relu", "name": "act1"},
                    {"kind": "conv2d", "name": "conv2", "out": 4, "kernel": 3}, {"kind": "tanh", "name": "act2"},
                    {"kind": "flatten", "name": "flatten"}, {"kind": "linear", "name": "fc", "out": 5}])",
-       {2, 8, 8}, {"conv1", "act1", "conv2", "act2", "flatten"}}};
+       {2, 8, 8},
+       {"conv1", "act1", "conv2", "act2", "flatten"}}};
   return all;
 }
 
-class T12_FunctionPreservation : public ::testing::TestWithParam<std::tuple<std::size_t, at::ScalarType>> {
+class T12_FunctionPreservation
+    : public ::testing::TestWithParam<std::tuple<std::size_t, at::ScalarType>> {
  protected:
   const Network& network() const { return networks()[std::get<0>(GetParam())]; }
   at::ScalarType dtype() const { return std::get<1>(GetParam()); }
   double tolerance() const { return dtype() == at::kDouble ? 1e-12 : 1e-5; }
   Model model() const {
-    const json config = {{"kind", "sequential"}, {"input", network().input}, {"layers", json::parse(network().layers)}};
-    return open_model(resolve_kind(model_family(), config, "/model"), {.seed = 3}).model.to_dtype(dtype());
+    const json config = {{"kind", "sequential"},
+                         {"input", network().input},
+                         {"layers", json::parse(network().layers)}};
+    return open_model(resolve_kind(model_family(), config, "/model"), {.seed = 3})
+        .model.to_dtype(dtype());
   }
   at::Tensor batch(std::int64_t count) const {
     std::vector<std::int64_t> sizes = network().input;
@@ -176,7 +203,8 @@ class T12_FunctionPreservation : public ::testing::TestWithParam<std::tuple<std:
   }
 };
 
-// REFERENCE T12: inserting h → Pᵀ(P h) before or after σ changes nothing, relative to the largest logit.
+// REFERENCE T12: inserting h → Pᵀ(P h) before or after σ changes nothing, relative to the largest
+// logit.
 TEST_P(T12_FunctionPreservation, ThePairLeavesTheFunctionAlone) {
   const Model untouched = model();
   const at::Tensor x = batch(16);
@@ -195,10 +223,12 @@ TEST_P(T12_FunctionPreservation, ThePairLeavesTheFunctionAlone) {
         ++fired;
         return pair.round_trip(h, axis);
       });
-      EXPECT_LE(relative(tapped.forward({x}), expected), tolerance()) << name << " " << axis_name(axis);
+      EXPECT_LE(relative(tapped.forward({x}), expected), tolerance())
+          << name << " " << axis_name(axis);
       EXPECT_EQ(fired, 1);
       // A single rotation does change it: the test can fail.
-      const Watch half = tapped.replace(name, [&](const at::Tensor& h) { return pair.rotate(h, axis); });
+      const Watch half =
+          tapped.replace(name, [&](const at::Tensor& h) { return pair.rotate(h, axis); });
       EXPECT_GT(relative(tapped.forward({x}), expected), 1e-2) << name;
     }
     EXPECT_TRUE(at::equal(tapped.forward({x}), expected)) << "and is gone with its watch";
@@ -228,7 +258,10 @@ TEST_P(T12_FunctionPreservation, RotatedJacobiansHaveTheSameNorm) {
     const auto jacobian = [&](const RotationPair* pair) {
       at::Tensor leaf;
       const Watch watch = tapped.replace(name, [&](const at::Tensor& h) {
-        leaf = (pair == nullptr ? h : pair->rotate(h, Axis::neurons)).detach().clone().set_requires_grad(true);
+        leaf = (pair == nullptr ? h : pair->rotate(h, Axis::neurons))
+                   .detach()
+                   .clone()
+                   .set_requires_grad(true);
         return pair == nullptr ? leaf * 1 : pair->unrotate(leaf, Axis::neurons);
       });
       const at::Tensor output = tapped.forward({x});

@@ -13,39 +13,88 @@ struct BadConfig {
   std::vector<std::string> parts;  ///< of the one line on stderr
 };
 
-std::ostream& operator<<(std::ostream& out, const BadConfig& bad) { return out << bad.name; }
+std::ostream& operator<<(std::ostream& out, const BadConfig& bad) {
+  return out << bad.name;
+}
 
-void set(json& config, const std::string& pointer, json value) { config[json::json_pointer(pointer)] = std::move(value); }
+void set(json& config, const std::string& pointer, json value) {
+  config[json::json_pointer(pointer)] = std::move(value);
+}
 
 const std::vector<BadConfig>& bad_configs() {
   static const std::vector<BadConfig> cases = {
       {"UnknownKey", [](json& c) { c["sede"] = 1; }, {"unknown key 'sede'", "/sede", "'seed'"}},
-      {"UnknownKeyInAStep", [](json& c) { set(c, "/steps/1/tapp", "fc1"); }, {"unknown key 'tapp'", "/steps/1/tapp", "'tap'"}},
-      {"FractionForAnInteger", [](json& c) { c["threads"] = 3.7; }, {"/threads", "expected an integer", "found 3.7"}},
-      {"TrueForAnInteger", [](json& c) { c["memory_mb"] = true; }, {"/memory_mb", "expected an integer", "found true"}},
+      {"UnknownKeyInAStep",
+       [](json& c) { set(c, "/steps/1/tapp", "fc1"); },
+       {"unknown key 'tapp'", "/steps/1/tapp", "'tap'"}},
+      {"FractionForAnInteger",
+       [](json& c) { c["threads"] = 3.7; },
+       {"/threads", "expected an integer", "found 3.7"}},
+      {"TrueForAnInteger",
+       [](json& c) { c["memory_mb"] = true; },
+       {"/memory_mb", "expected an integer", "found true"}},
       {"NegativeSeed", [](json& c) { c["seed"] = -1; }, {"/seed", "found -1"}},
-      {"StringForABoolean", [](json& c) { set(c, "/steps/1/objective/center", "yes"); }, {"/steps/1/objective/center", "true or false", "\"yes\""}},
+      {"StringForABoolean",
+       [](json& c) { set(c, "/steps/1/objective/center", "yes"); },
+       {"/steps/1/objective/center", "true or false", "\"yes\""}},
       {"WrongVersion", [](json& c) { c["schema_version"] = 2; }, {"/schema_version", "found 2"}},
       {"NoName", [](json& c) { c.erase("name"); }, {"missing key 'name'"}},
       {"NoSteps", [](json& c) { c.erase("steps"); }, {"missing key 'steps'"}},
       {"EmptySteps", [](json& c) { c["steps"] = json::array(); }, {"/steps", "a list of 0"}},
-      {"StepsAndTrain", [](json& c) { c["train"] = {{"epochs", 1}}; }, {"both 'steps' and 'train'"}},
-      {"UnknownStep", [](json& c) { set(c, "/steps/0/kind", "evalute"); }, {"unknown kind", "/steps/0/kind", "'evaluate'", "\"evalute\""}},
-      {"UnknownObjective", [](json& c) { set(c, "/steps/1/objective/kind", "roughness"); }, {"/steps/1/objective/kind", "'smoothness'"}},
-      {"UnknownStencil", [](json& c) { set(c, "/steps/1/objective/stencil", "fourier"); }, {"/steps/1/objective/stencil", "'fourier_second'", "\"fourier\""}},
-      {"UnknownSplit", [](json& c) { set(c, "/steps/0/data", "validation"); }, {"/steps/0/data", "'train', 'test'"}},
+      {"StepsAndTrain",
+       [](json& c) {
+         c["train"] = {{"epochs", 1}};
+       },
+       {"both 'steps' and 'train'"}},
+      {"UnknownStep",
+       [](json& c) { set(c, "/steps/0/kind", "evalute"); },
+       {"unknown kind", "/steps/0/kind", "'evaluate'", "\"evalute\""}},
+      {"UnknownObjective",
+       [](json& c) { set(c, "/steps/1/objective/kind", "roughness"); },
+       {"/steps/1/objective/kind", "'smoothness'"}},
+      {"UnknownStencil",
+       [](json& c) { set(c, "/steps/1/objective/stencil", "fourier"); },
+       {"/steps/1/objective/stencil", "'fourier_second'", "\"fourier\""}},
+      {"UnknownSplit",
+       [](json& c) { set(c, "/steps/0/data", "validation"); },
+       {"/steps/0/data", "'train', 'test'"}},
       {"OnlyTrainData", [](json& c) { c["data"].erase("test"); }, {"missing key 'test'", "/data"}},
-      {"UnknownTap", [](json& c) { set(c, "/steps/1/tap", "fc9"); }, {"unknown tap 'fc9'", "/steps/1", "nearest", "'fc1'"}},
-      {"NoTap", [](json& c) { c["steps"][1].erase("tap"); }, {"exactly one of", "/steps/1", "found none"}},
-      {"TapAndTaps", [](json& c) { set(c, "/steps/1/taps", "fc2"); }, {"exactly one of 'tap', 'taps'", "/steps/1"}},
-      {"SameTapTwice", [](json& c) { c["steps"].push_back(c["steps"][1]); }, {"'fc1' is rotated twice", "/steps/2"}},
-      {"AxisThatIsNotThere", [](json& c) { set(c, "/steps/1/axis", "rows"); }, {"/steps/1/axis", "'channels'"}},
-      {"AxisAboveTheCeiling", [](json& c) { c["memory_mb"] = 1; set(c, "/steps/1/tap", "flatten"); }, {"'flatten'", "memory_mb", "d = 784"}},
-      {"UnknownDevice", [](json& c) { c["device"] = "tpu"; }, {"unknown device", "/device", "'tpu'"}},
-      {"MissingModel", [](json& c) { set(c, "/model/path", "nowhere/net.pt"); }, {"'nowhere/net.pt'", "/model/path", "nowhere"}},
+      {"UnknownTap",
+       [](json& c) { set(c, "/steps/1/tap", "fc9"); },
+       {"unknown tap 'fc9'", "/steps/1", "nearest", "'fc1'"}},
+      {"NoTap",
+       [](json& c) { c["steps"][1].erase("tap"); },
+       {"exactly one of", "/steps/1", "found none"}},
+      {"TapAndTaps",
+       [](json& c) { set(c, "/steps/1/taps", "fc2"); },
+       {"exactly one of 'tap', 'taps'", "/steps/1"}},
+      {"SameTapTwice",
+       [](json& c) { c["steps"].push_back(c["steps"][1]); },
+       {"'fc1' is rotated twice", "/steps/2"}},
+      {"AxisThatIsNotThere",
+       [](json& c) { set(c, "/steps/1/axis", "rows"); },
+       {"/steps/1/axis", "'channels'"}},
+      {"AxisAboveTheCeiling",
+       [](json& c) {
+         c["memory_mb"] = 1;
+         set(c, "/steps/1/tap", "flatten");
+       },
+       {"'flatten'", "memory_mb", "d = 784"}},
+      {"UnknownDevice",
+       [](json& c) { c["device"] = "tpu"; },
+       {"unknown device", "/device", "'tpu'"}},
+      {"MissingModel",
+       [](json& c) { set(c, "/model/path", "nowhere/net.pt"); },
+       {"'nowhere/net.pt'", "/model/path", "nowhere"}},
       {"OutputOfATensor", [](json& c) { set(c, "/model/output", 1); }, {"/model/output", "Tensor"}},
-      {"MissingImages", [](json& c) { c["data"] = {{"kind", "idx"}, {"images", "nowhere.gz"}, {"labels", "nowhere.gz"}}; }, {"'nowhere.gz'", "/data/images"}},
-      {"DoubleModelOfData", [](json& c) { set(c, "/data/train/count", 0); }, {"/data/train/count", "found 0"}},
+      {"MissingImages",
+       [](json& c) {
+         c["data"] = {{"kind", "idx"}, {"images", "nowhere.gz"}, {"labels", "nowhere.gz"}};
+       },
+       {"'nowhere.gz'", "/data/images"}},
+      {"DoubleModelOfData",
+       [](json& c) { set(c, "/data/train/count", 0); },
+       {"/data/train/count", "found 0"}},
   };
   return cases;
 }
@@ -59,7 +108,9 @@ TEST_P(BadConfigs, GetOneLineAndExitCode2) {
   EXPECT_FALSE(fs::exists(at("out")));
 }
 
-std::string case_name(const testing::TestParamInfo<BadConfig>& bad) { return bad.param.name; }
+std::string case_name(const testing::TestParamInfo<BadConfig>& bad) {
+  return bad.param.name;
+}
 
 INSTANTIATE_TEST_SUITE_P(All, BadConfigs, testing::ValuesIn(bad_configs()), case_name);
 
@@ -78,17 +129,20 @@ class BadFiles : public CommandTest {
 };
 
 TEST_F(BadFiles, ConfigThatIsMissing) {
-  expect_refused(command({"run", at("none.json").string(), "--out", at("out").string()}), {"none.json"});
+  expect_refused(command({"run", at("none.json").string(), "--out", at("out").string()}),
+                 {"none.json"});
 }
 
 TEST_F(BadFiles, ConfigThatIsNotJson) {
   write("bad.json", "{\"name\": \"x\",}");
-  expect_refused(command({"check", at("bad.json").string()}), {"not valid JSON", "bad.json", "line 1"});
+  expect_refused(command({"check", at("bad.json").string()}),
+                 {"not valid JSON", "bad.json", "line 1"});
 }
 
 TEST_F(BadFiles, ConfigWithADuplicateKey) {
   write("bad.json", R"({"name": "x", "data": {"kind": "glyphs", "count": 1, "count": 2}})");
-  expect_refused(command({"check", at("bad.json").string()}), {"duplicate key 'count'", "/data/count"});
+  expect_refused(command({"check", at("bad.json").string()}),
+                 {"duplicate key 'count'", "/data/count"});
 }
 
 TEST_F(BadFiles, ConfigWithNaN) {
@@ -96,7 +150,9 @@ TEST_F(BadFiles, ConfigWithNaN) {
   expect_refused(command({"check", at("bad.json").string()}), {"not valid JSON"});
 }
 
-TEST_F(BadFiles, ModelThatIsNotAnArchive) { expect_refused(with_model(write("net.pt", "weights")), {"net.pt", "TorchScript archive"}); }
+TEST_F(BadFiles, ModelThatIsNotAnArchive) {
+  expect_refused(with_model(write("net.pt", "weights")), {"net.pt", "TorchScript archive"});
+}
 
 TEST_F(BadFiles, ModelThatIsTruncated) {
   const std::string whole = read(fixture("mlp.pt"));
@@ -106,13 +162,18 @@ TEST_F(BadFiles, ModelThatIsTruncated) {
   }
 }
 
-TEST_F(BadFiles, ModelThatIsACheckpoint) { expect_refused(with_model(fixture("state_dict.pt")), {"state_dict.pt", "torch.save"}); }
-
-TEST_F(BadFiles, ModelThatNeedsAnotherOperator) {
-  expect_refused(with_model(fixture("missing_op.pt")), {"missing_op.pt", "operator", "descramble_fixture::missing"});
+TEST_F(BadFiles, ModelThatIsACheckpoint) {
+  expect_refused(with_model(fixture("state_dict.pt")), {"state_dict.pt", "torch.save"});
 }
 
-TEST_F(BadFiles, ModelWithoutForward) { expect_refused(with_model(fixture("no_forward.pt")), {"no_forward.pt", "'forward'"}); }
+TEST_F(BadFiles, ModelThatNeedsAnotherOperator) {
+  expect_refused(with_model(fixture("missing_op.pt")),
+                 {"missing_op.pt", "operator", "descramble_fixture::missing"});
+}
+
+TEST_F(BadFiles, ModelWithoutForward) {
+  expect_refused(with_model(fixture("no_forward.pt")), {"no_forward.pt", "'forward'"});
+}
 
 TEST_F(BadFiles, ModelThatTakesAnotherShape) {
   expect_refused(with_model(fixture("mlp.pt")), {"does not take this input", "8x1x28x28 float32"});
@@ -169,7 +230,10 @@ TEST_F(BadFiles, EmptyDataSet) {
 
 TEST_F(BadFiles, DamagedGzip) {
   write("broken.gz", std::string("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03 nonsense", 19));
-  expect_refused(with_data({{"kind", "idx"}, {"images", at("broken.gz").string()}, {"labels", at("broken.gz").string()}}), {"broken.gz"});
+  expect_refused(with_data({{"kind", "idx"},
+                            {"images", at("broken.gz").string()},
+                            {"labels", at("broken.gz").string()}}),
+                 {"broken.gz"});
 }
 
 TEST_F(BadFiles, BrokenImage) {
@@ -227,30 +291,32 @@ TEST_F(BadFolders, FileInPlaceOfTheFolder) {
   EXPECT_EQ(read(at("out")), "a file");
   fs::remove(at("out"));
   write("parent", "a file");
-  expect_refused(command({"run", at("config.json").string(), "--out", at("parent/out").string()}), {"parent"});
+  expect_refused(command({"run", at("config.json").string(), "--out", at("parent/out").string()}),
+                 {"parent"});
 }
 
 using BadArguments = CommandTest;
 
 TEST_F(BadArguments, GetOneLineAndExitCode2) {
-  const std::vector<std::vector<std::string>> calls = {{},
-                                                       {"explain"},
-                                                       {"run"},
-                                                       {"run", "config.json"},
-                                                       {"run", "config.json", "--out"},
-                                                       {"run", "config.json", "--out", "x", "--fast"},
-                                                       {"taps"},
-                                                       {"verify"},
-                                                       {"verify", at("").string()},
-                                                       {"verify", at("none").string()},
-                                                       {"data", "pictures", "--out", at("d").string()},
-                                                       {"data", "glyphs", "--out", at("d").string(), "--train", "0"},
-                                                       {"kinds", "smothness"},
-                                                       {"taps", fixture("mlp.pt").string(), "--input", "4,eight"},
-                                                       {"taps", fixture("mlp.pt").string(), "--input", "4,8:float31"},
-                                                       {"taps", fixture("mlp.pt").string(), "--input", "4,9"},
-                                                       {"taps", fixture("mlp.pt").string(), "--input", "4,8", "--input", "4,8"},
-                                                       {"taps", fixture("mlp.pt").string(), "--input", "image=4,8"}};
+  const std::vector<std::vector<std::string>> calls = {
+      {},
+      {"explain"},
+      {"run"},
+      {"run", "config.json"},
+      {"run", "config.json", "--out"},
+      {"run", "config.json", "--out", "x", "--fast"},
+      {"taps"},
+      {"verify"},
+      {"verify", at("").string()},
+      {"verify", at("none").string()},
+      {"data", "pictures", "--out", at("d").string()},
+      {"data", "glyphs", "--out", at("d").string(), "--train", "0"},
+      {"kinds", "smothness"},
+      {"taps", fixture("mlp.pt").string(), "--input", "4,eight"},
+      {"taps", fixture("mlp.pt").string(), "--input", "4,8:float31"},
+      {"taps", fixture("mlp.pt").string(), "--input", "4,9"},
+      {"taps", fixture("mlp.pt").string(), "--input", "4,8", "--input", "4,8"},
+      {"taps", fixture("mlp.pt").string(), "--input", "image=4,8"}};
   for (const auto& call : calls) {
     SCOPED_TRACE(testing::PrintToString(call));
     expect_refused(command(call), {});
@@ -259,7 +325,8 @@ TEST_F(BadArguments, GetOneLineAndExitCode2) {
 
 TEST_F(BadArguments, SetNeedsAPointerThatExists) {
   write("config.json", small_config().dump());
-  for (const char* assignment : {"seed=2", "/seed", "/nowhere/deep=1", "/steps/9/tap=fc1", "/name/x=1"}) {
+  for (const char* assignment :
+       {"seed=2", "/seed", "/nowhere/deep=1", "/steps/9/tap=fc1", "/name/x=1"}) {
     expect_refused(command({"check", at("config.json").string(), "--set", assignment}), {"--set"});
   }
 }

@@ -61,19 +61,25 @@ class CommandTest : public testing::Test {
   static std::string idx(const std::vector<std::uint32_t>& sizes, const std::string& values) {
     std::string bytes{'\0', '\0', '\x08', static_cast<char>(sizes.size())};
     for (const std::uint32_t size : sizes) {
-      for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>((size >> shift) & 0xff);
+      for (int shift = 24; shift >= 0; shift -= 8)
+        bytes += static_cast<char>((size >> shift) & 0xff);
     }
     return bytes + values;
   }
 
   /// The shipped classifier on a few glyphs.
   static json small_config() {
-    return {{"name", "small"},
-            {"threads", 1},
-            {"model", {{"kind", "torchscript"}, {"path", source("models/glyph_mlp.pt").string()}}},
-            {"data", {{"train", {{"kind", "glyphs"}, {"count", 300}}}, {"test", {{"kind", "glyphs"}, {"count", 100}}}}},
-            {"steps", json::array({{{"kind", "evaluate"}},
-                                   {{"kind", "descramble"}, {"tap", "fc1"}, {"objective", {{"kind", "smoothness"}}}}})}};
+    return {
+        {"name", "small"},
+        {"threads", 1},
+        {"model", {{"kind", "torchscript"}, {"path", source("models/glyph_mlp.pt").string()}}},
+        {"data",
+         {{"train", {{"kind", "glyphs"}, {"count", 300}}},
+          {"test", {{"kind", "glyphs"}, {"count", 100}}}}},
+        {"steps",
+         json::array(
+             {{{"kind", "evaluate"}},
+              {{"kind", "descramble"}, {"tap", "fc1"}, {"objective", {{"kind", "smoothness"}}}}})}};
   }
 
   /// Vectors of length 8 as data, for the fixtures that take them.
@@ -94,8 +100,10 @@ class CommandTest : public testing::Test {
     return command(args);
   }
 
-  /// Wrong use: exit code 2, one line on stderr with all the parts, no folder, no half-written sibling.
-  void expect_refused(const Outcome& outcome, const std::vector<std::string>& parts, int code = 2) const {
+  /// Wrong use: exit code 2, one line on stderr with all the parts, no folder, no half-written
+  /// sibling.
+  void expect_refused(const Outcome& outcome, const std::vector<std::string>& parts,
+                      int code = 2) const {
     EXPECT_EQ(outcome.code, code) << outcome.err;
     EXPECT_THAT(outcome.err, testing::StartsWith("descramble: "));
     EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;

@@ -1,6 +1,7 @@
+#include "cli/command.h"
+
 #include <algorithm>
 
-#include "cli/command.h"
 #include "descramble/core/interrupt.h"
 
 namespace descramble::test {
@@ -10,8 +11,15 @@ namespace {
 using Command = CommandTest;
 
 TEST_F(Command, HelpAndVersion) {
-  for (const std::vector<std::string>& call : std::vector<std::vector<std::string>>{
-           {"--help"}, {"taps", "--help"}, {"check", "--help"}, {"run", "--help"}, {"train", "--help"}, {"verify", "--help"}, {"data", "--help"}, {"kinds", "--help"}}) {
+  for (const std::vector<std::string>& call :
+       std::vector<std::vector<std::string>>{{"--help"},
+                                             {"taps", "--help"},
+                                             {"check", "--help"},
+                                             {"run", "--help"},
+                                             {"train", "--help"},
+                                             {"verify", "--help"},
+                                             {"data", "--help"},
+                                             {"kinds", "--help"}}) {
     const Outcome outcome = command(call);
     EXPECT_EQ(outcome.code, 0);
     EXPECT_THAT(outcome.out, testing::HasSubstr("descramble"));
@@ -20,7 +28,8 @@ TEST_F(Command, HelpAndVersion) {
       EXPECT_THAT(outcome.out, testing::HasSubstr(call[0]));
     }
   }
-  EXPECT_THAT(command({"--version"}).out, testing::StartsWith(std::string("descramble ") + DESCRAMBLE_VERSION));
+  EXPECT_THAT(command({"--version"}).out,
+              testing::StartsWith(std::string("descramble ") + DESCRAMBLE_VERSION));
 }
 
 TEST_F(Command, TapsListsNamesWithoutRunning) {
@@ -31,10 +40,12 @@ TEST_F(Command, TapsListsNamesWithoutRunning) {
 }
 
 TEST_F(Command, TapsShowsShapes) {
-  const Outcome outcome = command({"taps", source("models/glyph_mlp.pt").string(), "--input", "3,1,28,28", "--json"});
+  const Outcome outcome =
+      command({"taps", source("models/glyph_mlp.pt").string(), "--input", "3,1,28,28", "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const json taps = json::parse(outcome.out)["taps"];
-  const auto found = std::find_if(taps.begin(), taps.end(), [](const json& tap) { return tap["name"] == "fc1"; });
+  const auto found =
+      std::find_if(taps.begin(), taps.end(), [](const json& tap) { return tap["name"] == "fc1"; });
   ASSERT_NE(found, taps.end());
   EXPECT_EQ((*found)["kind"], "module");
   EXPECT_EQ((*found)["type"], "Linear");
@@ -44,13 +55,15 @@ TEST_F(Command, TapsShowsShapes) {
 }
 
 TEST_F(Command, TapsTakesNamedInputs) {
-  const Outcome outcome = command({"taps", fixture("two_inputs.pt").string(), "--input", "4,8", "--input", "4,6"});
+  const Outcome outcome =
+      command({"taps", fixture("two_inputs.pt").string(), "--input", "4,8", "--input", "4,6"});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
 }
 
 TEST_F(Command, CheckPrintsEveryDefault) {
   write("config.json", small_config().dump());
-  const Outcome outcome = command({"check", at("config.json").string(), "--set", "/seed=7", "--set", "/name=other"});
+  const Outcome outcome =
+      command({"check", at("config.json").string(), "--set", "/seed=7", "--set", "/name=other"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const json resolved = json::parse(outcome.out);
   EXPECT_EQ(resolved["seed"], 7);
@@ -66,7 +79,8 @@ TEST_F(Command, CheckPrintsEveryDefault) {
 TEST_F(Command, RunWritesACompleteCertifiedFolder) {
   const Outcome outcome = run_config(small_config());
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  for (const char* part : {"fc1", "d = 64", "optimum", "certificate", "exported"}) EXPECT_THAT(outcome.out, testing::HasSubstr(part));
+  for (const char* part : {"fc1", "d = 64", "optimum", "certificate", "exported"})
+    EXPECT_THAT(outcome.out, testing::HasSubstr(part));
   const json result = json::parse(read(at("out/result.json")));
   EXPECT_EQ(result["schema_version"], 1);
   EXPECT_EQ(result["config"]["steps"][1]["tap"], "fc1");
@@ -75,20 +89,23 @@ TEST_F(Command, RunWritesACompleteCertifiedFolder) {
   const json& step = result["steps"][1];
   EXPECT_EQ(step["taps"][0]["shape"], json::array({64}));
   EXPECT_EQ(step["solver"]["reason"], "exact");
-  EXPECT_NEAR(step["objective"]["after"].get<double>(), step["objective"]["optimum"].get<double>(), 1e-10 * step["objective"]["before"].get<double>());
+  EXPECT_NEAR(step["objective"]["after"].get<double>(), step["objective"]["optimum"].get<double>(),
+              1e-10 * step["objective"]["before"].get<double>());
   EXPECT_LT(step["objective"]["held_out"]["after"], step["objective"]["held_out"]["before"]);
   EXPECT_LE(step["certificate"]["orthogonality"].get<double>(), 1e-12 * 64);
   EXPECT_LE(step["certificate"]["inserted"].get<double>(), 1e-5);
   EXPECT_LE(step["certificate"]["exported"].get<double>(), 1e-5);
   EXPECT_GT(result["steps"][0]["top1"].get<double>(), 0.9);
-  for (const char* file : {"model.pt", "tensors.safetensors", "timings.json"}) EXPECT_TRUE(fs::exists(at("out") / file));
+  for (const char* file : {"model.pt", "tensors.safetensors", "timings.json"})
+    EXPECT_TRUE(fs::exists(at("out") / file));
   const Outcome verified = command({"verify", at("out").string()});
   EXPECT_EQ(verified.code, 0) << verified.out << verified.err;
   EXPECT_THAT(verified.out, testing::HasSubstr("pair inserted into the original"));
 }
 
 TEST_F(Command, ShippedClassifierReadsHeldOutGlyphs) {
-  const Outcome outcome = command({"run", source("configs/first.json").string(), "--out", at("out").string(), "--quiet"});
+  const Outcome outcome = command(
+      {"run", source("configs/first.json").string(), "--out", at("out").string(), "--quiet"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const json result = json::parse(read(at("out/result.json")));
   EXPECT_GE(result["steps"][0]["top1"].get<double>(), 0.98);
@@ -97,7 +114,9 @@ TEST_F(Command, ShippedClassifierReadsHeldOutGlyphs) {
 
 TEST_F(Command, SameRunSameBytes) {
   ASSERT_EQ(run_config(small_config()).code, 0);
-  ASSERT_EQ(command({"run", at("config.json").string(), "--out", at("deep/er").string(), "--quiet"}).code, 0);
+  ASSERT_EQ(
+      command({"run", at("config.json").string(), "--out", at("deep/er").string(), "--quiet"}).code,
+      0);
   for (const char* file : {"result.json", "tensors.safetensors", "model.pt"}) {
     EXPECT_EQ(read(at("out") / file), read(at("deep/er") / file)) << file;
   }
@@ -132,8 +151,14 @@ TEST_F(Command, OneFlippedByteFailsVerification) {
 TEST_F(Command, BeforeAndAfterTheActivationInFloat64) {
   json config = small_config();
   config["dtype"] = "float64";
-  config["steps"] = json::array({{{"kind", "descramble"}, {"tap", "act1"}, {"position", "before"}, {"objective", {{"kind", "smoothness"}}}},
-                                 {{"kind", "descramble"}, {"taps", {"act1", "fc2"}}, {"objective", {{"kind", "smoothness"}, {"stencil", "forward_free"}, {"center", false}}}}});
+  config["steps"] = json::array(
+      {{{"kind", "descramble"},
+        {"tap", "act1"},
+        {"position", "before"},
+        {"objective", {{"kind", "smoothness"}}}},
+       {{"kind", "descramble"},
+        {"taps", {"act1", "fc2"}},
+        {"objective", {{"kind", "smoothness"}, {"stencil", "forward_free"}, {"center", false}}}}});
   const Outcome outcome = run_config(config);
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const json result = json::parse(read(at("out/result.json")));
@@ -147,7 +172,9 @@ TEST_F(Command, BeforeAndAfterTheActivationInFloat64) {
 
 TEST_F(Command, StatisticsAndCapture) {
   json config = small_config();
-  config["steps"] = json::array({{{"kind", "statistics"}, {"taps", {"fc*", "act1"}}}, {{"kind", "capture"}, {"taps", "act2"}, {"limit", 17}, {"data", "test"}}});
+  config["steps"] =
+      json::array({{{"kind", "statistics"}, {"taps", {"fc*", "act1"}}},
+                   {{"kind", "capture"}, {"taps", "act2"}, {"limit", 17}, {"data", "test"}}});
   const Outcome outcome = run_config(config);
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const json result = json::parse(read(at("out/result.json")));
@@ -162,7 +189,8 @@ TEST_F(Command, StatisticsAndCapture) {
 TEST_F(Command, FixturesOfOtherShapesCanBeDescrambled) {
   json config = small_config();
   config["data"] = vector_data();
-  config["steps"] = json::array({{{"kind", "descramble"}, {"taps", "fc1"}, {"objective", {{"kind", "smoothness"}}}}});
+  config["steps"] = json::array(
+      {{{"kind", "descramble"}, {"taps", "fc1"}, {"objective", {{"kind", "smoothness"}}}}});
   for (const char* name : {"mlp.pt", "mlp_traced.pt", "tuple_output.pt"}) {
     config["model"]["path"] = fixture(name).string();
     if (std::string(name) == "tuple_output.pt") {
@@ -176,13 +204,24 @@ TEST_F(Command, FixturesOfOtherShapesCanBeDescrambled) {
 }
 
 TEST_F(Command, TrainsFromAConfig) {
-  const json config = {{"name", "tiny"},
-                       {"threads", 1},
-                       {"model", {{"kind", "sequential"}, {"input", {1, 28, 28}}, {"layers", {{{"kind", "flatten"}}, {{"kind", "linear"}, {"name", "fc1"}, {"out", 10}}, {{"kind", "dropout"}}}}}},
-                       {"data", {{"train", {{"kind", "glyphs"}, {"count", 2000}}}, {"test", {{"kind", "glyphs"}, {"count", 500}}}}},
-                       {"train", {{"epochs", 3}, {"optimizer", {{"kind", "adam"}, {"lr", 0.01}}}, {"schedule", {2}}}}};
+  const json config = {
+      {"name", "tiny"},
+      {"threads", 1},
+      {"model",
+       {{"kind", "sequential"},
+        {"input", {1, 28, 28}},
+        {"layers",
+         {{{"kind", "flatten"}},
+          {{"kind", "linear"}, {"name", "fc1"}, {"out", 10}},
+          {{"kind", "dropout"}}}}}},
+      {"data",
+       {{"train", {{"kind", "glyphs"}, {"count", 2000}}},
+        {"test", {{"kind", "glyphs"}, {"count", 500}}}}},
+      {"train",
+       {{"epochs", 3}, {"optimizer", {{"kind", "adam"}, {"lr", 0.01}}}, {"schedule", {2}}}}};
   write("train.json", config.dump());
-  const Outcome outcome = command({"train", at("train.json").string(), "--out", at("out").string()});
+  const Outcome outcome =
+      command({"train", at("train.json").string(), "--out", at("out").string()});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const json result = json::parse(read(at("out/result.json")));
   const json& epochs = result["steps"][0]["epochs"];
@@ -190,19 +229,26 @@ TEST_F(Command, TrainsFromAConfig) {
   EXPECT_LT(epochs[2]["train_loss"], epochs[0]["train_loss"]);
   EXPECT_GT(result["steps"][0]["top1"].get<double>(), 0.6);
   EXPECT_NEAR(epochs[2]["lr"].get<double>(), 0.002, 1e-12);
-  ASSERT_EQ(command({"train", at("train.json").string(), "--out", at("again").string(), "--quiet"}).code, 0);
+  ASSERT_EQ(
+      command({"train", at("train.json").string(), "--out", at("again").string(), "--quiet"}).code,
+      0);
   EXPECT_EQ(read(at("out/model.pt")), read(at("again/model.pt")));
   EXPECT_EQ(command({"verify", at("out").string()}).code, 0);
-  expect_refused(command({"run", at("train.json").string(), "--out", at("x").string()}), {"descramble train"});
+  expect_refused(command({"run", at("train.json").string(), "--out", at("x").string()}),
+                 {"descramble train"});
 }
 
 TEST_F(Command, DataThatItWritesIsDataThatItReads) {
-  ASSERT_EQ(command({"data", "glyphs", "--out", at("glyphs").string(), "--train", "50", "--test", "20"}).code, 0);
+  ASSERT_EQ(
+      command({"data", "glyphs", "--out", at("glyphs").string(), "--train", "50", "--test", "20"})
+          .code,
+      0);
   json config = small_config();
   for (const auto& [split, prefix] : {std::pair{"train", "train"}, std::pair{"test", "t10k"}}) {
-    config["data"][split] = {{"kind", "idx"},
-                             {"images", (at("glyphs") / (std::string(prefix) + "-images-idx3-ubyte")).string()},
-                             {"labels", (at("glyphs") / (std::string(prefix) + "-labels-idx1-ubyte")).string()}};
+    config["data"][split] = {
+        {"kind", "idx"},
+        {"images", (at("glyphs") / (std::string(prefix) + "-images-idx3-ubyte")).string()},
+        {"labels", (at("glyphs") / (std::string(prefix) + "-labels-idx1-ubyte")).string()}};
   }
   const Outcome outcome = run_config(config);
   ASSERT_EQ(outcome.code, 0) << outcome.err;
@@ -212,16 +258,20 @@ TEST_F(Command, DataThatItWritesIsDataThatItReads) {
 
 TEST_F(Command, KindsNamesFieldsAndDefaults) {
   const std::string all = command({"kinds"}).out;
-  for (const char* name : {"torchscript", "sequential", "glyphs", "descramble", "smoothness", "exact", "adam"}) EXPECT_THAT(all, testing::HasSubstr(name));
+  for (const char* name :
+       {"torchscript", "sequential", "glyphs", "descramble", "smoothness", "exact", "adam"})
+    EXPECT_THAT(all, testing::HasSubstr(name));
   const std::string one = command({"kinds", "smoothness"}).out;
-  for (const char* part : {"Amey", "stencil", "fourier_second", "center"}) EXPECT_THAT(one, testing::HasSubstr(part));
+  for (const char* part : {"Amey", "stencil", "fourier_second", "center"})
+    EXPECT_THAT(one, testing::HasSubstr(part));
 }
 
 using RealData = CommandTest;
 
 TEST_F(RealData, SqueezeNetOnTwoHundredPhotographs) {
   if (std::getenv("DESCRAMBLE_DATA") == nullptr) GTEST_SKIP() << "DESCRAMBLE_DATA is not set";
-  const Outcome outcome = command({"run", source("configs/squeezenet_channels.json").string(), "--out", at("out").string()});
+  const Outcome outcome = command(
+      {"run", source("configs/squeezenet_channels.json").string(), "--out", at("out").string()});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const json result = json::parse(read(at("out/result.json")));
   // 128 and 174 of 200 with torchvision's decoder; one more or less with another.
@@ -236,11 +286,13 @@ TEST_F(RealData, SqueezeNetOnTwoHundredPhotographs) {
 
 TEST_F(RealData, MnistClassifierToNinetyEightPercentAndItsExactOptimum) {
   if (std::getenv("DESCRAMBLE_DATA") == nullptr) GTEST_SKIP() << "DESCRAMBLE_DATA is not set";
-  const Outcome trained = command({"train", source("configs/mnist_mlp_train.json").string(), "--out", at("mlp").string()});
+  const Outcome trained = command(
+      {"train", source("configs/mnist_mlp_train.json").string(), "--out", at("mlp").string()});
   ASSERT_EQ(trained.code, 0) << trained.err;
   EXPECT_GE(json::parse(read(at("mlp/result.json")))["steps"][0]["top1"].get<double>(), 0.98);
-  const Outcome outcome = command({"run", source("configs/mnist_fc1_smoothness.json").string(), "--out", at("out").string(),
-                                   "--set", "/model/path=" + at("mlp/model.pt").string()});
+  const Outcome outcome =
+      command({"run", source("configs/mnist_fc1_smoothness.json").string(), "--out",
+               at("out").string(), "--set", "/model/path=" + at("mlp/model.pt").string()});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const json result = json::parse(read(at("out/result.json")));
   for (const std::size_t i : {1U, 2U}) {

@@ -1,9 +1,9 @@
-#include <signal.h>
-#include <unistd.h>
-
 #include <chrono>
 #include <sstream>
 #include <thread>
+
+#include <signal.h>
+#include <unistd.h>
 
 #include "core/support.h"
 #include "descramble/core/interrupt.h"
@@ -26,18 +26,23 @@ TEST(ErrorLine, SaysWhatWhereExpectedFound) {
 }
 
 TEST(ErrorLine, OfLibTorchIsCutBeforeItsStack) {
-  EXPECT_EQ(first_line("expected 4 channels\nException raised from x at y\n frame #0"), "expected 4 channels");
-  EXPECT_EQ(first_line("bad size (Exception raised from check at a.cpp:3 (most recent call first):"), "bad size");
+  EXPECT_EQ(first_line("expected 4 channels\nException raised from x at y\n frame #0"),
+            "expected 4 channels");
+  EXPECT_EQ(
+      first_line("bad size (Exception raised from check at a.cpp:3 (most recent call first):"),
+      "bad size");
   EXPECT_EQ(first_line("\n  late start\nrest"), "late start");
   EXPECT_EQ(first_line(""), "");
 }
 
 TEST(Nearest, FindsWhatWasMeant) {
-  const std::vector<std::string> names{"fc1", "fc2", "act1", "features.3", "features.12", "classifier.1"};
+  const std::vector<std::string> names{"fc1",        "fc2",         "act1",
+                                       "features.3", "features.12", "classifier.1"};
   EXPECT_EQ(nearest("fc9", names, 2), (std::vector<std::string>{"fc1", "fc2"}));
   EXPECT_EQ(nearest("featurs.3", names, 1), std::vector<std::string>{"features.3"});
   EXPECT_EQ(nearest("classifier", names, 1), std::vector<std::string>{"classifier.1"});
-  EXPECT_EQ(nearest("fc1", names, 1), std::vector<std::string>{"fc1"}) << "the name itself comes before those near it";
+  EXPECT_EQ(nearest("fc1", names, 1), std::vector<std::string>{"fc1"})
+      << "the name itself comes before those near it";
   EXPECT_EQ(nearest("x", names).size(), 3U);
   EXPECT_EQ(nearest("x", names, 100).size(), names.size());
   EXPECT_TRUE(nearest("x", {}).empty());
@@ -58,8 +63,9 @@ TEST(ProgressOutput, IsABarOnATerminal) {
     EXPECT_EQ(out.str(), "") << "nothing flickers by for work that is short";
     std::this_thread::sleep_for(std::chrono::milliseconds(120));
     progress.advance(4);
-    EXPECT_THAT(out.str(), ::testing::AllOf(::testing::StartsWith("\r"), ::testing::HasSubstr("fc1 [====="),
-                                            ::testing::HasSubstr(" 50 %"), ::testing::HasSubstr("s left")));
+    EXPECT_THAT(out.str(),
+                ::testing::AllOf(::testing::StartsWith("\r"), ::testing::HasSubstr("fc1 [====="),
+                                 ::testing::HasSubstr(" 50 %"), ::testing::HasSubstr("s left")));
     EXPECT_EQ(out.str().find('\n'), std::string::npos);
     progress.say("epoch 1");
     EXPECT_THAT(out.str(), ::testing::EndsWith("\r\033[Kepoch 1\n"));
@@ -79,7 +85,8 @@ TEST(ProgressOutput, IsPlainLinesElsewhere) {
   progress.advance();
   progress.say("done");
   progress.end();
-  EXPECT_THAT(out.str(), ::testing::MatchesRegex("fc1: 100 %, 0 s left\ndone\n")) << "never beyond 100 %";
+  EXPECT_THAT(out.str(), ::testing::MatchesRegex("fc1: 100 %, 0 s left\ndone\n"))
+      << "never beyond 100 %";
 }
 
 TEST(ProgressOutput, IsNothingWhenQuiet) {

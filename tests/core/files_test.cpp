@@ -1,15 +1,16 @@
+#include "descramble/core/files.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <functional>
+
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cstdlib>
-#include <functional>
-
 #include "core/support.h"
-#include "descramble/core/files.h"
 #include "descramble/core/paths.h"
 
 namespace descramble::test {
@@ -18,7 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Runs `body` in a child process after `prepare`; the text that it returns comes back.
-std::string in_child(const std::function<void()>& prepare, const std::function<std::string()>& body) {
+std::string in_child(const std::function<void()>& prepare,
+                     const std::function<std::string()>& body) {
   int ends[2];
   if (::pipe(ends) != 0) throw std::runtime_error("pipe");
   const pid_t child = ::fork();
@@ -30,13 +32,15 @@ std::string in_child(const std::function<void()>& prepare, const std::function<s
     } catch (const std::exception& error) {
       text = std::string("unexpected: ") + error.what();
     }
-    const bool written = ::write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    const bool written =
+        ::write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size());
     ::_exit(written ? 0 : 1);
   }
   ::close(ends[1]);
   std::string text;
   char buffer[4096];
-  for (ssize_t size = 0; (size = ::read(ends[0], buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<std::size_t>(size));
+  for (ssize_t size = 0; (size = ::read(ends[0], buffer, sizeof buffer)) > 0;)
+    text.append(buffer, static_cast<std::size_t>(size));
   ::close(ends[0]);
   int status = 0;
   ::waitpid(child, &status, 0);
@@ -45,7 +49,8 @@ std::string in_child(const std::function<void()>& prepare, const std::function<s
 
 /// Root may write anywhere, so it becomes nobody.
 void give_up_privileges() {
-  if (::getuid() == 0 && (::setgid(65534) != 0 || ::setuid(65534) != 0)) throw std::runtime_error("setuid");
+  if (::getuid() == 0 && (::setgid(65534) != 0 || ::setuid(65534) != 0))
+    throw std::runtime_error("setuid");
 }
 
 /// A disk that is full after 4 KiB a file.
@@ -67,7 +72,8 @@ std::string text_of(const std::function<void()>& body) {
 
 std::vector<std::string> names_in(const fs::path& folder) {
   std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename().string());
+  for (const auto& entry : fs::directory_iterator(folder))
+    names.push_back(entry.path().filename().string());
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -84,7 +90,8 @@ TEST(ReadFile, GivesEveryByte) {
 
 TEST(ReadFile, RefusesWhatIsNotThere) {
   const TemporaryFolder folder;
-  EXPECT_THAT([&] { read_file(folder / "x"); }, ThrowsError("no such file", (folder / "x").string()));
+  EXPECT_THAT([&] { read_file(folder / "x"); },
+              ThrowsError("no such file", (folder / "x").string()));
   EXPECT_THAT([&] { read_file(folder.path()); }, ThrowsError("cannot read", "a file", "a folder"));
 }
 
@@ -93,31 +100,42 @@ TEST(ReadFile, SaysThatItMayNot) {
   write_file(folder / "x", "secret");
   fs::permissions(folder.path(), fs::perms::all);
   fs::permissions(folder / "x", fs::perms::none);
-  EXPECT_THAT(in_child(give_up_privileges, [&] { return text_of<Error>([&] { read_file(folder / "x"); }); }),
-              ::testing::AllOf(::testing::HasSubstr("cannot read"), ::testing::HasSubstr("Permission denied")));
+  EXPECT_THAT(in_child(give_up_privileges,
+                       [&] { return text_of<Error>([&] { read_file(folder / "x"); }); }),
+              ::testing::AllOf(::testing::HasSubstr("cannot read"),
+                               ::testing::HasSubstr("Permission denied")));
 }
 
 TEST(WriteFile, SaysThatTheDiskIsFull) {
-  EXPECT_THAT([] { write_file("/dev/full", "x"); }, ThrowsWith<Failure>("cannot write", "/dev/full", "No space left on device"));
-  EXPECT_THAT([] { write_file("/dev/full", std::string(1'000'000, 'x')); }, ThrowsWith<Failure>("No space left on device"));
+  EXPECT_THAT([] { write_file("/dev/full", "x"); },
+              ThrowsWith<Failure>("cannot write", "/dev/full", "No space left on device"));
+  EXPECT_THAT([] { write_file("/dev/full", std::string(1'000'000, 'x')); },
+              ThrowsWith<Failure>("No space left on device"));
 }
 
 TEST(WriteFile, SaysThatItMayNot) {
   const TemporaryFolder folder;
-  fs::permissions(folder.path(), fs::perms::owner_read | fs::perms::owner_exec | fs::perms::others_read | fs::perms::others_exec);
-  EXPECT_THAT(in_child(give_up_privileges, [&] { return text_of<Failure>([&] { write_file(folder / "x", "y"); }); }),
-              ::testing::AllOf(::testing::HasSubstr("cannot write"), ::testing::HasSubstr("Permission denied")));
-  EXPECT_THAT([&] { write_file(folder / "none" / "x", "y"); }, ThrowsWith<Failure>("No such file or directory"));
+  fs::permissions(folder.path(), fs::perms::owner_read | fs::perms::owner_exec |
+                                     fs::perms::others_read | fs::perms::others_exec);
+  EXPECT_THAT(in_child(give_up_privileges,
+                       [&] { return text_of<Failure>([&] { write_file(folder / "x", "y"); }); }),
+              ::testing::AllOf(::testing::HasSubstr("cannot write"),
+                               ::testing::HasSubstr("Permission denied")));
+  EXPECT_THAT([&] { write_file(folder / "none" / "x", "y"); },
+              ThrowsWith<Failure>("No such file or directory"));
   EXPECT_THAT([&] { write_file(folder.path(), "y"); }, ThrowsWith<Failure>("Is a directory"));
 }
 
 // FIPS 180-4 examples, from NIST's "Secure Hash Standard" example values.
 TEST(Sha256, IsThatOfTheStandard) {
-  EXPECT_EQ(sha256_of_bytes(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-  EXPECT_EQ(sha256_of_bytes("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(sha256_of_bytes(""),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(sha256_of_bytes("abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   EXPECT_EQ(sha256_of_bytes("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"),
             "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
-  EXPECT_EQ(sha256_of_bytes(std::string(1'000'000, 'a')), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+  EXPECT_EQ(sha256_of_bytes(std::string(1'000'000, 'a')),
+            "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
 TEST(Sha256, OfAFileIsThatOfItsBytes) {
@@ -133,8 +151,11 @@ TEST(Sha256, OfAFolderCoversNamesAndBytes) {
   write_file(folder / "d/z", "1");
   write_file(folder / "d/b/a", "2");
   write_file(folder / "d/b.x", "3");
-  const auto line = [](const std::string& bytes, const std::string& name) { return sha256_of_bytes(bytes) + "  " + name + "\n"; };
-  EXPECT_EQ(sha256_of_path(folder / "d"), sha256_of_bytes(line("3", "b.x") + line("2", "b/a") + line("1", "z")));
+  const auto line = [](const std::string& bytes, const std::string& name) {
+    return sha256_of_bytes(bytes) + "  " + name + "\n";
+  };
+  EXPECT_EQ(sha256_of_path(folder / "d"),
+            sha256_of_bytes(line("3", "b.x") + line("2", "b/a") + line("1", "z")));
   EXPECT_EQ(sha256_of_path((folder / "d").string() + "/"), sha256_of_path(folder / "d"));
   const std::string before = sha256_of_path(folder / "d");
   fs::rename(folder / "d/z", folder / "d/y");
@@ -206,20 +227,25 @@ TEST_F(AtomicFolders, TakeAnySpellingOfATarget) {
 
 TEST_F(AtomicFolders, RefuseAnExistingTarget) {
   make_result("ours");
-  EXPECT_THAT([&] { AtomicFolder(target(), {}); }, ThrowsError("exists already", target().string(), "--force"));
+  EXPECT_THAT([&] { AtomicFolder(target(), {}); },
+              ThrowsError("exists already", target().string(), "--force"));
   EXPECT_EQ(names(), std::vector<std::string>{"out"});
   EXPECT_EQ(read_file(target() / "model.pt"), "old");
   EXPECT_THAT([] { AtomicFolder("/", {}); }, ThrowsError("exists already"));
-  EXPECT_THAT([] { AtomicFolder("", {}); }, ThrowsError("exists already")) << "the working directory";
+  EXPECT_THAT([] { AtomicFolder("", {}); }, ThrowsError("exists already"))
+      << "the working directory";
 }
 
 TEST_F(AtomicFolders, RefuseWhatIsNotOursEvenWithForce) {
   fs::create_directory(target());
   write_file(target() / "thesis.tex", "x");
-  EXPECT_THAT([&] { AtomicFolder(target(), force()); }, ThrowsError("--force replaces only", "result.json", "another folder"));
+  EXPECT_THAT([&] { AtomicFolder(target(), force()); },
+              ThrowsError("--force replaces only", "result.json", "another folder"));
   write_file(target() / "result.json", "of another program");
-  EXPECT_THAT([&] { AtomicFolder(target(), force()); }, ThrowsError("--force replaces only", "another folder"));
-  EXPECT_THAT([&] { AtomicFolder(target(), {.force = true, .is_ours = throws}); }, ThrowsError("--force replaces only"));
+  EXPECT_THAT([&] { AtomicFolder(target(), force()); },
+              ThrowsError("--force replaces only", "another folder"));
+  EXPECT_THAT([&] { AtomicFolder(target(), {.force = true, .is_ours = throws}); },
+              ThrowsError("--force replaces only"));
   EXPECT_EQ(names_in(target()).size(), 2U);
   fs::remove_all(target());
   fs::create_directories(target() / "result.json");
@@ -276,17 +302,22 @@ TEST_F(AtomicFolders, DoNotDisturbEachOther) {
 
 TEST_F(AtomicFolders, RefuseAParentThatIsAFile) {
   write_file(folder_ / "file", "x");
-  EXPECT_THAT([&] { AtomicFolder(folder_ / "file/out", {}); }, ThrowsError((folder_ / "file").string()));
-  EXPECT_THAT([&] { AtomicFolder(folder_ / "file/a/b/out", {}); }, ThrowsError("cannot make the folder"));
+  EXPECT_THAT([&] { AtomicFolder(folder_ / "file/out", {}); },
+              ThrowsError((folder_ / "file").string()));
+  EXPECT_THAT([&] { AtomicFolder(folder_ / "file/a/b/out", {}); },
+              ThrowsError("cannot make the folder"));
   EXPECT_EQ(read_file(folder_ / "file"), "x");
   EXPECT_EQ(names(), std::vector<std::string>{"file"});
 }
 
 TEST_F(AtomicFolders, SayThatTheyMayNot) {
-  fs::permissions(folder_.path(), fs::perms::owner_read | fs::perms::owner_exec | fs::perms::others_read | fs::perms::others_exec);
+  fs::permissions(folder_.path(), fs::perms::owner_read | fs::perms::owner_exec |
+                                      fs::perms::others_read | fs::perms::others_exec);
   for (const std::string name : {"out", "a/b/out"}) {
-    EXPECT_THAT(in_child(give_up_privileges, [&] { return text_of<Error>([&] { AtomicFolder(folder_ / name, {}); }); }),
-                ::testing::AllOf(::testing::HasSubstr("cannot"), ::testing::HasSubstr(folder_.path().string()),
+    EXPECT_THAT(in_child(give_up_privileges,
+                         [&] { return text_of<Error>([&] { AtomicFolder(folder_ / name, {}); }); }),
+                ::testing::AllOf(::testing::HasSubstr("cannot"),
+                                 ::testing::HasSubstr(folder_.path().string()),
                                  ::testing::HasSubstr("Permission denied")));
   }
   EXPECT_TRUE(names().empty());
@@ -302,7 +333,8 @@ TEST_F(AtomicFolders, LeaveNothingBehindOnAFullDisk) {
       folder.commit();
     });
   });
-  EXPECT_THAT(text, ::testing::AllOf(::testing::HasSubstr("cannot write"), ::testing::HasSubstr("tensors.safetensors"),
+  EXPECT_THAT(text, ::testing::AllOf(::testing::HasSubstr("cannot write"),
+                                     ::testing::HasSubstr("tensors.safetensors"),
                                      ::testing::HasSubstr("File too large")));
   EXPECT_EQ(names(), std::vector<std::string>{"out"});
   EXPECT_EQ(read_file(target() / "model.pt"), "old");
@@ -344,13 +376,15 @@ TEST_F(Paths, AreSoughtBesideTheConfigThenHereThenInTheData) {
 TEST_F(Paths, ThatAreAbsoluteAreSoughtThereAlone) {
   put("data/x");
   EXPECT_EQ(search().find((folder_ / "data/x").string(), "/p"), folder_ / "data/x");
-  EXPECT_THAT([&] { search().find("/none/x", "/model/path"); }, ThrowsError("'/none/x'", "/model/path"));
+  EXPECT_THAT([&] { search().find("/none/x", "/model/path"); },
+              ThrowsError("'/none/x'", "/model/path"));
   EXPECT_EQ(search().places("/none/x").size(), 1U);
 }
 
 TEST_F(Paths, ThatAreNotFoundNameEveryPlace) {
   EXPECT_THAT([&] { search().find("sub/x", "/model/path"); },
-              ThrowsError("no such file or folder: 'sub/x'", "(/model/path)", (folder_ / "config/sub/x").string(), "'sub/x'",
+              ThrowsError("no such file or folder: 'sub/x'", "(/model/path)",
+                          (folder_ / "config/sub/x").string(), "'sub/x'",
                           (folder_ / "data/sub/x").string()));
   ::unsetenv("DESCRAMBLE_DATA");
   EXPECT_THAT([&] { search().find("x", "/p"); }, ThrowsError("DESCRAMBLE_DATA is not set"));

@@ -1,3 +1,5 @@
+#include "descramble/core/json.h"
+
 #include <cmath>
 #include <fstream>
 #include <limits>
@@ -5,20 +7,23 @@
 #include <nlohmann/json.hpp>
 
 #include "core/support.h"
-#include "descramble/core/json.h"
 
 namespace descramble::test {
 namespace {
 
 using nlohmann::json;
 
-json parse(const std::string& text) { return parse_json(text, "config.json"); }
-void expect_refused(const std::string& text, const std::string& part, const std::string& place = "config.json") {
+json parse(const std::string& text) {
+  return parse_json(text, "config.json");
+}
+void expect_refused(const std::string& text, const std::string& part,
+                    const std::string& place = "config.json") {
   EXPECT_THAT([&] { parse(text); }, ThrowsError(part, place)) << text;
 }
 
 TEST(StrictJson, ReadsEveryKindOfValue) {
-  const json value = parse(R"( {"a": [1, -2, 3.5, 1e3, true, false, null, "\u00e9\n"], "b": {"c": {}}, "": []} )");
+  const json value =
+      parse(R"( {"a": [1, -2, 3.5, 1e3, true, false, null, "\u00e9\n"], "b": {"c": {}}, "": []} )");
   EXPECT_EQ(value["a"].size(), 8U);
   EXPECT_TRUE(value["a"][0].is_number_unsigned());
   EXPECT_TRUE(value["a"][1].is_number_integer());
@@ -33,12 +38,14 @@ TEST(StrictJson, ReadsEveryKindOfValue) {
 TEST(StrictJson, KeepsLargeIntegers) {
   EXPECT_EQ(parse("18446744073709551615").get<std::uint64_t>(), UINT64_MAX);
   EXPECT_EQ(parse("-9223372036854775808").get<std::int64_t>(), INT64_MIN);
-  EXPECT_TRUE(parse("18446744073709551616").is_number_float()) << "beyond 64 bits it is a real number";
+  EXPECT_TRUE(parse("18446744073709551616").is_number_float())
+      << "beyond 64 bits it is a real number";
 }
 
 TEST(StrictJson, RefusesDuplicateKeysWithTheirPointer) {
   expect_refused(R"({"a": 1, "a": 1})", "duplicate key 'a'", "config.json /a");
-  expect_refused(R"({"x": [0, {"y/z": {"k": 1, "m": [], "k": 2}}]})", "duplicate key 'k'", "config.json /x/1/y~1z/k");
+  expect_refused(R"({"x": [0, {"y/z": {"k": 1, "m": [], "k": 2}}]})", "duplicate key 'k'",
+                 "config.json /x/1/y~1z/k");
   expect_refused(R"({"x": {"a": 1}, "y": 2, "x": 3})", "duplicate key 'x'", "config.json /x");
   expect_refused(R"([[], [{"a": {}, "a": {}}]])", "duplicate key 'a'", "config.json /1/0/a");
   expect_refused(R"({"a": 1, "\u0061": 2})", "duplicate key 'a'");
@@ -62,7 +69,8 @@ TEST(StrictJson, RefusesWhatIsNotJsonAndSaysWhere) {
 }
 
 TEST(StrictJson, RefusesNumbersThatAreNone) {
-  for (const std::string text : {"NaN", "nan", "Infinity", "-Infinity", "inf"}) expect_refused("[" + text + "]", "not valid JSON");
+  for (const std::string text : {"NaN", "nan", "Infinity", "-Infinity", "inf"})
+    expect_refused("[" + text + "]", "not valid JSON");
   expect_refused(R"({"lr": [1e999]})", "1e999", "config.json in /lr");
   expect_refused(R"({"lr": -1e999})", "-1e999");
 }
@@ -89,17 +97,20 @@ TEST(ReadJson, NamesTheFile) {
   EXPECT_THAT([&] { read_json(folder / "none.json"); }, ThrowsError("no such file", "none.json"));
   EXPECT_THAT([&] { read_json(folder.path()); }, ThrowsError("cannot read", "a file", "a folder"));
   std::ofstream(folder / "bad.json") << "{\"a\": 1, \"a\": 2}";
-  EXPECT_THAT([&] { read_json(folder / "bad.json"); }, ThrowsError("duplicate key 'a'", (folder / "bad.json").string() + " /a"));
+  EXPECT_THAT([&] { read_json(folder / "bad.json"); },
+              ThrowsError("duplicate key 'a'", (folder / "bad.json").string() + " /a"));
   std::ofstream(folder / "good.json") << "{\"a\": 1}\n";
   EXPECT_EQ(read_json(folder / "good.json"), json({{"a", 1}}));
 }
 
 TEST(WriteJson, SortsIndentsAndEndsWithANewline) {
-  EXPECT_EQ(write_json({{"b", 1}, {"a", {0.1, "x"}}}, "r"), "{\n  \"a\": [\n    0.1,\n    \"x\"\n  ],\n  \"b\": 1\n}\n");
+  EXPECT_EQ(write_json({{"b", 1}, {"a", {0.1, "x"}}}, "r"),
+            "{\n  \"a\": [\n    0.1,\n    \"x\"\n  ],\n  \"b\": 1\n}\n");
 }
 
 TEST(WriteJson, NumbersComeBackAsTheyWere) {
-  for (const double value : {0.1, 1e-300, 1.7976931348623157e308, -0.0, 123456789.123456789, 4.9e-324}) {
+  for (const double value :
+       {0.1, 1e-300, 1.7976931348623157e308, -0.0, 123456789.123456789, 4.9e-324}) {
     const double back = parse(write_json(value, "r")).get<double>();
     EXPECT_EQ(std::signbit(back), std::signbit(value));
     EXPECT_EQ(back, value);
@@ -110,7 +121,8 @@ TEST(WriteJson, RefusesNonFiniteNumbersWithTheirPointer) {
   const double nan = std::nan("");
   const double infinity = std::numeric_limits<double>::infinity();
   const auto expect = [](const json& value, const std::string& place) {
-    EXPECT_THAT([&] { write_json(value, "result.json"); }, ThrowsWith<Failure>("non-finite number", place));
+    EXPECT_THAT([&] { write_json(value, "result.json"); },
+                ThrowsWith<Failure>("non-finite number", place));
   };
   expect({{"a", {{"b/c", {1, nan}}}}}, "result.json /a/b~1c/1");
   expect({{"loss", infinity}}, "/loss");
@@ -119,7 +131,11 @@ TEST(WriteJson, RefusesNonFiniteNumbersWithTheirPointer) {
 }
 
 TEST(WriteJson, RefusesTextThatIsNotUtf8) {
-  EXPECT_THAT([] { write_json({{"path", "\xff\xfe"}}, "result.json"); }, ThrowsWith<Failure>("result.json", "UTF-8"));
+  EXPECT_THAT(
+      [] {
+        write_json({{"path", "\xff\xfe"}}, "result.json");
+      },
+      ThrowsWith<Failure>("result.json", "UTF-8"));
 }
 
 TEST(Describe, IsShort) {
@@ -145,18 +161,22 @@ TEST(SetByPointer, ReplacesAndAdds) {
   set_by_pointer(config, "/name=a=b");
   set_by_pointer(config, "/text=\"7\"");
   set_by_pointer(config, "/empty=");
-  EXPECT_EQ(config, parse(R"({"seed": 7, "steps": [{"kind": "a", "objective": {"kind": "smoothness"}},
+  EXPECT_EQ(config,
+            parse(R"({"seed": 7, "steps": [{"kind": "a", "objective": {"kind": "smoothness"}},
       {"kind": "descramble"}, {"kind": "c"}], "x/y": {"~": [1, 2]}, "name": "a=b", "text": "7", "empty": ""})"));
 }
 
 TEST(SetByPointer, RefusesWhatIsNoAssignmentOrPlace) {
   const json config = parse(R"({"seed": 1, "steps": [{}]})");
-  const auto expect = [&](const std::string& assignment, const std::string& what, const std::string& part) {
+  const auto expect = [&](const std::string& assignment, const std::string& what,
+                          const std::string& part) {
     json copy = config;
-    EXPECT_THAT([&] { set_by_pointer(copy, assignment); }, ThrowsError(what, "--set", part)) << assignment;
+    EXPECT_THAT([&] { set_by_pointer(copy, assignment); }, ThrowsError(what, "--set", part))
+        << assignment;
     EXPECT_EQ(copy, config) << assignment;
   };
-  for (const std::string text : {"", "seed=1", "/seed", "=1"}) expect(text, "bad assignment", "POINTER=VALUE");
+  for (const std::string text : {"", "seed=1", "/seed", "=1"})
+    expect(text, "bad assignment", "POINTER=VALUE");
   expect("/a/b=1", "no such place", "--set /a/b");
   expect("/seed/b=1", "cannot set a member", "an object or list");
   expect("/steps/1=1", "no such place", "/steps/1");

@@ -1,3 +1,5 @@
+#include "descramble/core/random.h"
+
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -5,13 +7,12 @@
 #include <ATen/ATen.h>
 
 #include "core/support.h"
-#include "descramble/core/random.h"
 
 namespace descramble::test {
 namespace {
 
-// By an independent implementation in Python (FNV-1a, the finaliser of splitmix64, MT19937-64 written
-// out). A stream that changes would change every seeded result.
+// By an independent implementation in Python (FNV-1a, the finaliser of splitmix64, MT19937-64
+// written out). A stream that changes would change every seeded result.
 TEST(RandomStreams, StayWhatTheyWere) {
   EXPECT_EQ(random_stream(0U, "", 0).bits(), 15881817094922280562ULL);
   EXPECT_EQ(random_stream(1U, "haar", 0).bits(), 16259304468139586586ULL);
@@ -23,7 +24,8 @@ TEST(RandomStreams, StayWhatTheyWere) {
   RandomStream normal = random_stream(1, "haar");
   EXPECT_NEAR(normal.normal(), -1.9699953415817566, 1e-15);
   EXPECT_NEAR(normal.normal(), -0.6192177791868833, 1e-15);
-  EXPECT_EQ(random_stream(7, "shuffle").permutation(10), (std::vector<std::int64_t>{0, 2, 7, 6, 3, 9, 8, 1, 5, 4}));
+  EXPECT_EQ(random_stream(7, "shuffle").permutation(10),
+            (std::vector<std::int64_t>{0, 2, 7, 6, 3, 9, 8, 1, 5, 4}));
 }
 
 // The engine is the standard's, whose 10000th number from its default seed the standard states
@@ -41,7 +43,8 @@ TEST(RandomStreams, RepeatAndDiffer) {
   int streams = 0;
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
     for (const char* name : {"", "a", "b", "ab", "ba", "init/fc1"}) {
-      for (std::uint64_t index = 0; index < 20; ++index, ++streams) seen.insert(random_stream(seed, name, index).bits());
+      for (std::uint64_t index = 0; index < 20; ++index, ++streams)
+        seen.insert(random_stream(seed, name, index).bits());
     }
   }
   EXPECT_EQ(seen.size(), static_cast<std::size_t>(streams));

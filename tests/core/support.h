@@ -1,12 +1,11 @@
 #pragma once
 
-#include <stdlib.h>
-
 #include <filesystem>
 #include <stdexcept>
 #include <string>
 
 #include <gmock/gmock.h>
+#include <stdlib.h>
 
 #include "descramble/core/error.h"
 

@@ -18,8 +18,10 @@ using nlohmann::json;
 
 std::vector<fs::path> shipped_configs() {
   std::vector<fs::path> files;
-  for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(DESCRAMBLE_SOURCE_DIR) / "configs")) {
-    if (entry.path().extension() == ".json" && entry.path().filename() != "schema.json") files.push_back(entry.path());
+  for (const fs::directory_entry& entry :
+       fs::directory_iterator(fs::path(DESCRAMBLE_SOURCE_DIR) / "configs")) {
+    if (entry.path().extension() == ".json" && entry.path().filename() != "schema.json")
+      files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
   return files;
@@ -33,7 +35,9 @@ TEST_P(ShippedConfig, ResolvesAndItsResolutionIsAFixedPoint) {
   EXPECT_EQ(resolve_config(config.resolved, GetParam()).resolved, config.resolved);
 }
 
-std::string config_name(const testing::TestParamInfo<fs::path>& config) { return config.param.stem().string(); }
+std::string config_name(const testing::TestParamInfo<fs::path>& config) {
+  return config.param.stem().string();
+}
 
 INSTANTIATE_TEST_SUITE_P(All, ShippedConfig, testing::ValuesIn(shipped_configs()), config_name);
 
@@ -75,10 +79,16 @@ TEST(Families, StepKindsRun) {
 
 TEST(ConfigErrors, NameTheFileAndThePlace) {
   try {
-    resolve_config({{"name", "x"}, {"seed", "one"}, {"model", {{"kind", "torchscript"}, {"path", "m.pt"}}}, {"data", {{"kind", "glyphs"}}}, {"steps", {{{"kind", "evaluate"}}}}}, "my.json");
+    resolve_config({{"name", "x"},
+                    {"seed", "one"},
+                    {"model", {{"kind", "torchscript"}, {"path", "m.pt"}}},
+                    {"data", {{"kind", "glyphs"}}},
+                    {"steps", {{{"kind", "evaluate"}}}}},
+                   "my.json");
     FAIL();
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr("my.json at /seed"), testing::HasSubstr("\"one\"")));
+    EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr("my.json at /seed"),
+                                             testing::HasSubstr("\"one\"")));
   }
 }
 

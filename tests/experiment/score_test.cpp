@@ -36,7 +36,8 @@ TEST(Score, EqualLogitsRankByIndex) {
 }
 
 TEST(Score, BatchesAddUp) {
-  const at::Tensor logits = at::tensor({2.0, 1.0, 0.0, 0.0, 1.0, 2.0, 5.0, 0.0, 1.0}).reshape({3, 3});
+  const at::Tensor logits =
+      at::tensor({2.0, 1.0, 0.0, 0.0, 1.0, 2.0, 5.0, 0.0, 1.0}).reshape({3, 3});
   const at::Tensor labels = at::tensor({std::int64_t{0}, std::int64_t{2}, std::int64_t{1}});
   Score whole;
   whole.add(logits, labels);
@@ -49,7 +50,8 @@ TEST(Score, BatchesAddUp) {
 
 TEST(Score, RefusesWhatItCannotScore) {
   Score score;
-  EXPECT_THROW(score.add(at::zeros({2, 3, 4}), at::tensor({std::int64_t{0}, std::int64_t{0}})), Error);
+  EXPECT_THROW(score.add(at::zeros({2, 3, 4}), at::tensor({std::int64_t{0}, std::int64_t{0}})),
+               Error);
   EXPECT_THROW(score.add(at::zeros({2, 3}), at::tensor({std::int64_t{0}})), Error);
   EXPECT_THROW(score.add(at::zeros({1, 3}), at::tensor({std::int64_t{3}})), Error);
   EXPECT_THROW(score.add(at::zeros({1, 3}), at::tensor({std::int64_t{-1}})), Error);

@@ -4,16 +4,16 @@
 #include <cstring>
 #include <filesystem>
 #include <string>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/Dict.h>
 #include <ATen/core/List.h>
 #include <ATen/core/ivalue.h>
-#include <ATen/TensorOperators.h>
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include "descramble/core/error.h"
 #include "descramble/core/json.h"
@@ -26,7 +26,8 @@ namespace descramble::test {
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "descramble_test_XXXXXX").string();
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "descramble_test_XXXXXX").string();
     if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder");
     path_ = pattern;
   }
@@ -48,11 +49,15 @@ struct Fixture {
   std::string name{};
   nlohmann::json facts{};
 
-  std::filesystem::path file() const { return std::filesystem::path(DESCRAMBLE_FIXTURES) / (name + ".pt"); }
+  std::filesystem::path file() const {
+    return std::filesystem::path(DESCRAMBLE_FIXTURES) / (name + ".pt");
+  }
   Model load() const { return load_model(file()); }
   bool flag(const char* fact) const { return facts.value(fact, false); }
   /// Loads and has a forward.
-  bool opens() const { return facts.value("load", true) && facts.value("method", "forward") == std::string("forward"); }
+  bool opens() const {
+    return facts.value("load", true) && facts.value("method", "forward") == std::string("forward");
+  }
   /// Opens and then runs on a CPU.
   bool runs() const { return opens() && facts.value("run", true); }
 
@@ -60,7 +65,8 @@ struct Fixture {
   std::vector<c10::IValue> inputs(std::uint64_t variant = 0) const {
     RandomStream stream = random_stream(1, "fixture/" + name, variant / 2);
     std::vector<c10::IValue> values;
-    for (const auto& spec : facts.at("inputs")) values.push_back(example(spec, stream, variant % 2 == 1));
+    for (const auto& spec : facts.at("inputs"))
+      values.push_back(example(spec, stream, variant % 2 == 1));
     return values;
   }
 
@@ -70,7 +76,8 @@ struct Fixture {
     if (kind == "tensor") {
       const auto shape = spec.at("shape").get<std::vector<std::int64_t>>();
       const at::ScalarType dtype = parse_dtype(spec.at("dtype"));
-      if (spec.contains("below")) return stream.uniform_tensor(shape, 0, spec.at("below").get<double>()).floor().to(dtype);
+      if (spec.contains("below"))
+        return stream.uniform_tensor(shape, 0, spec.at("below").get<double>()).floor().to(dtype);
       at::Tensor value = stream.normal_tensor(shape);
       if (value.sum().item<double>() < 0) value = -value;
       return (negate ? -value : value).to(dtype);
@@ -91,7 +98,8 @@ struct Fixture {
       return list;
     }
     c10::Dict<std::string, at::Tensor> dict;
-    for (std::size_t i = 0; i < items.size(); ++i) dict.insert(spec.at("keys").at(i).get<std::string>(), items[i].toTensor());
+    for (std::size_t i = 0; i < items.size(); ++i)
+      dict.insert(spec.at("keys").at(i).get<std::string>(), items[i].toTensor());
     return dict;
   }
 };
@@ -173,7 +181,8 @@ inline bool bit_equal(const c10::IValue& a, const c10::IValue& b) {
 
 inline std::vector<c10::IValue> copies(const std::vector<c10::IValue>& values) {
   std::vector<c10::IValue> result;
-  for (const c10::IValue& value : values) result.push_back(value.isFuture() ? value : value.deepcopy());
+  for (const c10::IValue& value : values)
+    result.push_back(value.isFuture() ? value : value.deepcopy());
   return result;
 }
 
@@ -187,21 +196,24 @@ inline double relative_difference(const c10::IValue& a, const c10::IValue& b) {
     if (left[i].sizes() != right[i].sizes()) return 1e300;
     if (right[i].numel() == 0) continue;
     const double scale = right[i].to(at::kDouble).abs().max().item<double>();
-    const double difference = (left[i].to(at::kDouble) - right[i].to(at::kDouble)).abs().max().item<double>();
+    const double difference =
+        (left[i].to(at::kDouble) - right[i].to(at::kDouble)).abs().max().item<double>();
     if (!(difference <= 0)) worst = std::max(worst, difference / (scale > 0 ? scale : 1));
   }
   return worst;
 }
 
 /// Names a parametrised test by its fixture.
-inline std::string by_name(const ::testing::TestParamInfo<std::string>& tested) { return tested.param; }
+inline std::string by_name(const ::testing::TestParamInfo<std::string>& tested) {
+  return tested.param;
+}
 
 /// EXPECT_THAT([&] { … }, ThrowsError("part", "another part")): one line, without a Python stack.
 template <typename... Parts>
 auto ThrowsError(const Parts&... parts) {
-  return ::testing::ThrowsMessage<Error>(::testing::AllOf(::testing::Not(::testing::HasSubstr("\n")),
-                                                          ::testing::Not(::testing::HasSubstr("Traceback")),
-                                                          ::testing::HasSubstr(parts)...));
+  return ::testing::ThrowsMessage<Error>(::testing::AllOf(
+      ::testing::Not(::testing::HasSubstr("\n")), ::testing::Not(::testing::HasSubstr("Traceback")),
+      ::testing::HasSubstr(parts)...));
 }
 
 }  // namespace descramble::test

@@ -29,10 +29,13 @@ TEST_P(LoadsFixtures, OrRefusesThemInOneLine) {
   if (what.runs()) {
     EXPECT_NO_THROW(model.forward_values(what.inputs()));
   } else {
-    EXPECT_THAT([&] { model.forward_values(what.inputs()); }, ThrowsError("does not take this input"));
+    EXPECT_THAT([&] { model.forward_values(what.inputs()); },
+                ThrowsError("does not take this input"));
   }
 }
-INSTANTIATE_TEST_SUITE_P(Fixtures, LoadsFixtures, ::testing::ValuesIn(fixture_names([](const Fixture&) { return true; })), by_name);
+INSTANTIATE_TEST_SUITE_P(Fixtures, LoadsFixtures,
+                         ::testing::ValuesIn(fixture_names([](const Fixture&) { return true; })),
+                         by_name);
 
 TEST(Describe, SaysWhatTheArchiveHolds) {
   const ModelDescription mlp = fixture("mlp").load().description();
@@ -55,7 +58,8 @@ TEST(Describe, SaysWhatTheArchiveHolds) {
 
 TEST(Refuses, WhatIsNoArchive) {
   const TemporaryFolder folder;
-  EXPECT_THAT([&] { load_model(folder / "none.pt"); }, ThrowsError("no such model file", "none.pt"));
+  EXPECT_THAT([&] { load_model(folder / "none.pt"); },
+              ThrowsError("no such model file", "none.pt"));
   EXPECT_THAT([&] { load_model(folder.path()); }, ThrowsError("a folder"));
   write_file(folder / "empty.pt", "");
   EXPECT_THAT([&] { load_model(folder / "empty.pt"); }, ThrowsError("empty.pt", "an empty file"));
@@ -70,7 +74,9 @@ TEST(Refuses, TruncatedArchives) {
   const TemporaryFolder folder;
   const std::string whole = read_file(fixture("conv_inplace_scripted").file());
   for (const double part : {0.001, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999}) {
-    write_file(folder / "cut.pt", std::string_view(whole).substr(0, static_cast<std::size_t>(part * static_cast<double>(whole.size()))));
+    write_file(folder / "cut.pt",
+               std::string_view(whole).substr(
+                   0, static_cast<std::size_t>(part * static_cast<double>(whole.size()))));
     EXPECT_THAT([&] { load_model(folder / "cut.pt"); }, ThrowsError("cut.pt")) << part;
   }
   write_file(folder / "cut.pt", std::string_view(whole).substr(0, whole.size() - 1));
@@ -83,7 +89,8 @@ TEST(Refuses, DamagedArchives) {
   int refused = 0;
   for (std::size_t at = 0; at + 64 < whole.size(); at += whole.size() / 60) {
     std::string damaged = whole;
-    for (std::size_t i = 0; i < 64; ++i) damaged[at + i] = static_cast<char>(damaged[at + i] ^ 0x5a);
+    for (std::size_t i = 0; i < 64; ++i)
+      damaged[at + i] = static_cast<char>(damaged[at + i] ^ 0x5a);
     write_file(folder / "damaged.pt", damaged);
     try {
       load_model(folder / "damaged.pt");
@@ -96,11 +103,13 @@ TEST(Refuses, DamagedArchives) {
 }
 
 TEST(Refuses, OperatorsThatAreMissing) {
-  EXPECT_THAT([] { fixture("missing_op").load(); }, ThrowsError("missing_op.pt", "operators that this LibTorch", "descramble_fixture"));
+  EXPECT_THAT([] { fixture("missing_op").load(); },
+              ThrowsError("missing_op.pt", "operators that this LibTorch", "descramble_fixture"));
 }
 
 TEST(Refuses, ModelsWithoutForward) {
-  EXPECT_THAT([] { fixture("no_forward").load(); }, ThrowsError("no_forward.pt", "'forward'", "'encode'"));
+  EXPECT_THAT([] { fixture("no_forward").load(); },
+              ThrowsError("no_forward.pt", "'forward'", "'encode'"));
 }
 
 TEST(Refuses, DevicesThatAreNotThere) {
@@ -108,7 +117,8 @@ TEST(Refuses, DevicesThatAreNotThere) {
   EXPECT_THAT([&] { load_model(file, "gpu"); }, ThrowsError("unknown device", "'gpu'"));
   EXPECT_THAT([&] { load_model(file, "meta"); }, ThrowsError("unknown device", "'meta'"));
   if (!at::globalContext().hasCUDA()) {
-    EXPECT_THAT([&] { load_model(file, "cuda"); }, ThrowsError("unknown device", "'cuda'", "'cpu'"));
+    EXPECT_THAT([&] { load_model(file, "cuda"); },
+                ThrowsError("unknown device", "'cuda'", "'cpu'"));
   }
 }
 
@@ -116,17 +126,27 @@ TEST(SavedOnCuda, IsMappedToTheCpu) {
   for (const char* name : {"saved_cuda", "saved_cuda_frozen"}) {
     const Model model = fixture(name).load();
     EXPECT_EQ(model.device(), at::kCPU);
-    for (const auto& [parameter, value] : model.parameters()) EXPECT_TRUE(value.device().is_cpu()) << parameter;
+    for (const auto& [parameter, value] : model.parameters())
+      EXPECT_TRUE(value.device().is_cpu()) << parameter;
     EXPECT_NO_THROW(model.forward_values(fixture(name).inputs()));
   }
 }
 
 TEST(WrongInput, IsAnErrorOfOneLine) {
   const Model mlp = fixture("mlp").load();
-  EXPECT_THAT([&] { mlp.forward({at::zeros({4, 9})}); }, ThrowsError("does not take this input", "mlp.pt", "4x9 float32", "8"));
-  EXPECT_THAT([&] { mlp.forward({at::zeros({4, 8}, at::kLong)}); }, ThrowsError("does not take this input", "4x8 int64"));
+  EXPECT_THAT(
+      [&] {
+        mlp.forward({at::zeros({4, 9})});
+      },
+      ThrowsError("does not take this input", "mlp.pt", "4x9 float32", "8"));
+  EXPECT_THAT(
+      [&] {
+        mlp.forward({at::zeros({4, 8}, at::kLong)});
+      },
+      ThrowsError("does not take this input", "4x8 int64"));
   EXPECT_THAT([&] { mlp.forward({}); }, ThrowsError("does not take this input"));
-  EXPECT_THAT([&] { mlp.forward_values({c10::IValue(3)}); }, ThrowsError("does not take this input", "int"));
+  EXPECT_THAT([&] { mlp.forward_values({c10::IValue(3)}); },
+              ThrowsError("does not take this input", "int"));
   const Model dict = fixture("dict_input").load();
   EXPECT_THAT([&] { dict.forward({at::zeros({4, 8})}); }, ThrowsError("does not take this input"));
 }
@@ -138,14 +158,18 @@ TEST(OutputKeys, SelectTheLogits) {
     EXPECT_EQ(model.with_output(std::int64_t{1}).forward(inputs).size(1), 2);
     EXPECT_EQ(model.with_output(std::int64_t{0}).forward(inputs).size(1), 3);
     EXPECT_THAT([&] { model.forward(inputs); }, ThrowsError("/model/output"));
-    EXPECT_THAT([&] { model.with_output(std::int64_t{2}).forward(inputs); }, ThrowsError("/model/output", "at 2"));
-    EXPECT_THAT([&] { model.with_output(std::int64_t{-1}).forward(inputs); }, ThrowsError("/model/output", "at -1"));
-    EXPECT_THAT([&] { model.with_output(std::string("logits")).forward(inputs); }, ThrowsError("/model/output", "'logits'"));
+    EXPECT_THAT([&] { model.with_output(std::int64_t{2}).forward(inputs); },
+                ThrowsError("/model/output", "at 2"));
+    EXPECT_THAT([&] { model.with_output(std::int64_t{-1}).forward(inputs); },
+                ThrowsError("/model/output", "at -1"));
+    EXPECT_THAT([&] { model.with_output(std::string("logits")).forward(inputs); },
+                ThrowsError("/model/output", "'logits'"));
   }
   for (const char* name : {"dict_output", "dict_output_traced"}) {
     const Model model = fixture(name).load();
     EXPECT_EQ(model.with_output(std::string("logits")).forward(inputs).size(1), 3);
-    EXPECT_THAT([&] { model.with_output(std::string("nothing")).forward(inputs); }, ThrowsError("/model/output", "'nothing'"));
+    EXPECT_THAT([&] { model.with_output(std::string("nothing")).forward(inputs); },
+                ThrowsError("/model/output", "'nothing'"));
   }
 }
 
@@ -173,16 +197,21 @@ TEST(Dtype, SharesNothingWithTheOriginalOfTheSameDtype) {
 TEST(Dtype, IsRefusedWhereTheGraphFixesOne) {
   for (const char* name : {"dtype_constant_scripted", "dtype_constant_traced"}) {
     EXPECT_THAT([&] { fixture(name).load().to_dtype(at::kFloat); },
-                ThrowsError("cannot convert the model to float32", "aten::to (float64)")) << name;
-    EXPECT_NO_THROW(fixture(name).load().to_dtype(at::kDouble)) << name;  // that is what its graph has
+                ThrowsError("cannot convert the model to float32", "aten::to (float64)"))
+        << name;
+    EXPECT_NO_THROW(fixture(name).load().to_dtype(at::kDouble))
+        << name;  // that is what its graph has
   }
   for (const char* name : {"frozen", "half"}) {
-    EXPECT_THAT([&] { fixture(name).load().to_dtype(at::kDouble); }, ThrowsError("cannot convert the model to float64")) << name;
+    EXPECT_THAT([&] { fixture(name).load().to_dtype(at::kDouble); },
+                ThrowsError("cannot convert the model to float64"))
+        << name;
   }
 }
 
 TEST(Dtype, Names) {
-  for (const char* name : {"float32", "float64", "float16", "bfloat16", "int64", "uint8", "bool"}) EXPECT_EQ(dtype_name(parse_dtype(name)), name);
+  for (const char* name : {"float32", "float64", "float16", "bfloat16", "int64", "uint8", "bool"})
+    EXPECT_EQ(dtype_name(parse_dtype(name)), name);
   EXPECT_THAT([] { parse_dtype("double"); }, ThrowsError("unknown dtype", "'float64'", "'double'"));
   EXPECT_EQ(shape_text(at::zeros({1, 3})), "1x3 float32");
   EXPECT_EQ(shape_text(at::zeros({})), "scalar float32");
@@ -192,8 +221,9 @@ TEST(Save, WritesWhatLoads) {
   const TemporaryFolder folder;
   const Model model = fixture("resnet_blocks_scripted").load();
   model.save(folder / "model.pt");
-  EXPECT_TRUE(bit_equal(load_model(folder / "model.pt").forward_values(fixture("resnet_blocks_scripted").inputs()),
-                        model.forward_values(fixture("resnet_blocks_scripted").inputs())));
+  EXPECT_TRUE(bit_equal(
+      load_model(folder / "model.pt").forward_values(fixture("resnet_blocks_scripted").inputs()),
+      model.forward_values(fixture("resnet_blocks_scripted").inputs())));
   EXPECT_THROW(model.save(folder / "nowhere" / "model.pt"), Failure);
 }
 

@@ -1,19 +1,21 @@
 // Models built from JSON.
 
+#include "descramble/model/sequential.h"
+
 #include <cmath>
 
 #include "descramble/model/kinds.h"
-#include "descramble/model/sequential.h"
 #include "model/fixtures.h"
 
 namespace descramble::test {
 namespace {
 
-using ::testing::ElementsAre;
 using nlohmann::json;
+using ::testing::ElementsAre;
 
 json resolved(const json& input, const json& layers) {
-  return resolve_kind(model_family(), {{"kind", "sequential"}, {"input", input}, {"layers", layers}}, "/model");
+  return resolve_kind(model_family(),
+                      {{"kind", "sequential"}, {"input", input}, {"layers", layers}}, "/model");
 }
 
 Model build(const json& input, const json& layers, std::uint64_t seed = 0) {
@@ -35,7 +37,9 @@ TEST(Sequential, NamesShapesAndParameters) {
   const Model model = build({1, 2, 3}, mlp_layers);
   EXPECT_EQ(model.name(), "sequential");
   EXPECT_THAT(parameter_names(model), ElementsAre("fc1.weight", "fc1.bias", "fc2.weight"));
-  EXPECT_EQ(model.forward({random_stream(0, "x").normal_tensor({4, 1, 2, 3}).to(at::kFloat)}).sizes(), (std::vector<std::int64_t>{4, 3}));
+  EXPECT_EQ(
+      model.forward({random_stream(0, "x").normal_tensor({4, 1, 2, 3}).to(at::kFloat)}).sizes(),
+      (std::vector<std::int64_t>{4, 3}));
   for (const auto& [name, value] : model.parameters()) {
     EXPECT_TRUE(value.requires_grad()) << name;
     EXPECT_TRUE(value.is_leaf()) << name;
@@ -65,7 +69,9 @@ json smallest(const KindInfo& info) {
 class LayerKinds : public ::testing::TestWithParam<std::string> {};
 TEST_P(LayerKinds, RunTrainSaveAndLoad) {
   const TemporaryFolder folder;
-  const Model model = build({4, 6, 6}, {smallest(*layer_family().find(GetParam())), {{"kind", "flatten"}}, {{"kind", "linear"}, {"out", 2}}});
+  const Model model = build({4, 6, 6}, {smallest(*layer_family().find(GetParam())),
+                                        {{"kind", "flatten"}},
+                                        {{"kind", "linear"}, {"out", 2}}});
   const at::Tensor input = random_stream(0, "x").normal_tensor({3, 4, 6, 6}).to(at::kFloat);
   const at::Tensor output = model.forward({input});
   EXPECT_EQ(output.size(0), 3);
@@ -90,25 +96,72 @@ TEST(Sequential, BatchNormLearnsItsStatisticsInTraining) {
 }
 
 TEST(Sequential, Convolutions) {
-  const Model model = build({2, 9, 9}, {{{"kind", "conv2d"}, {"name", "c"}, {"out", 4}, {"kernel", 3}, {"stride", 2}, {"padding", 1}, {"groups", 2}},
+  const Model model = build({2, 9, 9}, {{{"kind", "conv2d"},
+                                         {"name", "c"},
+                                         {"out", 4},
+                                         {"kernel", 3},
+                                         {"stride", 2},
+                                         {"padding", 1},
+                                         {"groups", 2}},
                                         {{"kind", "max_pool"}, {"kernel", 2}},
                                         {{"kind", "avg_pool"}, {"kernel", 2}, {"stride", 1}}});
   EXPECT_EQ(model.parameters()[0].second.sizes(), (std::vector<std::int64_t>{4, 1, 3, 3}));
-  EXPECT_EQ(model.forward({random_stream(0, "x").normal_tensor({3, 2, 9, 9}).to(at::kFloat)}).sizes(), (std::vector<std::int64_t>{3, 4, 1, 1}));
+  EXPECT_EQ(
+      model.forward({random_stream(0, "x").normal_tensor({3, 2, 9, 9}).to(at::kFloat)}).sizes(),
+      (std::vector<std::int64_t>{3, 4, 1, 1}));
 }
 
 TEST(SequentialErrors, NameTheLayer) {
-  EXPECT_THAT([] { build({6}, {{{"kind", "linear"}, {"name", "a.b"}, {"out", 4}}}); }, ThrowsError("/model/layers/0/name", "'a.b'"));
-  EXPECT_THAT([] { build({6}, {{{"kind", "linear"}, {"name", ""}, {"out", 4}}}); }, ThrowsError("/model/layers/0/name"));
-  EXPECT_THAT([] { build({6}, {{{"kind", "relu"}, {"name", "forward"}}}); }, ThrowsError("/model/layers/0/name", "'forward'"));
-  EXPECT_THAT([] { build({6}, {{{"kind", "relu"}, {"name", "a"}}, {{"kind", "tanh"}, {"name", "a"}}}); }, ThrowsError("/model/layers/1/name", "'a'"));
-  EXPECT_THAT([] { build({6}, {{{"kind", "relu"}}, {{"kind", "conv2d"}, {"out", 3}, {"kernel", 3}}}); },
-              ThrowsError("/model/layers/1", "channels x height x width", "6"));
-  EXPECT_THAT([] { build({3, 4, 4}, {{{"kind", "conv2d"}, {"out", 3}, {"kernel", 7}}}); }, ThrowsError("/model/layers/0", "3x4x4"));
-  EXPECT_THAT([] { build({3, 4, 4}, {{{"kind", "conv2d"}, {"out", 4}, {"kernel", 1}, {"groups", 2}}}); }, ThrowsError("/model/layers/0", "groups"));
-  EXPECT_THAT([] { build({6}, {{{"kind", "max_pool"}, {"kernel", 2}}}); }, ThrowsError("/model/layers/0"));
-  EXPECT_THAT([] { build({6}, {{{"kind", "lineer"}, {"out", 2}}}); }, ThrowsError("/model/layers/0", "lineer"));
-  EXPECT_THAT([] { build({6}, {{{"kind", "linear"}, {"out", 0}}}); }, ThrowsError("/model/layers/0/out"));
+  EXPECT_THAT(
+      [] {
+        build({6}, {{{"kind", "linear"}, {"name", "a.b"}, {"out", 4}}});
+      },
+      ThrowsError("/model/layers/0/name", "'a.b'"));
+  EXPECT_THAT(
+      [] {
+        build({6}, {{{"kind", "linear"}, {"name", ""}, {"out", 4}}});
+      },
+      ThrowsError("/model/layers/0/name"));
+  EXPECT_THAT(
+      [] {
+        build({6}, {{{"kind", "relu"}, {"name", "forward"}}});
+      },
+      ThrowsError("/model/layers/0/name", "'forward'"));
+  EXPECT_THAT(
+      [] {
+        build({6}, {{{"kind", "relu"}, {"name", "a"}}, {{"kind", "tanh"}, {"name", "a"}}});
+      },
+      ThrowsError("/model/layers/1/name", "'a'"));
+  EXPECT_THAT(
+      [] {
+        build({6}, {{{"kind", "relu"}}, {{"kind", "conv2d"}, {"out", 3}, {"kernel", 3}}});
+      },
+      ThrowsError("/model/layers/1", "channels x height x width", "6"));
+  EXPECT_THAT(
+      [] {
+        build({3, 4, 4}, {{{"kind", "conv2d"}, {"out", 3}, {"kernel", 7}}});
+      },
+      ThrowsError("/model/layers/0", "3x4x4"));
+  EXPECT_THAT(
+      [] {
+        build({3, 4, 4}, {{{"kind", "conv2d"}, {"out", 4}, {"kernel", 1}, {"groups", 2}}});
+      },
+      ThrowsError("/model/layers/0", "groups"));
+  EXPECT_THAT(
+      [] {
+        build({6}, {{{"kind", "max_pool"}, {"kernel", 2}}});
+      },
+      ThrowsError("/model/layers/0"));
+  EXPECT_THAT(
+      [] {
+        build({6}, {{{"kind", "lineer"}, {"out", 2}}});
+      },
+      ThrowsError("/model/layers/0", "lineer"));
+  EXPECT_THAT(
+      [] {
+        build({6}, {{{"kind", "linear"}, {"out", 0}}});
+      },
+      ThrowsError("/model/layers/0/out"));
   EXPECT_THAT([] { build({6}, {{{"kind", "linear"}}}); }, ThrowsError("/model/layers/0"));
   EXPECT_THAT([] { build({6}, json::array()); }, ThrowsError("/model/layers"));
   EXPECT_THAT([] { build(json::array(), {{{"kind", "relu"}}}); }, ThrowsError("/model/input"));
@@ -116,7 +169,9 @@ TEST(SequentialErrors, NameTheLayer) {
 }
 
 TEST(TorchScriptKind, OpensAnArchiveWithItsOutputKey) {
-  const json value = {{"kind", "torchscript"}, {"path", fixture("dict_output").file().string()}, {"output", "logits"}};
+  const json value = {{"kind", "torchscript"},
+                      {"path", fixture("dict_output").file().string()},
+                      {"output", "logits"}};
   const OpenedModel opened = open_model(resolve_kind(model_family(), value, "/model"), {});
   EXPECT_EQ(opened.path, fixture("dict_output").file());
   EXPECT_EQ(opened.model.forward(tensors_of(fixture("dict_output").inputs())).size(1), 3);

@@ -12,7 +12,9 @@ namespace {
 
 using nlohmann::json;
 
-std::vector<std::string> kind_names() { return objective_family().names(); }
+std::vector<std::string> kind_names() {
+  return objective_family().names();
+}
 
 class EveryObjective : public ::testing::TestWithParam<std::string> {
  protected:
@@ -29,9 +31,11 @@ class EveryObjective : public ::testing::TestWithParam<std::string> {
   std::vector<json> variants() const {
     std::vector<json> result{{{"kind", GetParam()}}};
     for (const Field& field : info().fields) {
-      for (const std::string& choice : field.choices) result.push_back({{"kind", GetParam()}, {field.name, choice}});
+      for (const std::string& choice : field.choices)
+        result.push_back({{"kind", GetParam()}, {field.name, choice}});
       if (field.type == FieldType::boolean) {
-        for (const bool value : {true, false}) result.push_back({{"kind", GetParam()}, {field.name, value}});
+        for (const bool value : {true, false})
+          result.push_back({{"kind", GetParam()}, {field.name, value}});
       }
     }
     return result;
@@ -43,9 +47,13 @@ TEST_P(EveryObjective, SaysWhatItIs) {
   EXPECT_FALSE(info().source.empty());
   for (const Field& field : info().fields) EXPECT_FALSE(field.doc.empty()) << field.name;
   const json resolved = resolve_kind(objective_family(), {{"kind", GetParam()}}, "/objective");
-  EXPECT_EQ(resolve_kind(objective_family(), resolved, "/objective"), resolved) << "defaults are valid values";
-  EXPECT_THAT([&] { resolve_kind(objective_family(), {{"kind", GetParam()}, {"nonsense", 1}}, "/objective"); },
-              ThrowsError("unknown key 'nonsense'", "/objective/nonsense"));
+  EXPECT_EQ(resolve_kind(objective_family(), resolved, "/objective"), resolved)
+      << "defaults are valid values";
+  EXPECT_THAT(
+      [&] {
+        resolve_kind(objective_family(), {{"kind", GetParam()}, {"nonsense", 1}}, "/objective");
+      },
+      ThrowsError("unknown key 'nonsense'", "/objective/nonsense"));
 }
 
 TEST_P(EveryObjective, GradientIsThatOfTheValue) {
@@ -77,7 +85,8 @@ TEST_P(EveryObjective, ClosedFormIsOrthogonalAndAttainsTheOptimum) {
       const std::optional<ExactPoint> exact = objective->solve_exactly();
       const std::optional<double> optimum = objective->optimum();
       if (!exact) continue;
-      EXPECT_LT(distance_from_orthogonal(exact->rotation), 1e-12 * static_cast<double>(d)) << variant;
+      EXPECT_LT(distance_from_orthogonal(exact->rotation), 1e-12 * static_cast<double>(d))
+          << variant;
       EXPECT_EQ(exact->rotation.dtype(), at::kDouble);
       EXPECT_GE(exact->degenerate, 0);
       EXPECT_LE(exact->degenerate, d);
@@ -94,13 +103,15 @@ TEST_P(EveryObjective, NoRotationLiesBelowTheOptimum) {
     const std::optional<double> optimum = objective->optimum();
     if (!optimum) continue;
     for (std::uint64_t i = 0; i < 20; ++i) {
-      EXPECT_GE(objective->value(haar(9, 40 + i)), *optimum - 1e-10 * std::abs(*optimum)) << variant;
+      EXPECT_GE(objective->value(haar(9, 40 + i)), *optimum - 1e-10 * std::abs(*optimum))
+          << variant;
     }
   }
 }
 
 TEST_P(EveryObjective, ValueRepeatsAndLeavesItsArgumentAlone) {
-  const std::unique_ptr<Objective> objective = make_objective({{"kind", GetParam()}}, moments_of_size(6));
+  const std::unique_ptr<Objective> objective =
+      make_objective({{"kind", GetParam()}}, moments_of_size(6));
   const at::Tensor p = haar(6, 50);
   const at::Tensor copy = p.clone();
   const double value = objective->value(p);
@@ -110,7 +121,8 @@ TEST_P(EveryObjective, ValueRepeatsAndLeavesItsArgumentAlone) {
 }
 
 TEST_P(EveryObjective, RefusesAnotherSize) {
-  const std::unique_ptr<Objective> objective = make_objective({{"kind", GetParam()}}, moments_of_size(6));
+  const std::unique_ptr<Objective> objective =
+      make_objective({{"kind", GetParam()}}, moments_of_size(6));
   EXPECT_THROW((void)objective->value(at::eye(5, at::kDouble)), Error);
   EXPECT_THROW((void)objective->gradient(at::eye(7, at::kDouble)), Error);
   EXPECT_THROW(make_objective({{"kind", GetParam()}}, Moments()), Error) << "no rows were seen";
@@ -121,8 +133,11 @@ INSTANTIATE_TEST_SUITE_P(, EveryObjective, ::testing::ValuesIn(kind_names()),
 
 TEST(ObjectiveFamily, RefusesTheUnknown) {
   EXPECT_FALSE(kind_names().empty());
-  EXPECT_THAT([] { make_objective({{"kind", "nonsense"}}, Moments()); },
-              ThrowsError("unknown kind", "/objective/kind", quoted_list(kind_names()), "nonsense"));
+  EXPECT_THAT(
+      [] {
+        make_objective({{"kind", "nonsense"}}, Moments());
+      },
+      ThrowsError("unknown kind", "/objective/kind", quoted_list(kind_names()), "nonsense"));
   EXPECT_THAT([] { make_objective(json::object(), Moments()); }, ThrowsError("missing key 'kind'"));
 }
 

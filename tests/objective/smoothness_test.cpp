@@ -9,7 +9,8 @@ std::string case_name(const ::testing::TestParamInfo<SmoothnessCase>& one) {
   return std::get<0>(one.param) + "_" + std::to_string(std::get<1>(one.param));
 }
 
-// Von Neumann's trace inequality: min over O(d) of tr(A P C Pᵀ) = Σ λᵢ μᵢ, λ ascending, μ descending.
+// Von Neumann's trace inequality: min over O(d) of tr(A P C Pᵀ) = Σ λᵢ μᵢ, λ ascending, μ
+// descending.
 class T2_ExactSmoothness : public ::testing::TestWithParam<SmoothnessCase> {
  protected:
   Stencil stencil() const { return parse_stencil(std::get<0>(GetParam())); }
@@ -18,7 +19,8 @@ class T2_ExactSmoothness : public ::testing::TestWithParam<SmoothnessCase> {
 
 TEST_P(T2_ExactSmoothness, IsTheSumOfOppositelyOrderedEigenvalues) {
   const std::int64_t m = size();
-  const at::Tensor mu = 4 * at::pow(0.8, at::arange(m, at::kDouble));  // known, for they were put in
+  const at::Tensor mu =
+      4 * at::pow(0.8, at::arange(m, at::kDouble));  // known, for they were put in
   const Smoothness objective(stencil(), with_spectrum(mu, 1));
   const ExactSmoothness exact = minimise_smoothness_exactly(objective);
 
@@ -37,7 +39,8 @@ TEST_P(T2_ExactSmoothness, NothingElseLiesBelow) {
   const std::int64_t m = size();
   const Smoothness objective(stencil(), covariance(m, 2));
   const double least = objective.optimum().value();
-  for (std::uint64_t i = 0; i < 10; ++i) EXPECT_GE(objective.value(haar(m, 100 + i)), least * (1 - 1e-12));
+  for (std::uint64_t i = 0; i < 10; ++i)
+    EXPECT_GE(objective.value(haar(m, 100 + i)), least * (1 - 1e-12));
   // Nor near the optimum itself.
   const at::Tensor best = minimise_smoothness_exactly(objective).rotation;
   for (std::uint64_t i = 0; i < 10; ++i) {
@@ -55,9 +58,12 @@ TEST_P(T2_ExactSmoothness, IsTheRoughnessOfTheRotatedSamples) {
   for (const bool centred : {true, false}) {
     const at::Tensor f = (centred ? rows - rows.mean(0) : rows).t();  // d × N as in the papers
     const Smoothness objective(stencil(), f.matmul(f.t()) / static_cast<double>(rows.size(0)));
-    for (const at::Tensor& p : {haar(m, 4), at::eye(m, at::kDouble), minimise_smoothness_exactly(objective).rotation}) {
-      const double expected = d.matmul(p).matmul(f).square().sum().item<double>() / static_cast<double>(rows.size(0));
-      const double largest_share = objective.spectrum().values.max().item<double>() * largest(objective.moment());
+    for (const at::Tensor& p :
+         {haar(m, 4), at::eye(m, at::kDouble), minimise_smoothness_exactly(objective).rotation}) {
+      const double expected =
+          d.matmul(p).matmul(f).square().sum().item<double>() / static_cast<double>(rows.size(0));
+      const double largest_share =
+          objective.spectrum().values.max().item<double>() * largest(objective.moment());
       EXPECT_NEAR(objective.value(p), expected, 1e-10 * expected + 1e-13 * largest_share);
     }
   }
@@ -68,11 +74,13 @@ TEST_P(T2_ExactSmoothness, IsACriticalPoint) {
   const at::Tensor p = minimise_smoothness_exactly(objective).rotation;
   const at::Tensor gradient = objective.gradient(p);
   const at::Tensor tangent = gradient.matmul(p.t()) - p.matmul(gradient.t());
-  EXPECT_LE(tangent.norm().item<double>(), 1e-11 * gradient.norm().item<double>() * static_cast<double>(size()));
+  EXPECT_LE(tangent.norm().item<double>(),
+            1e-11 * gradient.norm().item<double>() * static_cast<double>(size()));
 }
 
 INSTANTIATE_TEST_SUITE_P(, T2_ExactSmoothness,
-                         ::testing::Combine(::testing::ValuesIn(stencil_names()), ::testing::Values(9, 12, 64, 80)),
+                         ::testing::Combine(::testing::ValuesIn(stencil_names()),
+                                            ::testing::Values(9, 12, 64, 80)),
                          case_name);
 
 class SmoothnessGauge : public ::testing::TestWithParam<SmoothnessCase> {
@@ -88,7 +96,9 @@ class SmoothnessGauge : public ::testing::TestWithParam<SmoothnessCase> {
     mu.slice(0, 8, size()).zero_();
     return mu;
   }
-  at::Tensor solve(const at::Tensor& c) const { return minimise_smoothness_exactly(Smoothness(stencil(), c)).rotation; }
+  at::Tensor solve(const at::Tensor& c) const {
+    return minimise_smoothness_exactly(Smoothness(stencil(), c)).rotation;
+  }
 };
 
 // The eigensolver may return any basis of a cluster: rounding of the matrix turns it altogether.
@@ -121,15 +131,17 @@ TEST_P(SmoothnessGauge, HoldsForFewSamples) {
   EXPECT_LE(difference(exact.rotation, solve(backwards.t().matmul(backwards) / 5)), 1e-9);
   EXPECT_LT(distance_from_orthogonal(exact.rotation), 1e-12 * static_cast<double>(m));
   EXPECT_EQ(determinant_sign(exact.rotation), 1);
-  EXPECT_NEAR(exact.value, exact.optimum, 1e-10 * exact.optimum + 1e-12 * objective.spectrum().values.max().item<double>());
+  EXPECT_NEAR(exact.value, exact.optimum,
+              1e-10 * exact.optimum + 1e-12 * objective.spectrum().values.max().item<double>());
 }
 
-// Equal eigenvalues in all directions: the eigenvectors are the coordinate axes, and P = T (with the
-// last column's sign for det +1).
+// Equal eigenvalues in all directions: the eigenvectors are the coordinate axes, and P = T (with
+// the last column's sign for det +1).
 TEST_P(SmoothnessGauge, OfTheIdentityIsTheStencilsBasis) {
   const std::int64_t m = size();
   for (const double factor : {1.0, 1e-8, 1e8, 0.0}) {
-    const ExactSmoothness exact = minimise_smoothness_exactly(Smoothness(stencil(), factor * at::eye(m, at::kDouble)));
+    const ExactSmoothness exact =
+        minimise_smoothness_exactly(Smoothness(stencil(), factor * at::eye(m, at::kDouble)));
     at::Tensor expected = stencil_spectrum(stencil(), m).vectors.clone();
     if (determinant_sign(expected) < 0) expected.select(1, m - 1).neg_();
     EXPECT_LE(difference(exact.rotation, expected), 1e-12);
@@ -139,11 +151,12 @@ TEST_P(SmoothnessGauge, OfTheIdentityIsTheStencilsBasis) {
 
 TEST_P(SmoothnessGauge, DoesNotDependOnScale) {
   const at::Tensor c = with_spectrum(clustered(), 2);
-  for (const double factor : {1e-12, 1e12}) EXPECT_LE(difference(solve(c), solve(factor * c)), 1e-9);
+  for (const double factor : {1e-12, 1e12})
+    EXPECT_LE(difference(solve(c), solve(factor * c)), 1e-9);
 }
 
-// A sign flip of the data, or a rotation inside a cluster, leaves C as it is; what is checked here is
-// that one optimum is turned into another by align_gauge, and that the value stays.
+// A sign flip of the data, or a rotation inside a cluster, leaves C as it is; what is checked here
+// is that one optimum is turned into another by align_gauge, and that the value stays.
 TEST_P(SmoothnessGauge, AlignsAnyTwoOptima) {
   const std::int64_t m = size();
   const Smoothness objective(stencil(), covariance(m, 3));
@@ -153,12 +166,17 @@ TEST_P(SmoothnessGauge, AlignsAnyTwoOptima) {
   at::Tensor turned = spectrum.vectors.clone();
   for (std::int64_t begin = 0; begin < m;) {
     std::int64_t end = begin + 1;
-    while (end < m && std::abs(spectrum.values[end].item<double>() - spectrum.values[begin].item<double>()) < 1e-10) ++end;
-    turned.slice(1, begin, end).copy_(spectrum.vectors.slice(1, begin, end).matmul(haar(end - begin, static_cast<std::uint64_t>(begin))));
+    while (end < m && std::abs(spectrum.values[end].item<double>() -
+                               spectrum.values[begin].item<double>()) < 1e-10)
+      ++end;
+    turned.slice(1, begin, end)
+        .copy_(spectrum.vectors.slice(1, begin, end)
+                   .matmul(haar(end - begin, static_cast<std::uint64_t>(begin))));
     begin = end;
   }
   const at::Tensor other = turned.matmul(rotation.t().matmul(spectrum.vectors).t());
-  EXPECT_NEAR(objective.value(other), objective.optimum().value(), 1e-10 * objective.optimum().value());
+  EXPECT_NEAR(objective.value(other), objective.optimum().value(),
+              1e-10 * objective.optimum().value());
   EXPECT_GT(difference(other, rotation), 0.05);
   EXPECT_LE(difference(align_gauge(spectrum, rotation, other), other), 1e-11);
   EXPECT_LE(difference(align_gauge(spectrum, other, rotation), rotation), 1e-11);
@@ -166,7 +184,8 @@ TEST_P(SmoothnessGauge, AlignsAnyTwoOptima) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, SmoothnessGauge,
-                         ::testing::Combine(::testing::ValuesIn(stencil_names()), ::testing::Values(12, 15, 64)),
+                         ::testing::Combine(::testing::ValuesIn(stencil_names()),
+                                            ::testing::Values(12, 15, 64)),
                          case_name);
 
 TEST(CanonicalEigen, LargestEntriesArePositiveAndValuesDescend) {
@@ -184,24 +203,31 @@ TEST(CanonicalEigen, LargestEntriesArePositiveAndValuesDescend) {
 }
 
 TEST(SmoothnessOfOneNeuron, IsNothing) {
-  const ExactSmoothness exact = minimise_smoothness_exactly(Smoothness(Stencil::fourier_second, at::ones({1, 1}, at::kDouble)));
+  const ExactSmoothness exact = minimise_smoothness_exactly(
+      Smoothness(Stencil::fourier_second, at::ones({1, 1}, at::kDouble)));
   EXPECT_EQ(exact.value, 0);
   EXPECT_EQ(exact.rotation[0][0].item<double>(), 1);
 }
 
 TEST(SmoothnessRefuses, WhatIsNoMoment) {
-  const auto make = [](const at::Tensor& c) { return [c] { Smoothness(Stencil::fourier_second, c); }; };
+  const auto make = [](const at::Tensor& c) {
+    return [c] { Smoothness(Stencil::fourier_second, c); };
+  };
   EXPECT_THAT(make(at::zeros({3, 4})), ThrowsError("bad moment", "a square matrix"));
   EXPECT_THAT(make(at::zeros({3})), ThrowsError("bad moment", "a square matrix"));
   EXPECT_THAT(make(at::zeros({0, 0})), ThrowsError("bad moment", "a square matrix"));
   at::Tensor c = covariance(4);
   c[0][1] += 1;
   EXPECT_THAT(make(c), ThrowsError("bad moment", "a finite symmetric matrix"));
-  EXPECT_THAT(make(at::full({3, 3}, std::nan(""))), ThrowsError("bad moment", "a finite symmetric matrix"));
-  EXPECT_THAT(make(at::full({3, 3}, INFINITY)), ThrowsError("bad moment", "a finite symmetric matrix"));
+  EXPECT_THAT(make(at::full({3, 3}, std::nan(""))),
+              ThrowsError("bad moment", "a finite symmetric matrix"));
+  EXPECT_THAT(make(at::full({3, 3}, INFINITY)),
+              ThrowsError("bad moment", "a finite symmetric matrix"));
   const Smoothness objective(Stencil::fourier_second, covariance(4));
-  EXPECT_THAT([&] { (void)objective.value(at::eye(3)); }, ThrowsError("rotation of the wrong size", "4 x 4", "3 x 3"));
-  EXPECT_THAT([&] { (void)objective.gradient(at::zeros({4})); }, ThrowsError("rotation of the wrong size", "1 dimensions"));
+  EXPECT_THAT([&] { (void)objective.value(at::eye(3)); },
+              ThrowsError("rotation of the wrong size", "4 x 4", "3 x 3"));
+  EXPECT_THAT([&] { (void)objective.gradient(at::zeros({4})); },
+              ThrowsError("rotation of the wrong size", "1 dimensions"));
 }
 
 }  // namespace

@@ -13,7 +13,8 @@ TEST_P(T1_StencilSpectrum, IsThatOfTheStencilWrittenOut) {
   const at::Tensor stencil = explicit_stencil(parse_stencil(name), d);
   const at::Tensor gram = stencil.t().matmul(stencil);
   const StencilSpectrum spectrum = stencil_spectrum(parse_stencil(name), d);
-  const double largest_value = spectrum.values.max().item<double>() + 1e-15;  // of two points it may be 0
+  const double largest_value =
+      spectrum.values.max().item<double>() + 1e-15;  // of two points it may be 0
   ASSERT_EQ(spectrum.values.sizes(), at::IntArrayRef({d}));
   ASSERT_EQ(spectrum.vectors.sizes(), at::IntArrayRef({d, d}));
 
@@ -24,7 +25,8 @@ TEST_P(T1_StencilSpectrum, IsThatOfTheStencilWrittenOut) {
   const at::Tensor found = at::linalg_eigvalsh(gram);
   for (std::int64_t i = 0; i < d; ++i) {
     const double value = spectrum.values[i].item<double>();
-    EXPECT_NEAR(found[i].item<double>(), value, value == 0 ? 1e-9 * largest_value : 1e-9 * std::max(value, 1e-3 * largest_value));
+    EXPECT_NEAR(found[i].item<double>(), value,
+                value == 0 ? 1e-9 * largest_value : 1e-9 * std::max(value, 1e-3 * largest_value));
     if (i > 0) {
       EXPECT_GE(value, spectrum.values[i - 1].item<double>() - 1e-13);
     }
@@ -32,18 +34,22 @@ TEST_P(T1_StencilSpectrum, IsThatOfTheStencilWrittenOut) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, T1_StencilSpectrum,
-                         ::testing::Combine(::testing::ValuesIn(stencil_names()), ::testing::Values(2, 3, 4, 5, 8, 9, 80)),
+                         ::testing::Combine(::testing::ValuesIn(stencil_names()),
+                                            ::testing::Values(2, 3, 4, 5, 8, 9, 80)),
                          [](const auto& one) {
-                           return std::get<0>(one.param) + "_" + std::to_string(std::get<1>(one.param));
+                           return std::get<0>(one.param) + "_" +
+                                  std::to_string(std::get<1>(one.param));
                          });
 
-// λ = f⁴ with f = min(k, d − k): Amey et al., PNAS 118 (2021), spectral second derivative; REFERENCE T1.
+// λ = f⁴ with f = min(k, d − k): Amey et al., PNAS 118 (2021), spectral second derivative;
+// REFERENCE T1.
 TEST(T1_FourierStencil, SpectrumIsTheFourthPowerOfTheFrequency) {
   for (const std::int64_t d : {8, 9, 80}) {
     const at::Tensor stencil = explicit_stencil(Stencil::fourier_second, d);
     const at::Tensor gram = stencil.t().matmul(stencil);
     std::vector<double> expected;
-    for (std::int64_t k = 0; k < d; ++k) expected.push_back(std::pow(static_cast<double>(std::min(k, d - k)), 4));
+    for (std::int64_t k = 0; k < d; ++k)
+      expected.push_back(std::pow(static_cast<double>(std::min(k, d - k)), 4));
     std::sort(expected.begin(), expected.end());
     const StencilSpectrum spectrum = stencil_spectrum(Stencil::fourier_second, d);
     for (std::int64_t i = 0; i < d; ++i) {
@@ -51,15 +57,16 @@ TEST(T1_FourierStencil, SpectrumIsTheFourthPowerOfTheFrequency) {
       EXPECT_NEAR(spectrum.values[i].item<double>(), value, 1e-9 * value);
       // The Rayleigh quotient of each vector in the matrix itself.
       const at::Tensor t = spectrum.vectors.select(1, i);
-      const double tolerance = value == 0 ? 1e-9 * expected.back() : 1e-9 * std::max(value, 1e-4 * expected.back());
+      const double tolerance =
+          value == 0 ? 1e-9 * expected.back() : 1e-9 * std::max(value, 1e-4 * expected.back());
       EXPECT_NEAR(t.dot(gram.mv(t)).item<double>(), value, tolerance);
     }
     EXPECT_EQ(spectrum.values[0].item<double>(), 0);
   }
 }
 
-// The order inside T: constant, cos, sin, …, the alternating vector last (second order) or among the
-// null vectors (first order, central).
+// The order inside T: constant, cos, sin, …, the alternating vector last (second order) or among
+// the null vectors (first order, central).
 TEST(T1_FourierStencil, VectorsAreInTheStatedOrder) {
   const std::int64_t d = 8;
   const at::Tensor l = at::arange(d, at::kDouble);
@@ -68,9 +75,12 @@ TEST(T1_FourierStencil, VectorsAreInTheStatedOrder) {
     const at::Tensor angle = 2 * std::numbers::pi * k * l / 8;
     return (sine ? angle.sin() : angle.cos()) / 2;  // √(2/8)
   };
-  const auto column = [](Stencil stencil, std::int64_t i) { return stencil_spectrum(stencil, 8).vectors.select(1, i); };
+  const auto column = [](Stencil stencil, std::int64_t i) {
+    return stencil_spectrum(stencil, 8).vectors.select(1, i);
+  };
   for (const Stencil stencil : all_stencils()) {
-    EXPECT_LE(difference(column(stencil, 0), at::full({d}, 1 / std::sqrt(8.0), at::kDouble)), 1e-15);
+    EXPECT_LE(difference(column(stencil, 0), at::full({d}, 1 / std::sqrt(8.0), at::kDouble)),
+              1e-15);
   }
   for (const Stencil stencil : {Stencil::fourier_second, Stencil::forward_periodic}) {
     EXPECT_LE(difference(column(stencil, 1), wave(false, 1)), 1e-15);
@@ -85,7 +95,8 @@ TEST(T1_FourierStencil, VectorsAreInTheStatedOrder) {
   }
 }
 
-// sin²(2πk/N): the highest frequency counts as smooth (Sule et al., finitediff.m; REFERENCE, mistake 5).
+// sin²(2πk/N): the highest frequency counts as smooth (Sule et al., finitediff.m; REFERENCE,
+// mistake 5).
 TEST(CentralStencil, TakesTheHighestFrequencyForSmooth) {
   const at::Tensor values = stencil_spectrum(Stencil::central_periodic, 12).values;
   EXPECT_EQ(values[0].item<double>(), 0);
@@ -103,18 +114,22 @@ TEST(Stencil, OfOnePointIsNothing) {
 
 TEST(Stencil, OfManyPointsIsOrthogonal) {
   for (const Stencil stencil : all_stencils()) {
-    EXPECT_LE(distance_from_orthogonal(stencil_spectrum(stencil, 700).vectors), 1e-11) << stencil_name(stencil);
+    EXPECT_LE(distance_from_orthogonal(stencil_spectrum(stencil, 700).vectors), 1e-11)
+        << stencil_name(stencil);
   }
 }
 
 TEST(Stencil, NamesGoThereAndBack) {
-  for (const Stencil stencil : all_stencils()) EXPECT_EQ(parse_stencil(stencil_name(stencil)), stencil);
+  for (const Stencil stencil : all_stencils())
+    EXPECT_EQ(parse_stencil(stencil_name(stencil)), stencil);
   EXPECT_EQ(stencil_names().size(), 5U);
 }
 
 TEST(Stencil, RefusesBadInput) {
-  EXPECT_THAT([] { parse_stencil("fourier"); }, ThrowsError("unknown stencil", "'fourier_second'", "found 'fourier'"));
-  EXPECT_THAT([] { stencil_spectrum(Stencil::fourier_second, 0); }, ThrowsError("d >= 1", "found 0"));
+  EXPECT_THAT([] { parse_stencil("fourier"); },
+              ThrowsError("unknown stencil", "'fourier_second'", "found 'fourier'"));
+  EXPECT_THAT([] { stencil_spectrum(Stencil::fourier_second, 0); },
+              ThrowsError("d >= 1", "found 0"));
 }
 
 }  // namespace

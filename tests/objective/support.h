@@ -21,10 +21,10 @@ inline std::vector<Stencil> all_stencils() {
   return stencils;
 }
 
-/// D itself, [d, d] ([d − 1, d] with open ends), from its definition: finite differences entry by entry,
-/// or the spectral derivative IDFT · diag((i f)^order) · DFT with signed frequencies f. The real part of
-/// the latter is all of it but for the first derivative of the alternating vector, which is imaginary
-/// and counts as none.
+/// D itself, [d, d] ([d − 1, d] with open ends), from its definition: finite differences entry by
+/// entry, or the spectral derivative IDFT · diag((i f)^order) · DFT with signed frequencies f. The
+/// real part of the latter is all of it but for the first derivative of the alternating vector,
+/// which is imaginary and counts as none.
 inline at::Tensor explicit_stencil(Stencil stencil, std::int64_t d) {
   if (stencil == Stencil::fourier_first || stencil == Stencil::fourier_second) {
     at::Tensor matrix = at::zeros({d, d}, at::kDouble);
@@ -34,8 +34,11 @@ inline at::Tensor explicit_stencil(Stencil stencil, std::int64_t d) {
         for (std::int64_t k = 0; k < d; ++k) {
           const double frequency = static_cast<double>(2 * k <= d ? k : k - d);
           const std::complex<double> factor(0, frequency);
-          const double phase = 2 * std::numbers::pi * static_cast<double>((k * (row - column)) % d) / static_cast<double>(d);
-          sum += (stencil == Stencil::fourier_first ? factor : factor * factor) * std::polar(1.0, phase);
+          const double phase = 2 * std::numbers::pi *
+                               static_cast<double>((k * (row - column)) % d) /
+                               static_cast<double>(d);
+          sum += (stencil == Stencil::fourier_first ? factor : factor * factor) *
+                 std::polar(1.0, phase);
         }
         matrix[row][column] = sum.real() / static_cast<double>(d);
       }
@@ -74,12 +77,18 @@ inline at::Tensor covariance(std::int64_t d, std::uint64_t index = 0) {
   return with_spectrum(4 * at::pow(0.8, at::arange(d, at::kDouble)), index);
 }
 
-inline double largest(const at::Tensor& a) { return a.abs().max().item<double>(); }
-inline double difference(const at::Tensor& a, const at::Tensor& b) { return largest(a - b); }
+inline double largest(const at::Tensor& a) {
+  return a.abs().max().item<double>();
+}
+inline double difference(const at::Tensor& a, const at::Tensor& b) {
+  return largest(a - b);
+}
 inline double distance_from_orthogonal(const at::Tensor& p) {
   return (p.t().matmul(p) - at::eye(p.size(0), at::kDouble)).norm().item<double>();
 }
-inline double determinant_sign(const at::Tensor& p) { return std::get<0>(at::linalg_slogdet(p)).item<double>(); }
+inline double determinant_sign(const at::Tensor& p) {
+  return std::get<0>(at::linalg_slogdet(p)).item<double>();
+}
 
 /// Least-squares slope of log y against log x.
 inline double log_log_slope(const std::vector<double>& x, const std::vector<double>& y) {

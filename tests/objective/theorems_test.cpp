@@ -1,8 +1,9 @@
-// What Sule, Spencer and Czaja (arXiv 2301.07820) prove of the first layer (k = 1) of a network that
-// reads signals in noise, x = s + αy with y ~ N(0, I): their poster's α, as REFERENCE's mistake 4 has
-// it; the paper's is its inverse. Its preactivation is W x, W = U Σ Vᵀ, and the population covariance
-// of that is W (Cov(s) + α² I) Wᵀ. Up to the gauge B inside blocks of equal λ its descrambler is T Uᵀ
-// whenever the noise alone speaks; what is measured is ‖P U − T B‖_F at the best B.
+// What Sule, Spencer and Czaja (arXiv 2301.07820) prove of the first layer (k = 1) of a network
+// that reads signals in noise, x = s + αy with y ~ N(0, I): their poster's α, as REFERENCE's
+// mistake 4 has it; the paper's is its inverse. Its preactivation is W x, W = U Σ Vᵀ, and the
+// population covariance of that is W (Cov(s) + α² I) Wᵀ. Up to the gauge B inside blocks of equal λ
+// its descrambler is T Uᵀ whenever the noise alone speaks; what is measured is ‖P U − T B‖_F at the
+// best B.
 //
 // W is that of REFERENCE T5: 16 × 32, singular values 4·0.8ⁱ, singular vectors Haar.
 
@@ -15,23 +16,25 @@ constexpr std::int64_t outputs = 16;
 constexpr std::int64_t inputs = 32;
 
 struct Layer {
-  at::Tensor left = haar(outputs, 21);                           // U
-  at::Tensor right = haar(inputs, 22).slice(1, 0, outputs);      // V
-  at::Tensor weight = (left * (4 * at::pow(0.8, at::arange(outputs, at::kDouble)))).matmul(right.t());
+  at::Tensor left = haar(outputs, 21);                       // U
+  at::Tensor right = haar(inputs, 22).slice(1, 0, outputs);  // V
+  at::Tensor weight =
+      (left * (4 * at::pow(0.8, at::arange(outputs, at::kDouble)))).matmul(right.t());
 
   /// ‖P U − T B‖_F for the descrambler P of W x, x of this second moment.
   double error(const at::Tensor& moment) const {
     const at::Tensor c = weight.matmul(moment).matmul(weight.t());
     const Smoothness objective(Stencil::fourier_second, (c + c.t()) / 2);
     const at::Tensor found = minimise_smoothness_exactly(objective).rotation;
-    const at::Tensor predicted = align_gauge(objective.spectrum(), objective.spectrum().vectors.matmul(left.t()), found);
+    const at::Tensor predicted =
+        align_gauge(objective.spectrum(), objective.spectrum().vectors.matmul(left.t()), found);
     return (found - predicted).norm().item<double>();
   }
 };
 
-// A constant signal has no covariance: centred, the noise alone is left, and the descrambler is T Uᵀ
-// exactly; uncentred, C = W (11ᵀ + α² I) Wᵀ, and the mean takes the place of the smoothest component
-// (REFERENCE, mistake 3: "s ≡ K implies C = 0" holds for centred data only).
+// A constant signal has no covariance: centred, the noise alone is left, and the descrambler is T
+// Uᵀ exactly; uncentred, C = W (11ᵀ + α² I) Wᵀ, and the mean takes the place of the smoothest
+// component (REFERENCE, mistake 3: "s ≡ K implies C = 0" holds for centred data only).
 TEST(T6_EffectOfTheMean, ConstantSignalsDoNotShowInCentredMoments) {
   const Layer layer;
   const at::Tensor mean = at::ones({inputs}, at::kDouble);  // s ≡ 1
@@ -43,16 +46,20 @@ TEST(T6_EffectOfTheMean, ConstantSignalsDoNotShowInCentredMoments) {
 TEST(T6_EffectOfTheMean, UncentredDescramblersMapTheMeanToTheConstantVector) {
   const Layer layer;
   const at::Tensor mean = 100 * at::ones({inputs}, at::kDouble);
-  const at::Tensor c = layer.weight.matmul(at::eye(inputs, at::kDouble) + at::outer(mean, mean)).matmul(layer.weight.t());
-  const at::Tensor p = minimise_smoothness_exactly(Smoothness(Stencil::fourier_second, (c + c.t()) / 2)).rotation;
+  const at::Tensor c = layer.weight.matmul(at::eye(inputs, at::kDouble) + at::outer(mean, mean))
+                           .matmul(layer.weight.t());
+  const at::Tensor p =
+      minimise_smoothness_exactly(Smoothness(Stencil::fourier_second, (c + c.t()) / 2)).rotation;
   const at::Tensor image = p.mv(layer.weight.mv(mean));
-  const double share = std::abs(image.mean().item<double>()) * std::sqrt(static_cast<double>(outputs)) / image.norm().item<double>();
+  const double share = std::abs(image.mean().item<double>()) *
+                       std::sqrt(static_cast<double>(outputs)) / image.norm().item<double>();
   EXPECT_GT(share, 0.999);
 }
 
-// Theorem 2, k = 1. s = 0.6 exp(−t/T₁) + 0.4 exp(−t/T₂) on [0, 800] with (T₁, T₂), T₁ ≤ T₂, uniform on a
-// grid of [50, 500]² (the signals of REFERENCE's biexponential networks), its covariance exact. C/α² =
-// W Wᵀ + α⁻² W Cov(s) Wᵀ, so the error falls as α⁻²: slope −2 ± 0.05, −1.999 in REFERENCE T7.
+// Theorem 2, k = 1. s = 0.6 exp(−t/T₁) + 0.4 exp(−t/T₂) on [0, 800] with (T₁, T₂), T₁ ≤ T₂, uniform
+// on a grid of [50, 500]² (the signals of REFERENCE's biexponential networks), its covariance
+// exact. C/α² = W Wᵀ + α⁻² W Cov(s) Wᵀ, so the error falls as α⁻²: slope −2 ± 0.05, −1.999 in
+// REFERENCE T7.
 TEST(T7_NoisySignals, ErrorFallsWithTheSquareOfTheNoise) {
   const Layer layer;
   const at::Tensor times = at::linspace(0, 800, inputs, at::kDouble);
@@ -67,7 +74,8 @@ TEST(T7_NoisySignals, ErrorFallsWithTheSquareOfTheNoise) {
   }
   const at::Tensor rows = at::stack(signals);
   const at::Tensor mean = rows.mean(0);
-  const at::Tensor centred = (rows - mean).t().matmul(rows - mean) / static_cast<double>(rows.size(0));
+  const at::Tensor centred =
+      (rows - mean).t().matmul(rows - mean) / static_cast<double>(rows.size(0));
   const at::Tensor raw = rows.t().matmul(rows) / static_cast<double>(rows.size(0));
 
   std::vector<double> alphas;
@@ -81,9 +89,9 @@ TEST(T7_NoisySignals, ErrorFallsWithTheSquareOfTheNoise) {
   EXPECT_NEAR(log_log_slope(alphas, errors), -2, 0.05);
 }
 
-// How far the neurons of a convolution over white noise are from smooth: C = W Wᵀ of the kernel, m = 64,
-// cost(P = I)/optimum; figures of REFERENCE T9, after Sule et al.'s corollary on CNNs (which needs a
-// periodic kernel with a monotone |ŵ|: the first alone).
+// How far the neurons of a convolution over white noise are from smooth: C = W Wᵀ of the kernel, m
+// = 64, cost(P = I)/optimum; figures of REFERENCE T9, after Sule et al.'s corollary on CNNs (which
+// needs a periodic kernel with a monotone |ŵ|: the first alone).
 TEST(T9_Convolutions, CostOfTheNeuronsAgainstTheOptimum) {
   constexpr std::int64_t m = 64;
   const auto ratio = [](const std::vector<std::pair<std::int64_t, double>>& kernel, bool periodic) {

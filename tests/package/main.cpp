@@ -1,5 +1,7 @@
-#include <descramble/descramble.h>
-
 #include <iostream>
 
-int main() { std::cout << descramble::version() << '\n'; }
+#include <descramble/descramble.h>
+
+int main() {
+  std::cout << descramble::version() << '\n';
+}

@@ -13,14 +13,18 @@ namespace {
 
 using nlohmann::json;
 
-std::vector<std::string> kind_names() { return solver_family().names(); }
+std::vector<std::string> kind_names() {
+  return solver_family().names();
+}
 
 /// f(P) = tr(A P) has no closed form here: for the solvers that need none, and those that refuse.
 class Linear final : public Objective {
  public:
   explicit Linear(std::int64_t d) : factor_(haar(d, 60)) {}
   std::int64_t dimension() const override { return factor_.size(0); }
-  double value(const at::Tensor& rotation) const override { return factor_.matmul(rotation).trace().item<double>(); }
+  double value(const at::Tensor& rotation) const override {
+    return factor_.matmul(rotation).trace().item<double>();
+  }
   at::Tensor gradient(const at::Tensor&) const override { return factor_.t().contiguous(); }
 
  private:
@@ -33,7 +37,8 @@ std::vector<std::unique_ptr<Objective>> objectives() {
   for (const std::int64_t d : {1, 2, 5, 12}) {
     Moments moments;
     moments.add(random.normal_tensor({4 * d, d}).matmul(random.normal_tensor({d, d})) + 1);
-    for (const std::string& name : objective_family().names()) result.push_back(make_objective({{"kind", name}}, moments));
+    for (const std::string& name : objective_family().names())
+      result.push_back(make_objective({{"kind", name}}, moments));
     result.push_back(std::make_unique<Linear>(d));
   }
   return result;
@@ -49,12 +54,15 @@ TEST_P(EverySolver, SaysWhatItIs) {
   EXPECT_FALSE(info.summary.empty());
   for (const Field& field : info.fields) EXPECT_FALSE(field.doc.empty()) << field.name;
   const json resolved = resolve_kind(solver_family(), solver(), "/solver");
-  EXPECT_EQ(resolve_kind(solver_family(), resolved, "/solver"), resolved) << "defaults are valid values";
+  EXPECT_EQ(resolve_kind(solver_family(), resolved, "/solver"), resolved)
+      << "defaults are valid values";
 }
 
-// A solver serves an objective, or says why not; when it serves, what it returns is true (REFERENCE T20).
+// A solver serves an objective, or says why not; when it serves, what it returns is true (REFERENCE
+// T20).
 TEST_P(EverySolver, ReturnsWhatItSaysItDoes) {
-  const std::vector<std::string> reasons{"exact", "converged", "max_iterations", "line_search", "interrupted"};
+  const std::vector<std::string> reasons{"exact", "converged", "max_iterations", "line_search",
+                                         "interrupted"};
   int served = 0;
   for (const std::unique_ptr<Objective>& objective : objectives()) {
     Solution solution;
@@ -66,13 +74,16 @@ TEST_P(EverySolver, ReturnsWhatItSaysItDoes) {
     }
     ++served;
     const auto d = static_cast<double>(objective->dimension());
-    ASSERT_EQ(solution.point.sizes(), at::IntArrayRef({objective->dimension(), objective->dimension()}));
+    ASSERT_EQ(solution.point.sizes(),
+              at::IntArrayRef({objective->dimension(), objective->dimension()}));
     EXPECT_EQ(solution.point.dtype(), at::kDouble);
-    EXPECT_EQ(solution.value, objective->value(solution.point)) << "value is f(point), to the last bit";
+    EXPECT_EQ(solution.value, objective->value(solution.point))
+        << "value is f(point), to the last bit";
     EXPECT_LT(distance_from_orthogonal(solution.point), 1e-12 * d);
     EXPECT_THAT(reasons, ::testing::Contains(solution.reason));
     EXPECT_GE(solution.starts, 1);
-    EXPECT_LE(solution.value, objective->value(at::eye(objective->dimension(), at::kDouble)) + 1e-12 * std::abs(solution.value));
+    EXPECT_LE(solution.value, objective->value(at::eye(objective->dimension(), at::kDouble)) +
+                                  1e-12 * std::abs(solution.value));
     if (const std::optional<double> optimum = objective->optimum()) {
       EXPECT_GE(solution.value, *optimum - 1e-10 * std::abs(*optimum));
       if (solution.reason == "exact") {
@@ -101,19 +112,31 @@ TEST(ExactSolver, AttainsTheOptimum) {
 }
 
 TEST(ExactSolver, SaysHowManyDirectionsAreOpen) {
-  const Smoothness objective(Stencil::forward_free, with_spectrum(at::tensor({3.0, 1.0, 1.0, 0.5}, at::kDouble), 1));
+  const Smoothness objective(Stencil::forward_free,
+                             with_spectrum(at::tensor({3.0, 1.0, 1.0, 0.5}, at::kDouble), 1));
   EXPECT_EQ(minimise(objective, {{"kind", "exact"}}).degenerate, 2);
 }
 
 TEST(ExactSolver, RefusesAnObjectiveWithoutAClosedForm) {
-  EXPECT_THAT([] { minimise(Linear(4), {{"kind", "exact"}}); }, ThrowsError("no closed form", "exact"));
+  EXPECT_THAT(
+      [] {
+        minimise(Linear(4), {{"kind", "exact"}});
+      },
+      ThrowsError("no closed form", "exact"));
 }
 
 TEST(SolverFamily, RefusesTheUnknown) {
-  EXPECT_THAT([] { minimise(Linear(2), {{"kind", "nonsense"}}); },
-              ThrowsError("unknown kind", "/solver/kind", quoted_list(kind_names()), "nonsense"));
+  EXPECT_THAT(
+      [] {
+        minimise(Linear(2), {{"kind", "nonsense"}});
+      },
+      ThrowsError("unknown kind", "/solver/kind", quoted_list(kind_names()), "nonsense"));
   EXPECT_THAT([] { minimise(Linear(2), json::object()); }, ThrowsError("missing key 'kind'"));
-  EXPECT_THAT([] { minimise(Linear(2), {{"kind", kind_names()[0]}, {"nonsense", 2}}); }, ThrowsError("/solver/nonsense"));
+  EXPECT_THAT(
+      [] {
+        minimise(Linear(2), {{"kind", kind_names()[0]}, {"nonsense", 2}});
+      },
+      ThrowsError("/solver/nonsense"));
 }
 
 }  // namespace

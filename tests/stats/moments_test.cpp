@@ -1,3 +1,5 @@
+#include "descramble/stats/moments.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -9,7 +11,6 @@
 
 #include "descramble/core/error.h"
 #include "descramble/core/random.h"
-#include "descramble/stats/moments.h"
 
 namespace descramble::test {
 namespace {
@@ -21,7 +22,8 @@ auto ThrowsError(const Parts&... parts) {
 
 at::Tensor random_rows(std::int64_t n, std::int64_t d, std::uint64_t index = 0) {
   RandomStream random = random_stream(7, "test/moments", index);
-  return random.normal_tensor({n, d}).matmul(random.normal_tensor({d, d}) / std::sqrt(static_cast<double>(d)));
+  return random.normal_tensor({n, d}).matmul(random.normal_tensor({d, d}) /
+                                             std::sqrt(static_cast<double>(d)));
 }
 
 /// The two passes of the definition, in float64.
@@ -37,8 +39,12 @@ TwoPass two_pass(const at::Tensor& rows) {
   return {mean, centred.t().matmul(centred) / static_cast<double>(all.size(0))};
 }
 
-double difference(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
-double largest(const at::Tensor& a) { return a.abs().max().item<double>(); }
+double difference(const at::Tensor& a, const at::Tensor& b) {
+  return (a - b).abs().max().item<double>();
+}
+double largest(const at::Tensor& a) {
+  return a.abs().max().item<double>();
+}
 
 // Rows of every dtype, cut into batches in several ways, near 0 and far from it.
 using Case = std::tuple<at::ScalarType, std::int64_t, std::int64_t, double>;
@@ -46,7 +52,8 @@ class MomentsOfRows : public ::testing::TestWithParam<Case> {};
 
 TEST_P(MomentsOfRows, AreThoseOfTwoPasses) {
   const auto [dtype, d, batch, offset] = GetParam();
-  const at::Tensor rows = (random_rows(203, d) * (at::isIntegralType(dtype, true) ? 10 : 1) + offset).to(dtype);
+  const at::Tensor rows =
+      (random_rows(203, d) * (at::isIntegralType(dtype, true) ? 10 : 1) + offset).to(dtype);
   const TwoPass expected = two_pass(rows);
   Moments moments;
   for (std::int64_t begin = 0; begin < rows.size(0); begin += batch) {
@@ -54,12 +61,14 @@ TEST_P(MomentsOfRows, AreThoseOfTwoPasses) {
   }
   EXPECT_EQ(moments.count(), 203);
   EXPECT_EQ(moments.dimension(), d);
-  // The mean is known to its last bits, and the covariance no better than offset² times its rounding
-  // squared, plus its own rounding.
+  // The mean is known to its last bits, and the covariance no better than offset² times its
+  // rounding squared, plus its own rounding.
   const double scale = largest(expected.covariance);
   const double epsilon = std::numeric_limits<double>::epsilon();
-  EXPECT_LE(difference(moments.mean(), expected.mean), 50 * epsilon * (std::abs(offset) + 10 + largest(expected.mean)));
-  EXPECT_LE(difference(moments.covariance(), expected.covariance), 1e-13 * scale + 1e2 * epsilon * std::abs(offset));
+  EXPECT_LE(difference(moments.mean(), expected.mean),
+            50 * epsilon * (std::abs(offset) + 10 + largest(expected.mean)));
+  EXPECT_LE(difference(moments.covariance(), expected.covariance),
+            1e-13 * scale + 1e2 * epsilon * std::abs(offset));
   EXPECT_EQ(difference(moments.covariance(), moments.covariance().t()), 0);
   const at::Tensor second = expected.covariance + at::outer(expected.mean, expected.mean);
   EXPECT_LE(difference(moments.second_moment(), second), 1e-13 * largest(second));
@@ -68,13 +77,14 @@ TEST_P(MomentsOfRows, AreThoseOfTwoPasses) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, MomentsOfRows,
-                         ::testing::Combine(::testing::Values(at::kDouble, at::kFloat, at::kHalf, at::kBFloat16,
-                                                              at::kLong, at::kByte),
-                                            ::testing::Values(1, 3, 40), ::testing::Values(1, 64, 1000),
+                         ::testing::Combine(::testing::Values(at::kDouble, at::kFloat, at::kHalf,
+                                                              at::kBFloat16, at::kLong, at::kByte),
+                                            ::testing::Values(1, 3, 40),
+                                            ::testing::Values(1, 64, 1000),
                                             ::testing::Values(0.0, 100.0)));
 
-// Values of 1e6 that vary by 1e-3: sums of squares in float64 would have an error of 1e12·1e-16 = 1e-4
-// against a variance of 1e-6.
+// Values of 1e6 that vary by 1e-3: sums of squares in float64 would have an error of 1e12·1e-16 =
+// 1e-4 against a variance of 1e-6.
 TEST(MomentsFarFromZero, KeepSmallVariances) {
   for (const std::int64_t batch : {1, 17, 500}) {
     const at::Tensor rows = random_rows(500, 6) * 1e-3 + 1e6;
@@ -104,28 +114,32 @@ TEST(MomentsOfWideRows, AreThoseOfTwoPasses) {
   Moments moments;
   moments.add(rows.slice(0, 0, 23).to(at::kDouble));
   moments.add(rows.slice(0, 23, 60));
-  EXPECT_LE(difference(moments.covariance(), expected.covariance), 1e-13 * largest(expected.covariance) * 10);
+  EXPECT_LE(difference(moments.covariance(), expected.covariance),
+            1e-13 * largest(expected.covariance) * 10);
   Moments halves;
   Moments rest;
   halves.add(rows.slice(0, 0, 11));
   rest.add(rows.slice(0, 11, 60));
   halves.merge(rest);
-  EXPECT_LE(difference(halves.covariance(), expected.covariance), 1e-13 * largest(expected.covariance) * 10);
+  EXPECT_LE(difference(halves.covariance(), expected.covariance),
+            1e-13 * largest(expected.covariance) * 10);
 }
 
 TEST(MomentsOfManyRows, AreTakenInPieces) {
-  const at::Tensor rows = random_rows(5'000, 1000).to(at::kFloat);  // more than are converted at a time
+  const at::Tensor rows =
+      random_rows(5'000, 1000).to(at::kFloat);  // more than are converted at a time
   const TwoPass expected = two_pass(rows);
   Moments moments;
   moments.add(rows);
   EXPECT_EQ(moments.count(), 5'000);
-  EXPECT_LE(difference(moments.covariance(), expected.covariance), 1e-12 * largest(expected.covariance));
+  EXPECT_LE(difference(moments.covariance(), expected.covariance),
+            1e-12 * largest(expected.covariance));
 }
 
 TEST(MomentsOfViews, AreThoseOfTheirCopies) {
   const at::Tensor whole = random_rows(30, 12);
-  for (const at::Tensor& view : {whole.t(), whole.slice(1, 2, 9), whole.slice(0, 0, 30, 3), whole.flip(0),
-                                 whole.slice(0, 0, 1).expand({8, 12})}) {
+  for (const at::Tensor& view : {whole.t(), whole.slice(1, 2, 9), whole.slice(0, 0, 30, 3),
+                                 whole.flip(0), whole.slice(0, 0, 1).expand({8, 12})}) {
     Moments of_view;
     of_view.add(view);
     const TwoPass expected = two_pass(view.contiguous());
@@ -141,7 +155,8 @@ TEST(MomentsAdd, LeavesTheRowsAlone) {
   EXPECT_TRUE(at::equal(rows, copy));
   moments.mean().zero_();
   moments.covariance().zero_();
-  EXPECT_LE(difference(moments.covariance(), two_pass(copy).covariance), 1e-14) << "results are copies";
+  EXPECT_LE(difference(moments.covariance(), two_pass(copy).covariance), 1e-14)
+      << "results are copies";
 }
 
 TEST(MomentsAdd, NeedsNoGradient) {
@@ -155,8 +170,7 @@ TEST(MomentsAdd, OneRowHasNoVariance) {
   Moments moments;
   moments.add(at::tensor({1.0, -2.0, 3.0}, at::kDouble).unsqueeze(0));
   EXPECT_EQ(largest(moments.covariance()), 0);
-  EXPECT_EQ(difference(moments.second_moment(),
-                       at::outer(moments.mean(), moments.mean())), 0);
+  EXPECT_EQ(difference(moments.second_moment(), at::outer(moments.mean(), moments.mean())), 0);
 }
 
 TEST(MomentsAdd, NoRowsChangeNothing) {
@@ -184,7 +198,8 @@ TEST(MomentsMerge, IsTheSameInAnyOrder) {
     }
     ASSERT_EQ(total.count(), 300);
     ASSERT_LE(difference(total.mean(), expected.mean), 1e-12);
-    ASSERT_LE(difference(total.covariance(), expected.covariance), 1e-12 * largest(expected.covariance));
+    ASSERT_LE(difference(total.covariance(), expected.covariance),
+              1e-12 * largest(expected.covariance));
   } while (std::next_permutation(order.begin(), order.end()));
 }
 
@@ -229,7 +244,8 @@ TEST(MomentsFrom, SavedOnesGoesOnWhereTheyStopped) {
   Moments again = Moments::from(first.count(), first.mean(), first.covariance());
   again.add(rows.slice(0, 60, 100));
   EXPECT_EQ(again.count(), 100);
-  EXPECT_LE(difference(again.covariance(), two_pass(rows).covariance), 1e-13 * largest(again.covariance()));
+  EXPECT_LE(difference(again.covariance(), two_pass(rows).covariance),
+            1e-13 * largest(again.covariance()));
 }
 
 TEST(MomentsFrom, RefusesWhatDoesNotFit) {
@@ -242,7 +258,8 @@ TEST(MomentsFrom, RefusesWhatDoesNotFit) {
 }
 
 TEST(MomentsRefuse, NonFiniteValuesAndKeepWhatTheyHad) {
-  for (const double bad : {std::nan(""), static_cast<double>(INFINITY), -static_cast<double>(INFINITY)}) {
+  for (const double bad :
+       {std::nan(""), static_cast<double>(INFINITY), -static_cast<double>(INFINITY)}) {
     for (const at::ScalarType dtype : {at::kDouble, at::kFloat, at::kHalf}) {
       Moments moments;
       at::Tensor rows = random_rows(5, 3).to(dtype);
@@ -250,7 +267,8 @@ TEST(MomentsRefuse, NonFiniteValuesAndKeepWhatTheyHad) {
       const at::Tensor before = moments.covariance();
       at::Tensor broken = rows.clone();
       broken[4][2] = bad;
-      EXPECT_THAT([&] { moments.add(broken); }, ThrowsError("non-finite values", "NaN or infinity"));
+      EXPECT_THAT([&] { moments.add(broken); },
+                  ThrowsError("non-finite values", "NaN or infinity"));
       EXPECT_EQ(moments.count(), 5);
       EXPECT_TRUE(at::equal(moments.covariance(), before));
       Moments fresh;
@@ -270,12 +288,25 @@ TEST(MomentsRefuse, ButNotLargeValuesWhoseSumOverflows) {
 TEST(MomentsRefuse, RowsOfAnotherShape) {
   Moments moments;
   moments.add(random_rows(5, 3));
-  EXPECT_THAT([&] { moments.add(random_rows(5, 4)); }, ThrowsError("expected d = 3", "found d = 4"));
-  EXPECT_THAT([&] { moments.add(at::zeros({0, 4})); }, ThrowsError("expected d = 3", "found d = 4"));
+  EXPECT_THAT([&] { moments.add(random_rows(5, 4)); },
+              ThrowsError("expected d = 3", "found d = 4"));
+  EXPECT_THAT(
+      [&] {
+        moments.add(at::zeros({0, 4}));
+      },
+      ThrowsError("expected d = 3", "found d = 4"));
   EXPECT_THAT([&] { moments.add(at::zeros({3})); }, ThrowsError("a matrix N x d", "1 dimensions"));
-  EXPECT_THAT([&] { moments.add(at::zeros({2, 3, 3})); }, ThrowsError("a matrix N x d", "3 dimensions"));
+  EXPECT_THAT(
+      [&] {
+        moments.add(at::zeros({2, 3, 3}));
+      },
+      ThrowsError("a matrix N x d", "3 dimensions"));
   EXPECT_THAT([&] { moments.add(at::zeros({2, 0})); }, ThrowsError("d >= 1", "2 x 0"));
-  EXPECT_THAT([&] { moments.add(at::zeros({2, 3}, at::kComplexDouble)); }, ThrowsError("a real dtype", "Complex"));
+  EXPECT_THAT(
+      [&] {
+        moments.add(at::zeros({2, 3}, at::kComplexDouble));
+      },
+      ThrowsError("a real dtype", "Complex"));
   Moments other;
   other.add(random_rows(5, 2));
   EXPECT_THAT([&] { moments.merge(other); }, ThrowsError("expected d = 3", "found d = 2"));

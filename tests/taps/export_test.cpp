@@ -1,5 +1,7 @@
 // Rotation pairs written into models: over fixtures and taps, what folds, and what stays untouched.
 
+#include "descramble/taps/export.h"
+
 #include <cstdlib>
 #include <map>
 #include <set>
@@ -8,7 +10,6 @@
 #include <ATen/ops/linalg_qr.h>
 #include <torch/script.h>
 
-#include "descramble/taps/export.h"
 #include "descramble/taps/tapped_model.h"
 #include "model/fixtures.h"
 
@@ -24,7 +25,8 @@ at::Tensor haar(std::int64_t d, std::uint64_t index = 0) {
 }
 
 /// What each point carries in one pass: floating values only.
-std::map<std::string, at::Tensor> values_of(const Model& model, const std::vector<std::string>& selectors,
+std::map<std::string, at::Tensor> values_of(const Model& model,
+                                            const std::vector<std::string>& selectors,
                                             const std::vector<c10::IValue>& inputs) {
   const TappedModel tapped = tap_model(model, selectors);
   std::set<std::string> fired;
@@ -35,10 +37,12 @@ std::map<std::string, at::Tensor> values_of(const Model& model, const std::vecto
   std::vector<Watch> watches;
   for (const TapPoint& point : tapped.points()) {
     const bool of_input = point.name.ends_with(".input") && !fired.contains(point.name);
-    if (!fired.contains(of_input ? point.name.substr(0, point.name.size() - 6) : point.name)) continue;
-    watches.push_back(tapped.observe(point.name, [&values, name = point.name](const at::Tensor& value) {
-      values[name] = value.is_quantized() ? at::Tensor() : value.clone();
-    }));
+    if (!fired.contains(of_input ? point.name.substr(0, point.name.size() - 6) : point.name))
+      continue;
+    watches.push_back(
+        tapped.observe(point.name, [&values, name = point.name](const at::Tensor& value) {
+          values[name] = value.is_quantized() ? at::Tensor() : value.clone();
+        }));
   }
   tapped.forward_values(copies(inputs));
   return values;
@@ -57,12 +61,14 @@ std::vector<std::string> names_with_inputs(const Model& model) {
   return names;
 }
 
-RotationEdit edit_at(const std::string& tap, const at::Tensor& value, Axis axis, std::uint64_t index = 0) {
+RotationEdit edit_at(const std::string& tap, const at::Tensor& value, Axis axis,
+                     std::uint64_t index = 0) {
   return {tap, axis, value.dim(), haar(axis_size(value, axis), index), value.scalar_type()};
 }
 
 bool rotatable(const at::Tensor& value) {
-  return value.defined() && value.is_floating_point() && value.scalar_type() != at::kHalf && value.numel() > 0 && value.dim() >= 1;
+  return value.defined() && value.is_floating_point() && value.scalar_type() != at::kHalf &&
+         value.numel() > 0 && value.dim() >= 1;
 }
 
 double tolerance_of(at::ScalarType dtype) {
@@ -95,7 +101,8 @@ std::string code_of(const std::filesystem::path& file) {
   return code;
 }
 
-const RotationSide& side(const ExportedModel& exported, const std::string& tap, const std::string& which) {
+const RotationSide& side(const ExportedModel& exported, const std::string& tap,
+                         const std::string& which) {
   for (const RotationSide& candidate : exported.sides) {
     if (candidate.tap == tap && candidate.side == which) return candidate;
   }
@@ -123,14 +130,16 @@ TEST_P(Exports, ComputeTheSameAtEveryTapOnEveryAxis) {
     for (const Axis axis : {Axis::features, Axis::channels, Axis::neurons}) {
       if (axis != Axis::features && value.dim() < 2) continue;
       // Of the other axes and of the points' inputs a sample.
-      if ((axis != default_axis(value) && index % 7 != 0) || (tap.ends_with(".input") && index % 3 != 0)) {
+      if ((axis != default_axis(value) && index % 7 != 0) ||
+          (tap.ends_with(".input") && index % 3 != 0)) {
         ++index;
         continue;
       }
       SCOPED_TRACE(tap + " " + axis_name(axis));
       const ExportedModel exported = export_model(model, {edit_at(tap, value, axis, index++)});
       exported.model.save(file);
-      EXPECT_LE(relative_difference(run_archive(file, inputs), expected), tolerance_of(model.dtype()));
+      EXPECT_LE(relative_difference(run_archive(file, inputs), expected),
+                tolerance_of(model.dtype()));
       EXPECT_EQ(exported.sides.size(), 2u);
       for (const RotationSide& part : exported.sides) {
         EXPECT_EQ(part.module.empty(), !part.why.empty()) << part.side;
@@ -146,7 +155,8 @@ TEST_P(Exports, ComputeTheSameAtEveryTapOnEveryAxis) {
       }
     }
   }
-  EXPECT_TRUE(bit_equal(model.forward_values(copies(inputs)), expected)) << "the model itself was changed";
+  EXPECT_TRUE(bit_equal(model.forward_values(copies(inputs)), expected))
+      << "the model itself was changed";
 }
 
 TEST_P(Exports, TakeSeveralEditsAtOnce) {
@@ -163,25 +173,30 @@ TEST_P(Exports, TakeSeveralEditsAtOnce) {
   const ExportedModel exported = export_model(model, edits);
   exported.model.save(folder / "model.pt");
   const double many = 1 + static_cast<double>(edits.size());
-  EXPECT_LE(relative_difference(run_archive(folder / "model.pt", inputs), expected), many * tolerance_of(model.dtype()));
+  EXPECT_LE(relative_difference(run_archive(folder / "model.pt", inputs), expected),
+            many * tolerance_of(model.dtype()));
   EXPECT_EQ(exported.sides.size(), 2 * edits.size());
 }
-INSTANTIATE_TEST_SUITE_P(Fixtures, Exports,
-                         ::testing::ValuesIn(fixture_names([](const Fixture& f) {
-                           return f.runs() && !f.flag("stateful") && !f.flag("mutates_input") && f.name != "bfloat16";
+INSTANTIATE_TEST_SUITE_P(Fixtures, Exports, ::testing::ValuesIn(fixture_names([](const Fixture& f) {
+                           return f.runs() && !f.flag("stateful") && !f.flag("mutates_input") &&
+                                  f.name != "bfloat16";
                          })),
                          by_name);
 
 /// One fixture, with what its points carry.
 struct Subject {
   explicit Subject(const std::string& name, const std::vector<std::string>& selectors = {"**"})
-      : model(fixture(name).load()), inputs(fixture(name).inputs()), values(values_of(model, selectors, inputs)) {}
+      : model(fixture(name).load()),
+        inputs(fixture(name).inputs()),
+        values(values_of(model, selectors, inputs)) {}
 
   RotationEdit edit(const std::string& tap, std::uint64_t index = 0) const {
     return edit_at(tap, values.at(tap), default_axis(values.at(tap)), index);
   }
   void expect_same(const ExportedModel& exported) const {
-    EXPECT_LE(relative_difference(exported.model.forward_values(copies(inputs)), model.forward_values(copies(inputs))), 1e-5);
+    EXPECT_LE(relative_difference(exported.model.forward_values(copies(inputs)),
+                                  model.forward_values(copies(inputs))),
+              1e-5);
   }
 
   Model model;
@@ -203,9 +218,12 @@ TEST(Folding, TurnsTheLinearLayerBeforeTheTap) {
   const RotationSide& left = side(exported, "fc1", "left");
   EXPECT_EQ(left.module, "fc1");
   EXPECT_TRUE(bit_equal(left.weight, parameter(mlp.model, "fc1.weight")));
-  EXPECT_TRUE(bit_equal(left.weight_descrambled, edit.rotation.matmul(left.weight.to(at::kDouble)).to(at::kFloat)));
+  EXPECT_TRUE(bit_equal(left.weight_descrambled,
+                        edit.rotation.matmul(left.weight.to(at::kDouble)).to(at::kFloat)));
   EXPECT_TRUE(bit_equal(parameter(exported.model, "fc1.weight"), left.weight_descrambled));
-  EXPECT_TRUE(bit_equal(parameter(exported.model, "fc1.bias"), edit.rotation.mv(parameter(mlp.model, "fc1.bias").to(at::kDouble)).to(at::kFloat)));
+  EXPECT_TRUE(
+      bit_equal(parameter(exported.model, "fc1.bias"),
+                edit.rotation.mv(parameter(mlp.model, "fc1.bias").to(at::kDouble)).to(at::kFloat)));
   const RotationSide& right = side(exported, "fc1", "right");
   EXPECT_EQ(right.module, "");
   EXPECT_THAT(right.why, HasSubstr("'act1' is a ReLU"));
@@ -219,7 +237,8 @@ TEST(Folding, TurnsTheLinearLayerBehindTheTap) {
   const ExportedModel exported = export_model(mlp.model, {edit});
   const RotationSide& right = side(exported, "act1", "right");
   EXPECT_EQ(right.module, "fc2");
-  EXPECT_TRUE(bit_equal(right.weight_descrambled, right.weight.to(at::kDouble).matmul(edit.rotation.t()).to(at::kFloat)));
+  EXPECT_TRUE(bit_equal(right.weight_descrambled,
+                        right.weight.to(at::kDouble).matmul(edit.rotation.t()).to(at::kFloat)));
   EXPECT_THAT(side(exported, "act1", "left").why, HasSubstr("'act1' is a ReLU"));
   mlp.expect_same(exported);
 }
@@ -228,7 +247,10 @@ TEST(Folding, TurnsBothSidesOfOneLayer) {
   const Subject mlp("mlp");
   const std::vector<RotationEdit> edits{mlp.edit("act1", 1), mlp.edit("fc2", 2)};
   const ExportedModel exported = export_model(mlp.model, edits);
-  const at::Tensor expected = edits[1].rotation.matmul(parameter(mlp.model, "fc2.weight").to(at::kDouble)).matmul(edits[0].rotation.t());
+  const at::Tensor expected =
+      edits[1]
+          .rotation.matmul(parameter(mlp.model, "fc2.weight").to(at::kDouble))
+          .matmul(edits[0].rotation.t());
   EXPECT_EQ(side(exported, "act1", "right").module, "fc2");
   EXPECT_EQ(side(exported, "fc2", "left").module, "fc2");
   EXPECT_LE(relative_difference(parameter(exported.model, "fc2.weight"), expected), 1e-6);
@@ -242,7 +264,9 @@ TEST(Folding, TurnsConvolutions) {
   const RotationSide& left = side(exported, "features.3", "left");
   EXPECT_EQ(left.module, "features.3");
   EXPECT_EQ(left.weight_descrambled.sizes(), left.weight.sizes());
-  EXPECT_LE(relative_difference(left.weight_descrambled.flatten(1), edit.rotation.matmul(left.weight.to(at::kDouble).flatten(1))), 1e-6);
+  EXPECT_LE(relative_difference(left.weight_descrambled.flatten(1),
+                                edit.rotation.matmul(left.weight.to(at::kDouble).flatten(1))),
+            1e-6);
   net.expect_same(exported);
 }
 
@@ -260,14 +284,22 @@ TEST(Folding, StaysExplicitWhereItMust) {
     const char* tap;
     const char* which;
     const char* why;
-  } cases[] = {{"grouped_conv", "grouped", "left", "groups"},      {"grouped_conv", "act", "right", "groups"},
-               {"grouped_conv", "depthwise", "left", "groups"},    {"tied_weights", "fc1", "left", "tied"},
-               {"tied_weights", "act", "right", "tied"},           {"reused", "fc", "left", "more than once"},
-               {"reused_traced", "fc", "left", "more than once"},  {"lenet_functional_scripted", "relu_2", "left", "no layer"},
-               {"inplace_relu_functional", "fc1", "right", "no layer"}, {"skip", "act", "right", "no layer"},
-               {"quantized", "fc1", "left", "quantised"},          {"conv_variants", "transposed", "left", "ConvTranspose2d"},
-               {"cat_blocks", "features.1.cat", "left", "no layer"}, {"module_list", "relu_2", "right", "more than once"},
-               {"shared_module", "alias", "left", "tied"}, {"frozen", "conv2d", "left", "no layer"}};
+  } cases[] = {{"grouped_conv", "grouped", "left", "groups"},
+               {"grouped_conv", "act", "right", "groups"},
+               {"grouped_conv", "depthwise", "left", "groups"},
+               {"tied_weights", "fc1", "left", "tied"},
+               {"tied_weights", "act", "right", "tied"},
+               {"reused", "fc", "left", "more than once"},
+               {"reused_traced", "fc", "left", "more than once"},
+               {"lenet_functional_scripted", "relu_2", "left", "no layer"},
+               {"inplace_relu_functional", "fc1", "right", "no layer"},
+               {"skip", "act", "right", "no layer"},
+               {"quantized", "fc1", "left", "quantised"},
+               {"conv_variants", "transposed", "left", "ConvTranspose2d"},
+               {"cat_blocks", "features.1.cat", "left", "no layer"},
+               {"module_list", "relu_2", "right", "more than once"},
+               {"shared_module", "alias", "left", "tied"},
+               {"frozen", "conv2d", "left", "no layer"}};
   for (const auto& one : cases) {
     SCOPED_TRACE(testing::Message() << one.fixture << " " << one.tap);
     const Subject net(one.fixture);
@@ -281,27 +313,30 @@ TEST(Folding, StaysExplicitWhereItMust) {
 }
 
 /// The exported model's other instances: parameters and code as they were, values as they were.
-void expect_untouched(const Subject& net, const ExportedModel& exported, const std::string& path, const std::vector<std::string>& taps) {
+void expect_untouched(const Subject& net, const ExportedModel& exported, const std::string& path,
+                      const std::vector<std::string>& taps) {
   for (const auto& [name, value] : net.model.parameters()) {
     if (name.starts_with(path + ".")) {
       EXPECT_TRUE(bit_equal(parameter(exported.model, name), value.detach())) << name;
     }
   }
   const auto values = values_of(exported.model, taps, net.inputs);
-  for (const std::string& tap : taps) EXPECT_LE(relative_difference(values.at(tap), net.values.at(tap)), 1e-5) << tap;
+  for (const std::string& tap : taps)
+    EXPECT_LE(relative_difference(values.at(tap), net.values.at(tap)), 1e-5) << tap;
 }
 
 TEST(Siblings, AreUntouchedInTwoInstances) {
   for (const char* name : {"two_instances", "two_instances_traced"}) {
     const Subject net(name);
-    const ExportedModel exported = export_model(net.model, {net.edit("stack.0.act", 1), net.edit("stack.0.fc", 2), net.edit("stack.0", 3)});
+    const ExportedModel exported = export_model(
+        net.model, {net.edit("stack.0.act", 1), net.edit("stack.0.fc", 2), net.edit("stack.0", 3)});
     net.expect_same(exported);
     expect_untouched(net, exported, "first", {"first", "first.fc", "first.act"});
     expect_untouched(net, exported, "stack.2", {"stack.2", "stack.2.fc", "stack.2.act"});
     std::set<std::string> points;
     for (const TapPoint& point : list_taps(exported.model)) points.insert(point.name);
-    EXPECT_TRUE(points.contains("stack.0.linear"));  // the pair is there …
-    EXPECT_FALSE(points.contains("stack.2.linear")); // … and only there
+    EXPECT_TRUE(points.contains("stack.0.linear"));   // the pair is there …
+    EXPECT_FALSE(points.contains("stack.2.linear"));  // … and only there
     EXPECT_FALSE(points.contains("first.linear"));
   }
 }
@@ -310,15 +345,21 @@ TEST(Siblings, AreUntouchedInResNetBlocks) {
   for (const char* name : {"resnet_blocks_scripted", "resnet_blocks_traced"}) {
     const Subject net(name);
     const TemporaryFolder folder;
-    const ExportedModel exported = export_model(net.model, {net.edit("layer1.0.conv1", 1), net.edit("layer1.0", 2), net.edit("layer1.0.relu_1", 3)});
+    const ExportedModel exported = export_model(
+        net.model,
+        {net.edit("layer1.0.conv1", 1), net.edit("layer1.0", 2), net.edit("layer1.0.relu_1", 3)});
     net.expect_same(exported);
     expect_untouched(net, exported, "layer1.1", {"layer1.1.conv1", "layer1.1", "layer1"});
     exported.model.save(folder / "model.pt");
-    EXPECT_LE(relative_difference(run_archive(folder / "model.pt", net.inputs), net.model.forward_values(net.inputs)), 1e-5);
+    EXPECT_LE(relative_difference(run_archive(folder / "model.pt", net.inputs),
+                                  net.model.forward_values(net.inputs)),
+              1e-5);
     const torch::jit::Module loaded = torch::jit::load((folder / "model.pt").string());
     const auto block = loaded.attr("layer1").toModule().attr("1").toModule();
-    for (const auto& attribute : block.named_attributes(true)) EXPECT_THAT(attribute.name, ::testing::Not(HasSubstr("descramble")));
-    EXPECT_THAT(block.get_method("forward").graph()->toString(), ::testing::Not(HasSubstr("descramble")));
+    for (const auto& attribute : block.named_attributes(true))
+      EXPECT_THAT(attribute.name, ::testing::Not(HasSubstr("descramble")));
+    EXPECT_THAT(block.get_method("forward").graph()->toString(),
+                ::testing::Not(HasSubstr("descramble")));
   }
 }
 
@@ -331,35 +372,47 @@ TEST(Siblings, OneCallOfABlockThatIsCalledTwice) {
       net.expect_same(exported);
       // The pair's own product stands in the one call only.
       int products = 0;
-      for (const TapPoint& point : list_taps(exported.model)) products += point.type == "aten::linear";
+      for (const TapPoint& point : list_taps(exported.model))
+        products += point.type == "aten::linear";
       EXPECT_EQ(products, std::string(tap).starts_with("block.") ? 0 : 2);
     }
-    EXPECT_TRUE(bit_equal(net.model.forward_values(net.inputs), fixture(name).load().forward_values(net.inputs)));
+    EXPECT_TRUE(bit_equal(net.model.forward_values(net.inputs),
+                          fixture(name).load().forward_values(net.inputs)));
   }
 }
 
 TEST(ExportErrors, NameTheTap) {
   const Subject mlp("mlp");
-  EXPECT_THAT([&] { export_model(mlp.model, {mlp.edit("fc1"), mlp.edit("fc1")}); }, ThrowsError("fc1", "twice"));
+  EXPECT_THAT(
+      [&] {
+        export_model(mlp.model, {mlp.edit("fc1"), mlp.edit("fc1")});
+      },
+      ThrowsError("fc1", "twice"));
   RotationEdit unknown = mlp.edit("fc1");
   unknown.tap = "fc9";
-  EXPECT_THAT([&] { export_model(mlp.model, {unknown}); }, ThrowsError("unknown tap 'fc9'", "'fc1'"));
+  EXPECT_THAT([&] { export_model(mlp.model, {unknown}); },
+              ThrowsError("unknown tap 'fc9'", "'fc1'"));
 }
 
 TEST(ExportDtype, FollowsTheModel) {
   const Subject net("float64");
   const ExportedModel exported = export_model(net.model, {net.edit("act1")});
   EXPECT_EQ(exported.model.dtype(), at::kDouble);
-  EXPECT_LE(relative_difference(exported.model.forward_values(net.inputs), net.model.forward_values(net.inputs)), 1e-12);
+  EXPECT_LE(relative_difference(exported.model.forward_values(net.inputs),
+                                net.model.forward_values(net.inputs)),
+            1e-12);
 }
 
 TEST(ExportAgain, AddsAnotherPair) {
   const TemporaryFolder folder;
   const Subject net("resnet_blocks_scripted");
   export_model(net.model, {net.edit("layer1.0")}).model.save(folder / "once.pt");
-  const ExportedModel twice = export_model(load_model(folder / "once.pt"), {net.edit("layer1.0", 5)});
+  const ExportedModel twice =
+      export_model(load_model(folder / "once.pt"), {net.edit("layer1.0", 5)});
   twice.model.save(folder / "twice.pt");
-  EXPECT_LE(relative_difference(run_archive(folder / "twice.pt", net.inputs), net.model.forward_values(net.inputs)), 1e-5);
+  EXPECT_LE(relative_difference(run_archive(folder / "twice.pt", net.inputs),
+                                net.model.forward_values(net.inputs)),
+            1e-5);
 }
 
 /// Exports with pairs at some points, for programs that know nothing of this library.
@@ -373,7 +426,8 @@ std::vector<std::pair<std::string, std::vector<std::string>>> exported_elsewhere
           {"attention_traced", {"blocks.0.mlp.1", "blocks.1"}}};
 }
 
-void export_to(const std::filesystem::path& folder, const std::string& name, const std::vector<std::string>& taps) {
+void export_to(const std::filesystem::path& folder, const std::string& name,
+               const std::vector<std::string>& taps) {
   const Subject net(name);
   std::vector<RotationEdit> edits;
   for (const std::string& tap : taps) edits.push_back(net.edit(tap, edits.size()));
@@ -385,7 +439,9 @@ TEST(PythonTorch, LoadsAndAgrees) {
   if (python.empty()) GTEST_SKIP() << "not run: DESCRAMBLE_PYTHON names no Python with torch";
   const TemporaryFolder folder;
   for (const auto& [name, taps] : exported_elsewhere()) export_to(folder.path(), name, taps);
-  const std::string command = "'" + python + "' '" DESCRAMBLE_SOURCE_DIR "/tests/taps/compare_archives.py' '" DESCRAMBLE_FIXTURES "' '" +
+  const std::string command = "'" + python +
+                              "' '" DESCRAMBLE_SOURCE_DIR
+                              "/tests/taps/compare_archives.py' '" DESCRAMBLE_FIXTURES "' '" +
                               folder.path().string() + "'";
   EXPECT_EQ(std::system(command.c_str()), 0) << command;
 }
@@ -396,11 +452,13 @@ TEST(TorchOnly, LoadsAndAgrees) {
   for (const auto& [name, taps] : exported_elsewhere()) {
     export_to(folder.path(), name, taps);
     const bool wide = name == "float64";
-    std::string command = std::string(DESCRAMBLE_TORCH_ONLY) + " '" + fixture(name).file().string() + "' '" +
-                          (folder / (name + ".pt")).string() + (wide ? "' 1e-12 float64" : "' 1e-5 float32");
+    std::string command =
+        std::string(DESCRAMBLE_TORCH_ONLY) + " '" + fixture(name).file().string() + "' '" +
+        (folder / (name + ".pt")).string() + (wide ? "' 1e-12 float64" : "' 1e-5 float32");
     for (const auto& input : fixture(name).facts.at("inputs")) {
       std::string shape;
-      for (const auto& size : input.at("shape")) shape += (shape.empty() ? "" : "x") + std::to_string(size.get<int>());
+      for (const auto& size : input.at("shape"))
+        shape += (shape.empty() ? "" : "x") + std::to_string(size.get<int>());
       command += " " + shape;
     }
     EXPECT_EQ(std::system((command + " > /dev/null").c_str()), 0) << command;

@@ -24,7 +24,8 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 TEST(Selectors, NameGlobAndInput) {
-  const std::vector<std::string> names{"input", "features.0", "features.0.cat", "features", "fc", "output"};
+  const std::vector<std::string> names{"input",    "features.0", "features.0.cat",
+                                       "features", "fc",         "output"};
   EXPECT_THAT(select_names(names, "fc"), ElementsAre("fc"));
   EXPECT_THAT(select_names(names, "features.*"), ElementsAre("features.0"));
   EXPECT_THAT(select_names(names, "f*"), ElementsAre("features", "fc"));
@@ -33,7 +34,8 @@ TEST(Selectors, NameGlobAndInput) {
   EXPECT_EQ(select_names(names, "**").size(), names.size());
   EXPECT_THAT(select_names(names, "*"), ElementsAre("input", "features", "fc", "output"));
   EXPECT_THAT(select_names(names, "fc.input"), ElementsAre("fc.input"));
-  EXPECT_THAT([&] { select_names(names, "feature"); }, ThrowsError("unknown tap 'feature'", "'features'"));
+  EXPECT_THAT([&] { select_names(names, "feature"); },
+              ThrowsError("unknown tap 'feature'", "'features'"));
   EXPECT_THAT([&] { select_names(names, "x*"); }, ThrowsError("unknown tap 'x*'"));
   EXPECT_THAT([&] { select_names(names, ""); }, ThrowsError("unknown tap ''"));
 }
@@ -41,17 +43,24 @@ TEST(Selectors, NameGlobAndInput) {
 TEST(Selectors, UnknownTapsListTheNearest) {
   const Model model = fixture("mlp").load();
   EXPECT_THAT([&] { tap_model(model, {"fc4"}); }, ThrowsError("unknown tap 'fc4'", "'fc1'"));
-  EXPECT_THAT([&] { const Watch watch = tap_model(model, {"fc1"}).observe("fc2", [](const at::Tensor&) {}); }, ThrowsError("'fc2'", "'fc1'"));
+  EXPECT_THAT(
+      [&] {
+        const Watch watch = tap_model(model, {"fc1"}).observe("fc2", [](const at::Tensor&) {});
+      },
+      ThrowsError("'fc2'", "'fc1'"));
   EXPECT_THAT([&] { tap_model(model, {"fc1"}).split("fc2"); }, ThrowsError("'fc2'", "'fc1'"));
-  EXPECT_THAT([&] { tap_model(model, {"input.input"}); }, ThrowsError("'input.input' cannot be reached"));
+  EXPECT_THAT([&] { tap_model(model, {"input.input"}); },
+              ThrowsError("'input.input' cannot be reached"));
 }
 
 TEST(Selectors, InputOfAPointIsWhatItsCallReceives) {
   const auto inputs = tensors_of(fixture("mlp").inputs());
-  const TappedModel tapped = tap_model(fixture("mlp").load(), {"act1", "fc2.input", "input", "fc1.input"});
+  const TappedModel tapped =
+      tap_model(fixture("mlp").load(), {"act1", "fc2.input", "input", "fc1.input"});
   std::map<std::string, std::vector<at::Tensor>> values;
   std::vector<Watch> watches;
-  for (const TapPoint& point : tapped.points()) watches.push_back(tapped.capture(point.name, values[point.name]));
+  for (const TapPoint& point : tapped.points())
+    watches.push_back(tapped.capture(point.name, values[point.name]));
   tapped.forward(inputs);
   EXPECT_TRUE(bit_equal(values["act1"].at(0), values["fc2.input"].at(0)));
   EXPECT_TRUE(bit_equal(values["input"].at(0), inputs[0]));
@@ -103,11 +112,14 @@ TEST(Replace, RefusesAnotherShapeOrDtype) {
   const auto inputs = tensors_of(fixture("mlp").inputs());
   const TappedModel tapped = tap_model(fixture("mlp").load(), {"fc1"});
   {
-    const Watch watch = tapped.replace("fc1", [](const at::Tensor& h) { return h.narrow(1, 0, 3); });
-    EXPECT_THAT([&] { tapped.forward(inputs); }, ThrowsError("does not fit", "fc1", "4x16 float32", "4x3 float32"));
+    const Watch watch =
+        tapped.replace("fc1", [](const at::Tensor& h) { return h.narrow(1, 0, 3); });
+    EXPECT_THAT([&] { tapped.forward(inputs); },
+                ThrowsError("does not fit", "fc1", "4x16 float32", "4x3 float32"));
   }
   {
-    const Watch watch = tapped.replace("fc1", [](const at::Tensor& h) { return h.to(at::kDouble); });
+    const Watch watch =
+        tapped.replace("fc1", [](const at::Tensor& h) { return h.to(at::kDouble); });
     EXPECT_THAT([&] { tapped.forward(inputs); }, ThrowsError("does not fit", "4x16 float64"));
   }
   {
@@ -128,7 +140,8 @@ TEST(Replace, ReachesWhateverSharesTheMemory) {
       SCOPED_TRACE(tap);
       const TappedModel tapped = tap_model(what.load(), {tap, "fc2.input"});
       at::Tensor seen;
-      const Watch observe = tapped.observe("fc2.input", [&](const at::Tensor& y) { seen = y.clone(); });
+      const Watch observe =
+          tapped.observe("fc2.input", [&](const at::Tensor& y) { seen = y.clone(); });
       {
         const Watch same = tapped.replace(tap, [](const at::Tensor& v) { return v.clone(); });
         EXPECT_TRUE(bit_equal(tapped.forward(inputs), untouched));
@@ -157,7 +170,8 @@ TEST(Replace, LeavesTheCallersInputAlone) {
     const auto inputs = tensors_of(fixture(name).inputs());
     const at::Tensor before = inputs[0].clone();
     const TappedModel tapped = tap_model(fixture(name).load(), {"input"});
-    const Watch zero = tapped.replace("input", [](const at::Tensor& v) { return at::zeros_like(v); });
+    const Watch zero =
+        tapped.replace("input", [](const at::Tensor& v) { return at::zeros_like(v); });
     tapped.forward(inputs);
     EXPECT_TRUE(bit_equal(inputs[0], before));
   }
@@ -198,7 +212,8 @@ TEST(ForwardUntil, StopsAndAgrees) {
     }
     bool later = false;
     std::optional<Watch> last;
-    if (point.name != "output") last = tapped.observe("output", [&](const at::Tensor&) { later = true; });
+    if (point.name != "output")
+      last = tapped.observe("output", [&](const at::Tensor&) { later = true; });
     EXPECT_TRUE(bit_equal(tapped.forward_until(point.name, inputs), values.at(0))) << point.name;
     EXPECT_FALSE(later);
   }
@@ -209,9 +224,11 @@ TEST(Firing, ATapThatDoesNotFireIsAnError) {
   const auto positive = tensors_of(what.inputs(0));
   const TappedModel tapped = tap_model(what.load(), {"first", "second"});
   const Watch watch = tapped.observe("second", [](const at::Tensor&) {});
-  EXPECT_THAT([&] { tapped.forward(positive); }, ThrowsError("'second' did not fire", "branch or loop"));
+  EXPECT_THAT([&] { tapped.forward(positive); },
+              ThrowsError("'second' did not fire", "branch or loop"));
   EXPECT_NO_THROW(tapped.forward(tensors_of(what.inputs(1))));
-  EXPECT_THAT([&] { tapped.forward_until("second", positive); }, ThrowsError("'second' did not fire"));
+  EXPECT_THAT([&] { tapped.forward_until("second", positive); },
+              ThrowsError("'second' did not fire"));
 }
 
 TEST(Firing, InALoopAsOftenAsItRuns) {
@@ -231,7 +248,8 @@ TEST(Firing, UnusedAndEqualTapsFireOnceEachRun) {
   for (const char* name : {"unused_tap", "equal_taps"}) {
     const Fixture& what = fixture(name);
     for (int run = 1; run <= 4; ++run) {
-      for (const TapReading& reading : read_taps(what.load(), what.inputs())) EXPECT_EQ(reading.fired, 1) << reading.point.name;
+      for (const TapReading& reading : read_taps(what.load(), what.inputs()))
+        EXPECT_EQ(reading.fired, 1) << reading.point.name;
     }
   }
 }
@@ -268,9 +286,12 @@ TEST(Exceptions, KeepTheirType) {
 TEST(Exceptions, OfTheModelAreOneLine) {
   const Model model = fixture("raises").load();
   const TappedModel tapped = tap_model(model);
-  const auto nan = fixture("raises").inputs()[0].toTensor() * std::numeric_limits<double>::quiet_NaN();
-  EXPECT_THAT([&] { tapped.forward({nan}); }, ThrowsError("does not take this input", "not a number"));
-  EXPECT_THAT([&] { model.forward({nan}); }, ThrowsError("does not take this input", "not a number"));
+  const auto nan =
+      fixture("raises").inputs()[0].toTensor() * std::numeric_limits<double>::quiet_NaN();
+  EXPECT_THAT([&] { tapped.forward({nan}); },
+              ThrowsError("does not take this input", "not a number"));
+  EXPECT_THAT([&] { model.forward({nan}); },
+              ThrowsError("does not take this input", "not a number"));
 }
 
 TEST(WrongInput, IsOneLineWithWhatWasExpectedAndFound) {
@@ -278,16 +299,23 @@ TEST(WrongInput, IsOneLineWithWhatWasExpectedAndFound) {
   const TappedModel tapped = tap_model(model);
   const SplitModel split = tapped.split("fc1");
   const at::Tensor wrong = at::zeros({4, 9});
-  for (const auto& run : std::vector<std::function<void()>>{[&] { model.forward({wrong}); }, [&] { tapped.forward({wrong}); },
+  for (const auto& run : std::vector<std::function<void()>>{[&] { model.forward({wrong}); },
+                                                            [&] { tapped.forward({wrong}); },
                                                             [&] { split.prefix({wrong}); }}) {
     EXPECT_THAT(run, ThrowsError("does not take this input", "4x9 float32", "8"));
   }
-  EXPECT_THAT([&] { tapped.forward({at::zeros({4, 8}, at::kDouble)}); }, ThrowsError("does not take this input", "4x8 float64"));
+  EXPECT_THAT(
+      [&] {
+        tapped.forward({at::zeros({4, 8}, at::kDouble)});
+      },
+      ThrowsError("does not take this input", "4x8 float64"));
   EXPECT_THAT([&] { tapped.forward({}); }, ThrowsError("does not take this input"));
   EXPECT_THAT([&] { tapped.forward({wrong, wrong}); }, ThrowsError("does not take this input"));
-  EXPECT_THAT([&] { tapped.forward_values({c10::IValue("text")}); }, ThrowsError("does not take this input"));
+  EXPECT_THAT([&] { tapped.forward_values({c10::IValue("text")}); },
+              ThrowsError("does not take this input"));
   const Cut cut = split.prefix(tensors_of(fixture("mlp").inputs()));
-  EXPECT_THAT([&] { split.suffix(cut.with(wrong)); }, ThrowsError("rest of the model", "fc1", "4x9 float32"));
+  EXPECT_THAT([&] { split.suffix(cut.with(wrong)); },
+              ThrowsError("rest of the model", "fc1", "4x9 float32"));
 }
 
 TEST(SplitCut, TakesAnotherValue) {

@@ -29,16 +29,22 @@ std::vector<std::string> names_with_inputs(const Model& model) {
   return names;
 }
 
-/// Points that no cut can go through although they stand outside of `if` and `loop`: two live values
-/// share memory that is written to behind the cut.
+/// Points that no cut can go through although they stand outside of `if` and `loop`: two live
+/// values share memory that is written to behind the cut.
 const std::map<std::string, std::set<std::string>> entangled = {
     {"forked", {"right.input"}},  // what runs in the fork is not looked into
     {"inplace_relu_functional", {"add", "add.input"}},
     // AliasDb cannot tell the elements of a list that grows from what is appended later.
     {"list_mutation", {"relu", "relu_1", "relu_2"}},
-    {"mutated_view", {"mul", "mul.input", "relu", "relu.input", "slice", "slice.input", "slice_1", "slice_1.input"}},
-    {"mutated_view_traced", {"mul", "mul.input", "relu", "relu.input", "slice", "slice.input", "slice_1", "slice_1.input"}},
-    {"view_alias_cut", {"add", "add.input", "slice", "slice.input", "slice_1", "slice_1.input", "tanh", "tanh.input"}}};
+    {"mutated_view",
+     {"mul", "mul.input", "relu", "relu.input", "slice", "slice.input", "slice_1",
+      "slice_1.input"}},
+    {"mutated_view_traced",
+     {"mul", "mul.input", "relu", "relu.input", "slice", "slice.input", "slice_1",
+      "slice_1.input"}},
+    {"view_alias_cut",
+     {"add", "add.input", "slice", "slice.input", "slice_1", "slice_1.input", "tanh",
+      "tanh.input"}}};
 
 /// Whether a point stands within the `with` block of the fixture that has one.
 bool in_with_block(const std::string& fixture, const std::string& tap) {
@@ -58,11 +64,13 @@ TEST_P(Splits, AreTheModelBitForBitAnyNumberOfTimes) {
     SCOPED_TRACE(point.name);
     const TappedModel tapped = tap_model(model, {point.name});
     if (point.in_control_flow) {
-      EXPECT_THAT([&] { tapped.split(point.name); }, ThrowsError("cannot be cut", point.name, "`if` and `loop`"));
+      EXPECT_THAT([&] { tapped.split(point.name); },
+                  ThrowsError("cannot be cut", point.name, "`if` and `loop`"));
       continue;
     }
     if (in_with_block(what.name, point.name)) {
-      EXPECT_THAT([&] { tapped.split(point.name); }, ThrowsError("cannot be cut", point.name, "`with`"));
+      EXPECT_THAT([&] { tapped.split(point.name); },
+                  ThrowsError("cannot be cut", point.name, "`with`"));
       continue;
     }
     try {
@@ -74,7 +82,8 @@ TEST_P(Splits, AreTheModelBitForBitAnyNumberOfTimes) {
         EXPECT_TRUE(bit_equal(split.suffix_values(cut), expected)) << "run " << run;
         EXPECT_TRUE(bit_equal(cut.value, value)) << "the cut was changed by run " << run;
         for (std::size_t i = 0; i < live.size(); ++i) {
-          EXPECT_TRUE(bit_equal((*cut.live)[i], live[i])) << "live value " << i << " was changed by run " << run;
+          EXPECT_TRUE(bit_equal((*cut.live)[i], live[i]))
+              << "live value " << i << " was changed by run " << run;
         }
       }
     } catch (const Error& error) {
@@ -83,10 +92,12 @@ TEST_P(Splits, AreTheModelBitForBitAnyNumberOfTimes) {
     }
   }
   const auto known = entangled.find(what.name);
-  EXPECT_THAT(refused, ::testing::ContainerEq(known == entangled.end() ? std::set<std::string>{} : known->second));
+  EXPECT_THAT(refused, ::testing::ContainerEq(known == entangled.end() ? std::set<std::string>{}
+                                                                       : known->second));
 }
-INSTANTIATE_TEST_SUITE_P(Fixtures, Splits,
-                         ::testing::ValuesIn(fixture_names([](const Fixture& f) { return f.runs() && !f.flag("stateful"); })),
+INSTANTIATE_TEST_SUITE_P(Fixtures, Splits, ::testing::ValuesIn(fixture_names([](const Fixture& f) {
+                           return f.runs() && !f.flag("stateful");
+                         })),
                          by_name);
 
 }  // namespace

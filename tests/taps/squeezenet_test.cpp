@@ -15,7 +15,8 @@ class SqueezeNet : public ::testing::Test {
  protected:
   void SetUp() override {
     const char* data = std::getenv("DESCRAMBLE_DATA");
-    if (data == nullptr) GTEST_SKIP() << "not run: DESCRAMBLE_DATA is not set; wanted models/squeezenet1_1.pt in it";
+    if (data == nullptr)
+      GTEST_SKIP() << "not run: DESCRAMBLE_DATA is not set; wanted models/squeezenet1_1.pt in it";
     file_ = std::filesystem::path(data) / "models" / "squeezenet1_1.pt";
     if (!std::filesystem::exists(file_)) GTEST_SKIP() << "not run: there is no " << file_;
   }
@@ -36,7 +37,8 @@ TEST_F(SqueezeNet, HasItsPointsOnceEachInOrder) {
   for (const TapReading& reading : readings) {
     EXPECT_EQ(reading.fired, 1) << reading.point.name;
     ++kinds[reading.point.kind];
-    if (reading.point.kind == "operator") ++operators[reading.point.name.substr(reading.point.name.rfind('.') + 1)];
+    if (reading.point.kind == "operator")
+      ++operators[reading.point.name.substr(reading.point.name.rfind('.') + 1)];
     if (reading.point.name == "features.3.expand1x1") {
       EXPECT_EQ(reading.shape, "1x64x55x55");
     }
@@ -46,20 +48,24 @@ TEST_F(SqueezeNet, HasItsPointsOnceEachInOrder) {
   EXPECT_EQ(kinds["operator"], 9);
   EXPECT_EQ(operators["cat"], 8);
   EXPECT_EQ(operators["flatten"], 1);
-  EXPECT_THAT(features, ::testing::ElementsAre("features.3.squeeze", "features.3.squeeze_activation", "features.3.expand1x1",
-                                               "features.3.expand1x1_activation", "features.3.expand3x3",
-                                               "features.3.expand3x3_activation", "features.3.cat", "features.3"));
+  EXPECT_THAT(features,
+              ::testing::ElementsAre("features.3.squeeze", "features.3.squeeze_activation",
+                                     "features.3.expand1x1", "features.3.expand1x1_activation",
+                                     "features.3.expand3x3", "features.3.expand3x3_activation",
+                                     "features.3.cat", "features.3"));
 }
 
 TEST_F(SqueezeNet, IsBitEqualWhenTapped) {
   const Model untouched = load();
   const TappedModel tapped = tap_model(load());
   std::vector<Watch> watches;
-  for (const TapPoint& point : tapped.points()) watches.push_back(tapped.observe(point.name, [](const at::Tensor&) {}));
+  for (const TapPoint& point : tapped.points())
+    watches.push_back(tapped.observe(point.name, [](const at::Tensor&) {}));
   for (const bool gradients : {false, true}) {
     const at::AutoGradMode mode(gradients);
     for (int run = 1; run <= 4; ++run) {
-      EXPECT_TRUE(bit_equal(tapped.forward_values(images(2)), untouched.forward_values(images(2)))) << "run " << run;
+      EXPECT_TRUE(bit_equal(tapped.forward_values(images(2)), untouched.forward_values(images(2))))
+          << "run " << run;
     }
   }
 }
@@ -68,10 +74,12 @@ TEST_F(SqueezeNet, SuffixThreeTimesBitEqual) {
   const at::NoGradGuard no_grad;
   const Model model = load();
   const c10::IValue expected = load().forward_values(images(1));
-  for (const char* tap : {"features.3.expand1x1", "features.9", "features.12.cat", "classifier.1"}) {
+  for (const char* tap :
+       {"features.3.expand1x1", "features.9", "features.12.cat", "classifier.1"}) {
     const SplitModel split = tap_model(model, {tap}).split(tap);
     const Cut cut = split.prefix_values(images(1));
-    for (int run = 1; run <= 3; ++run) EXPECT_TRUE(bit_equal(split.suffix_values(cut), expected)) << tap << " run " << run;
+    for (int run = 1; run <= 3; ++run)
+      EXPECT_TRUE(bit_equal(split.suffix_values(cut), expected)) << tap << " run " << run;
   }
 }
 

@@ -39,18 +39,28 @@ TEST_P(TapNames, BeginWithTheInputsAndEndWithTheOutput) {
     EXPECT_EQ(points[i].kind == "input", i < inputs) << points[i].name;
     const bool output = description.output == "Tensor" && i + 1 == points.size();
     EXPECT_EQ(points[i].kind == "output", output) << points[i].name;
-    if (output) { EXPECT_EQ(points[i].name, "output"); }
+    if (output) {
+      EXPECT_EQ(points[i].name, "output");
+    }
   }
-  if (inputs > 0) { EXPECT_EQ(points[0].name, "input"); }
-  if (inputs > 1) { EXPECT_EQ(points[1].name, "input_1"); }
+  if (inputs > 0) {
+    EXPECT_EQ(points[0].name, "input");
+  }
+  if (inputs > 1) {
+    EXPECT_EQ(points[1].name, "input_1");
+  }
 }
 
 TEST_P(TapNames, AreUnique) {
   std::set<std::string> seen;
-  for (const TapPoint& point : list_taps(subject().load())) EXPECT_TRUE(seen.insert(point.name).second) << point.name;
+  for (const TapPoint& point : list_taps(subject().load()))
+    EXPECT_TRUE(seen.insert(point.name).second) << point.name;
 }
 INSTANTIATE_TEST_SUITE_P(Fixtures, TapNames,
-                         ::testing::ValuesIn(fixture_names([](const Fixture& f) { return f.facts.contains("taps") && f.opens(); })), by_name);
+                         ::testing::ValuesIn(fixture_names([](const Fixture& f) {
+                           return f.facts.contains("taps") && f.opens();
+                         })),
+                         by_name);
 
 /// All points and, where there is one, the input of each.
 std::vector<std::string> everything(const Model& model) {
@@ -76,7 +86,8 @@ struct Outcome {
 };
 
 template <typename Run>
-Outcome outcome(const Model& model, const std::vector<c10::IValue>& example, bool differentiate, const Run& run) {
+Outcome outcome(const Model& model, const std::vector<c10::IValue>& example, bool differentiate,
+                const Run& run) {
   at::manual_seed(7);
   Outcome result;
   result.inputs = copies(example);
@@ -101,11 +112,13 @@ Outcome outcome(const Model& model, const std::vector<c10::IValue>& example, boo
   for (const at::Tensor& tensor : tensors_of(result.output)) {
     if (!tensor.requires_grad()) continue;
     outputs.push_back(tensor);
-    weights.push_back(random_stream(2, "weights").normal_tensor(tensor.sizes()).to(tensor.scalar_type()));
+    weights.push_back(
+        random_stream(2, "weights").normal_tensor(tensor.sizes()).to(tensor.scalar_type()));
   }
   if (!outputs.empty() && !leaves.empty()) {
     try {
-      result.gradients = torch::autograd::grad(outputs, leaves, weights, {}, false, /*allow_unused=*/true);
+      result.gradients =
+          torch::autograd::grad(outputs, leaves, weights, {}, false, /*allow_unused=*/true);
     } catch (const std::exception& error) {
       result.error = std::string(error.what()).substr(0, 90);
     }
@@ -116,21 +129,27 @@ Outcome outcome(const Model& model, const std::vector<c10::IValue>& example, boo
 void expect_same(const Outcome& tapped, const Outcome& untouched) {
   EXPECT_TRUE(bit_equal(tapped.output, untouched.output));
   ASSERT_EQ(tapped.inputs.size(), untouched.inputs.size());
-  for (std::size_t i = 0; i < tapped.inputs.size(); ++i) EXPECT_TRUE(bit_equal(tapped.inputs[i], untouched.inputs[i])) << "input " << i;
+  for (std::size_t i = 0; i < tapped.inputs.size(); ++i)
+    EXPECT_TRUE(bit_equal(tapped.inputs[i], untouched.inputs[i])) << "input " << i;
   EXPECT_EQ(tapped.error, untouched.error);
   ASSERT_EQ(tapped.gradients.size(), untouched.gradients.size());
   double largest = 0;
   for (const at::Tensor& gradient : untouched.gradients) {
-    if (gradient.defined()) largest = std::max(largest, gradient.abs().max().to(at::kDouble).item<double>());
+    if (gradient.defined())
+      largest = std::max(largest, gradient.abs().max().to(at::kDouble).item<double>());
   }
   for (std::size_t i = 0; i < tapped.gradients.size(); ++i) {
     const at::Tensor& gradient = tapped.gradients[i];
     ASSERT_EQ(gradient.defined(), untouched.gradients[i].defined()) << "gradient " << i;
     if (!gradient.defined()) continue;
-    // From its second run on, the untouched module's executor differentiates fused pieces itself and sums
-    // in another order. Gradients that cancel to nothing are noise: compared with the largest.
-    const double tolerance = gradient.scalar_type() == at::kDouble ? 1e-13 : gradient.scalar_type() == at::kFloat ? 1e-5 : 0.05;
-    const double difference = (gradient - untouched.gradients[i]).abs().max().to(at::kDouble).item<double>();
+    // From its second run on, the untouched module's executor differentiates fused pieces itself
+    // and sums in another order. Gradients that cancel to nothing are noise: compared with the
+    // largest.
+    const double tolerance = gradient.scalar_type() == at::kDouble  ? 1e-13
+                             : gradient.scalar_type() == at::kFloat ? 1e-5
+                                                                    : 0.05;
+    const double difference =
+        (gradient - untouched.gradients[i]).abs().max().to(at::kDouble).item<double>();
     EXPECT_LE(difference, tolerance * largest) << "gradient " << i;
   }
 }
@@ -146,22 +165,30 @@ void compare(const Fixture& subject, bool training, bool differentiate, std::uin
   std::map<std::string, int> fired;
   for (const TapPoint& point : tapped.points()) {
     if (point.in_control_flow) continue;
-    watches.push_back(tapped.observe(point.name, [&fired, name = point.name](const at::Tensor&) { ++fired[name]; }));
+    watches.push_back(tapped.observe(
+        point.name, [&fired, name = point.name](const at::Tensor&) { ++fired[name]; }));
   }
   const auto inputs = subject.inputs(variant);
   for (int run = 1; run <= 4; ++run) {
-    SCOPED_TRACE(testing::Message() << "run " << run << " training " << training << " gradients " << differentiate);
+    SCOPED_TRACE(testing::Message()
+                 << "run " << run << " training " << training << " gradients " << differentiate);
     fired.clear();
-    const Outcome seen = outcome(model, inputs, differentiate, [&](const auto& values) { return tapped.forward_values(values); });
-    const Outcome expected = outcome(untouched, inputs, differentiate, [&](const auto& values) { return untouched.forward_values(values); });
+    const Outcome seen = outcome(model, inputs, differentiate,
+                                 [&](const auto& values) { return tapped.forward_values(values); });
+    const Outcome expected = outcome(untouched, inputs, differentiate, [&](const auto& values) {
+      return untouched.forward_values(values);
+    });
     expect_same(seen, expected);
     for (const TapPoint& point : tapped.points()) {
-      if (!point.in_control_flow) { EXPECT_EQ(fired[point.name], 1) << point.name; }
+      if (!point.in_control_flow) {
+        EXPECT_EQ(fired[point.name], 1) << point.name;
+      }
     }
   }
   const auto left = model.parameters();
   const auto right = untouched.parameters();
-  for (std::size_t i = 0; i < left.size(); ++i) EXPECT_TRUE(bit_equal(left[i].second, right[i].second)) << left[i].first;
+  for (std::size_t i = 0; i < left.size(); ++i)
+    EXPECT_TRUE(bit_equal(left[i].second, right[i].second)) << left[i].first;
 }
 
 using Transparent = Fixtures;
@@ -181,7 +208,9 @@ TEST_P(Transparent, LeavesTheModelAsItWas) {
   tap_model(model).forward_values(subject().inputs());
   EXPECT_TRUE(bit_equal(model.forward_values(subject().inputs()), before));
 }
-INSTANTIATE_TEST_SUITE_P(Fixtures, Transparent, ::testing::ValuesIn(fixture_names([](const Fixture& f) { return f.runs(); })), by_name);
+INSTANTIATE_TEST_SUITE_P(
+    Fixtures, Transparent,
+    ::testing::ValuesIn(fixture_names([](const Fixture& f) { return f.runs(); })), by_name);
 
 /// Batch norm, dropout, or a function that asks for `training`.
 bool trains(const Fixture& f) {
@@ -196,7 +225,10 @@ TEST_P(TransparentInTraining, WithAndWithoutGradients) {
   for (const bool differentiate : {false, true}) compare(subject(), true, differentiate, 0);
 }
 INSTANTIATE_TEST_SUITE_P(Fixtures, TransparentInTraining,
-                         ::testing::ValuesIn(fixture_names([](const Fixture& f) { return f.runs() && trains(f); })), by_name);
+                         ::testing::ValuesIn(fixture_names([](const Fixture& f) {
+                           return f.runs() && trains(f);
+                         })),
+                         by_name);
 
 }  // namespace
 }  // namespace descramble::test

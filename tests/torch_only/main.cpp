@@ -39,7 +39,8 @@ int main(int argc, char** argv) {
     for (int i = 5; i < argc; ++i) inputs.push_back(random_input(argv[i], dtype));
     const at::Tensor expected = first.forward(inputs).toTensor().to(at::kDouble);
     const at::Tensor found = second.forward(inputs).toTensor().to(at::kDouble);
-    const double difference = (found - expected).abs().max().item<double>() / expected.abs().max().item<double>();
+    const double difference =
+        (found - expected).abs().max().item<double>() / expected.abs().max().item<double>();
     std::cout << difference << "\n";
     return difference <= tolerance ? 0 : 1;
   } catch (const std::exception& error) {

@@ -6,8 +6,8 @@
 
 namespace descramble {
 
-/// An orthogonal P and its inverse, inserted into a network as h → Pᵀ(P h): the function stays what it
-/// was, and P h is what is looked at. P is held in float64.
+/// An orthogonal P and its inverse, inserted into a network as h → Pᵀ(P h): the function stays what
+/// it was, and P h is what is looked at. P is held in float64.
 class RotationPair {
  public:
   /// @throws Error when P is not square, not finite, or further from orthogonal than 1e-6·d

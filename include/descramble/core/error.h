@@ -9,8 +9,8 @@ namespace descramble {
 
 /// The parts of a complaint, in the order in which a person needs them. Empty parts are left out.
 struct Complaint {
-  std::string what;      ///< "unknown tap 'fc9'"
-  std::string where{};   ///< a JSON pointer, a file, a tap
+  std::string what;     ///< "unknown tap 'fc9'"
+  std::string where{};  ///< a JSON pointer, a file, a tap
   std::string expected{};
   std::string found{};
 };

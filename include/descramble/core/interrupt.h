@@ -2,9 +2,9 @@
 
 namespace descramble {
 
-/// Catches SIGINT and SIGTERM while alive: the first one sets a flag that loops ask for, a second one
-/// ends the process at once. The former handlers come back at the end of the scope; a scope inside
-/// another one does nothing.
+/// Catches SIGINT and SIGTERM while alive: the first one sets a flag that loops ask for, a second
+/// one ends the process at once. The former handlers come back at the end of the scope; a scope
+/// inside another one does nothing.
 class InterruptScope {
  public:
   InterruptScope();

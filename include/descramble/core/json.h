@@ -24,8 +24,8 @@ std::string write_json(const nlohmann::json& value, const std::string& source);
 /// A short rendering of a value for "found …": `"text"`, `3.7`, `an object`.
 std::string describe(const nlohmann::json& value);
 
-/// Applies `POINTER=VALUE` (VALUE is JSON; text that is not JSON is taken as a string). The pointer's
-/// parent must exist.
+/// Applies `POINTER=VALUE` (VALUE is JSON; text that is not JSON is taken as a string). The
+/// pointer's parent must exist.
 /// @throws Error
 void set_by_pointer(nlohmann::json& document, std::string_view assignment);
 

@@ -15,11 +15,24 @@ namespace descramble {
 struct FieldSet;
 
 /// What a JSON value must be. `names` is a string or a list of strings; `kind` is an object with a
-/// "kind" key out of another family; `kinds` a non-empty list of those; `kind_or_split` one such object
-/// or {"train": …, "test": …}; `group` a nested object.
+/// "kind" key out of another family; `kinds` a non-empty list of those; `kind_or_split` one such
+/// object or {"train": …, "test": …}; `group` a nested object.
 enum class FieldType {
-  string, path, boolean, integer, unsigned_integer, number,
-  names, integers, numbers, index_or_key, kind, kinds, kind_or_integers, kind_or_split, group
+  string,
+  path,
+  boolean,
+  integer,
+  unsigned_integer,
+  number,
+  names,
+  integers,
+  numbers,
+  index_or_key,
+  kind,
+  kinds,
+  kind_or_integers,
+  kind_or_split,
+  group
 };
 
 struct KindFamily;
@@ -39,8 +52,8 @@ struct Fallback {
   nlohmann::json value() const;
 };
 
-/// One field of a JSON object: its name, type, default, limits, and a sentence for people. The reader,
-/// the JSON Schema, `descramble kinds` and the documentation's tables all come from it.
+/// One field of a JSON object: its name, type, default, limits, and a sentence for people. The
+/// reader, the JSON Schema, `descramble kinds` and the documentation's tables all come from it.
 struct Field {
   std::string name{};
   FieldType type = FieldType::string;
@@ -52,7 +65,7 @@ struct Field {
   bool above_minimum = false;  ///< the minimum itself is not allowed
   std::vector<std::string> choices{};
   const KindFamily& (*family)() = nullptr;  ///< for `kind` and `kinds`
-  const FieldSet& (*fields)() = nullptr;     ///< for `group`
+  const FieldSet& (*fields)() = nullptr;    ///< for `group`
 };
 
 struct FieldSet {

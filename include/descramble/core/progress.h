@@ -7,8 +7,8 @@
 
 namespace descramble {
 
-/// Tells a person how far a long piece of work has come: a bar on a terminal, at most one line every
-/// few seconds elsewhere, nothing when quiet.
+/// Tells a person how far a long piece of work has come: a bar on a terminal, at most one line
+/// every few seconds elsewhere, nothing when quiet.
 class Progress {
  public:
   enum class Style { bar, lines, quiet };

@@ -9,17 +9,17 @@
 
 namespace descramble {
 
-/// A named stream of random numbers derived from the one seed of an experiment. Streams with another
-/// name or index are independent, and a stream is the same on every platform: the engine is
+/// A named stream of random numbers derived from the one seed of an experiment. Streams with
+/// another name or index are independent, and a stream is the same on every platform: the engine is
 /// std::mt19937_64, and the distributions are written out here (the standard leaves them open).
 class RandomStream {
  public:
   explicit RandomStream(std::uint64_t state) : engine_(state) {}
 
-  double uniform();                         ///< U[0, 1), 53 bits
-  double uniform(double low, double high);  ///< U[low, high)
-  double normal();                          ///< N(0, 1), Box–Muller
-  std::int64_t below(std::int64_t n);       ///< uniform on {0, …, n − 1}; n ≥ 1
+  double uniform();                                       ///< U[0, 1), 53 bits
+  double uniform(double low, double high);                ///< U[low, high)
+  double normal();                                        ///< N(0, 1), Box–Muller
+  std::int64_t below(std::int64_t n);                     ///< uniform on {0, …, n − 1}; n ≥ 1
   std::vector<std::int64_t> permutation(std::int64_t n);  ///< Fisher–Yates
 
   at::Tensor uniform_tensor(at::IntArrayRef sizes, double low, double high);  ///< float64

@@ -13,8 +13,8 @@
 
 namespace descramble {
 
-/// Some samples: the model's inputs, each [n, …], and int64 labels [n] (undefined where the data has
-/// none).
+/// Some samples: the model's inputs, each [n, …], and int64 labels [n] (undefined where the data
+/// has none).
 struct Batch {
   std::vector<at::Tensor> inputs{};
   at::Tensor labels{};
@@ -22,9 +22,9 @@ struct Batch {
 
 /// A file or folder that a result depends on.
 struct InputFile {
-  std::string role{};                ///< "images", "labels"
-  std::string given{};               ///< as the config has it
-  std::filesystem::path path{};      ///< where it was found
+  std::string role{};            ///< "images", "labels"
+  std::string given{};           ///< as the config has it
+  std::filesystem::path path{};  ///< where it was found
 };
 
 /// An immutable, indexable set of samples. Reading may decode from disk each time; memory does not

@@ -8,7 +8,8 @@ namespace descramble {
 /// A kind of data source: its fields, and how it is opened once they are resolved.
 struct SourceKind {
   KindInfo info{};
-  std::shared_ptr<const DataSet> (*open)(const nlohmann::json& resolved, const DataContext& context) = nullptr;
+  std::shared_ptr<const DataSet> (*open)(const nlohmann::json& resolved,
+                                         const DataContext& context) = nullptr;
 };
 
 /// Every kind in src/data/builtin.def.

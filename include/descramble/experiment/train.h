@@ -25,11 +25,12 @@ struct Epoch {
   double test_loss = 0;
 };
 
-/// Trains the model in place with minibatches in the order of the streams "shuffle/<epoch>", and leaves
-/// it in eval mode. The learning rate of epoch e (from 0): lr·factor^⌊e/every⌋ ("step"), or lr·factor^(number of
-/// listed epochs ≤ e) ("milestones"; a bare list means factor 0.2).
+/// Trains the model in place with minibatches in the order of the streams "shuffle/<epoch>", and
+/// leaves it in eval mode. The learning rate of epoch e (from 0): lr·factor^⌊e/every⌋ ("step"), or
+/// lr·factor^(number of listed epochs ≤ e) ("milestones"; a bare list means factor 0.2).
 /// @throws Error for data without labels, Failure when the loss is no longer finite, Interrupted
-std::vector<Epoch> train_model(const Model& model, const nlohmann::json& resolved, const Source& train, const Source& test,
-                               std::uint64_t seed, Progress& progress);
+std::vector<Epoch> train_model(const Model& model, const nlohmann::json& resolved,
+                               const Source& train, const Source& test, std::uint64_t seed,
+                               Progress& progress);
 
 }  // namespace descramble

@@ -16,8 +16,8 @@ struct ModelContext {
 
 struct OpenedModel {
   Model model;
-  std::string given{};                ///< the path as the config has it; empty for a built model
-  std::filesystem::path path{};       ///< where it was found
+  std::string given{};           ///< the path as the config has it; empty for a built model
+  std::filesystem::path path{};  ///< where it was found
 };
 
 /// A kind of model: its fields, and how it is made once they are resolved.

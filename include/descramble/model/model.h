@@ -15,8 +15,8 @@ struct IValue;
 
 namespace descramble {
 
-/// Which part of the model's output the logits are: the output itself, an index into a tuple or list,
-/// or a key into a dict.
+/// Which part of the model's output the logits are: the output itself, an index into a tuple or
+/// list, or a key into a dict.
 using OutputKey = std::variant<std::monostate, std::int64_t, std::string>;
 
 struct Argument {
@@ -30,11 +30,13 @@ struct ModelDescription {
   std::vector<Argument> inputs{};
   std::string output{};
   std::int64_t modules = 0;
-  std::int64_t parameters = 0;  ///< numbers in parameters (0 for a frozen model: they are constants of its graph)
+  std::int64_t parameters =
+      0;  ///< numbers in parameters (0 for a frozen model: they are constants of its graph)
   bool frozen = false;
 };
 
-/// A TorchScript model on one device, in eval mode. Copies share the module, which nothing here changes.
+/// A TorchScript model on one device, in eval mode. Copies share the module, which nothing here
+/// changes.
 class Model {
  public:
   struct State;  ///< holds torch::jit::Module; known to model/ and taps/ only

@@ -15,8 +15,9 @@ namespace descramble {
 
 /// A minimiser known in closed form.
 struct ExactPoint {
-  at::Tensor rotation{};      ///< P, [d, d], float64
-  std::int64_t degenerate = 0;  ///< directions that the optimum does not tell apart; 0: all are determined
+  at::Tensor rotation{};  ///< P, [d, d], float64
+  std::int64_t degenerate =
+      0;  ///< directions that the optimum does not tell apart; 0: all are determined
 };
 
 /// A real function of an orthogonal P, to be minimised.
@@ -41,7 +42,8 @@ class Objective {
 /// A kind of objective that is a function of a layer's moments.
 struct ObjectiveKind {
   KindInfo info{};
-  std::unique_ptr<Objective> (*make)(const nlohmann::json& resolved, const Moments& moments) = nullptr;
+  std::unique_ptr<Objective> (*make)(const nlohmann::json& resolved,
+                                     const Moments& moments) = nullptr;
 };
 
 /// Every kind in src/objective/builtin.def.

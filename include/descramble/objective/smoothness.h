@@ -18,8 +18,9 @@ struct CanonicalEigen {
 CanonicalEigen canonical_eigen(const at::Tensor& symmetric, double relative = 1e-12);
 
 /// Smoothness of rotated activations: f(P) = ‖D P F‖²_F / N = Σ_i λ_i (Tᵀ P C Pᵀ T)_ii, with
-/// DᵀD = T Λ Tᵀ (λ ascending) and C = F Fᵀ/N (d×d): the covariance when centred, the raw second moment
-/// otherwise. Source: Amey, Keeley, Choudhury, Kuprov, PNAS 118 (2021), "descrambler groups".
+/// DᵀD = T Λ Tᵀ (λ ascending) and C = F Fᵀ/N (d×d): the covariance when centred, the raw second
+/// moment otherwise. Source: Amey, Keeley, Choudhury, Kuprov, PNAS 118 (2021), "descrambler
+/// groups".
 class Smoothness final : public Objective {
  public:
   /// `moment`: C, [d, d], symmetric, float64. @throws Error when it is not
@@ -52,21 +53,23 @@ class Smoothness final : public Objective {
 struct ExactSmoothness {
   at::Tensor rotation{};  ///< P* = T Uᵀ, [d, d], det +1
   double value = 0;       ///< f(P*), evaluated
-  double optimum = 0;     ///< Σ λ_i μ_i, λ ascending, μ descending: no orthogonal matrix goes below it
+  double optimum = 0;  ///< Σ λ_i μ_i, λ ascending, μ descending: no orthogonal matrix goes below it
   at::Tensor eigenvalues{};  ///< μ of C, descending, [d]
   /// Number of directions in clusters of equal μ (which the optimum does not tell apart).
   std::int64_t degenerate = 0;
 };
 
-/// By von Neumann's trace inequality the minimum over O(d) pairs ascending λ with descending μ. It is
-/// unique up to rotations inside equal-λ pairs and equal-μ clusters, and signs; the choice here:
+/// By von Neumann's trace inequality the minimum over O(d) pairs ascending λ with descending μ. It
+/// is unique up to rotations inside equal-λ pairs and equal-μ clusters, and signs; the choice here:
 /// inside a μ cluster the basis of a pivoted Cholesky factorisation of its projector; the entry of
 /// largest magnitude of each eigenvector positive; the larger μ of a pair on the cosine; det +1 by
 /// P ← P − 2 t_d u_dᵀ.
 ExactSmoothness minimise_smoothness_exactly(const Smoothness& objective);
 
-/// The optimum nearest to `reference` among those that differ from `rotation` = T Uᵀ only inside blocks
-/// of equal λ: T B Uᵀ with B_b = polar(T_bᵀ reference U_b) for each block b. For comparing two optima.
-at::Tensor align_gauge(const StencilSpectrum& spectrum, const at::Tensor& rotation, const at::Tensor& reference);
+/// The optimum nearest to `reference` among those that differ from `rotation` = T Uᵀ only inside
+/// blocks of equal λ: T B Uᵀ with B_b = polar(T_bᵀ reference U_b) for each block b. For comparing
+/// two optima.
+at::Tensor align_gauge(const StencilSpectrum& spectrum, const at::Tensor& rotation,
+                       const at::Tensor& reference);
 
 }  // namespace descramble

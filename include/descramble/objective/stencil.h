@@ -13,7 +13,7 @@ enum class Stencil {
   fourier_second,    ///< spectral second derivative on a circle (Amey et al. 2021)
   forward_free,      ///< v_{l+1} − v_l, open ends
   forward_periodic,  ///< v_{l+1} − v_l on a circle
-  central_periodic   ///< (v_{l+1} − v_{l−1})/2 on a circle: the highest frequency counts as smooth
+  central_periodic  ///< (v_{l+1} − v_{l−1})/2 on a circle: the highest frequency counts as smooth
 };
 
 std::string stencil_name(Stencil stencil);
@@ -21,8 +21,8 @@ std::vector<std::string> stencil_names();
 /// @throws Error for an unknown name
 Stencil parse_stencil(const std::string& name);
 
-/// A = DᵀD = T Λ Tᵀ in closed form, λ ascending. An eigensolver would mix the modes of equal λ and lose
-/// the lowest ones to rounding.
+/// A = DᵀD = T Λ Tᵀ in closed form, λ ascending. An eigensolver would mix the modes of equal λ and
+/// lose the lowest ones to rounding.
 ///
 /// On a circle, with f = min(k, d − k): λ = f⁴ (fourier_second), f² (fourier_first), 4 sin²(πk/d)
 /// (forward), sin²(2πk/d) (central). T: the constant 1/√d, then √(2/d)·cos, √(2/d)·sin of each

@@ -25,15 +25,16 @@ struct Solution {
 
 struct SolverKind {
   KindInfo info{};
-  Solution (*solve)(const Objective& objective, const nlohmann::json& resolved, std::uint64_t seed) = nullptr;
+  Solution (*solve)(const Objective& objective, const nlohmann::json& resolved,
+                    std::uint64_t seed) = nullptr;
 };
 
 /// Every kind in src/solver/builtin.def.
 const std::vector<SolverKind>& solver_kinds();
 const KindFamily& solver_family();
 
-/// Minimises over the orthogonal group. `solver` is {"kind": …, …}; fields that it leaves out have their
-/// defaults. @throws Error for a bad `solver`, or one that cannot serve the objective
+/// Minimises over the orthogonal group. `solver` is {"kind": …, …}; fields that it leaves out have
+/// their defaults. @throws Error for a bad `solver`, or one that cannot serve the objective
 Solution minimise(const Objective& objective, const nlohmann::json& solver, std::uint64_t seed = 0);
 
 }  // namespace descramble

@@ -8,10 +8,10 @@ namespace descramble {
 
 /// Streaming mean and scatter of rows in float64, in O(d²) memory whatever the number of rows.
 ///
-/// Each batch is centred, multiplied by GEMM (half of it: the product is symmetric), and merged by the pairwise update of Chan, Golub and
-/// LeVeque ("Updating formulae and a pairwise algorithm for computing sample variances", 1979):
-/// M ← M_a + M_b + δδᵀ·n_a n_b/(n_a + n_b), δ = mean_b − mean_a. Uncentred or float32 accumulation
-/// would give negative eigenvalues.
+/// Each batch is centred, multiplied by GEMM (half of it: the product is symmetric), and merged by
+/// the pairwise update of Chan, Golub and LeVeque ("Updating formulae and a pairwise algorithm for
+/// computing sample variances", 1979): M ← M_a + M_b + δδᵀ·n_a n_b/(n_a + n_b), δ = mean_b −
+/// mean_a. Uncentred or float32 accumulation would give negative eigenvalues.
 class Moments {
  public:
   Moments() = default;
@@ -25,9 +25,9 @@ class Moments {
   std::int64_t count() const { return count_; }
   std::int64_t dimension() const { return mean_.defined() ? mean_.size(0) : 0; }
 
-  at::Tensor mean() const;            ///< [d], float64. @throws Error without rows
-  at::Tensor covariance() const;      ///< [d, d]: Σ (h − mean)(h − mean)ᵀ / N
-  at::Tensor second_moment() const;   ///< [d, d]: Σ h hᵀ / N
+  at::Tensor mean() const;           ///< [d], float64. @throws Error without rows
+  at::Tensor covariance() const;     ///< [d, d]: Σ (h − mean)(h − mean)ᵀ / N
+  at::Tensor second_moment() const;  ///< [d, d]: Σ h hᵀ / N
 
   /// Rebuilds from saved moments. @throws Error when the sizes do not fit
   static Moments from(std::int64_t count, const at::Tensor& mean, const at::Tensor& covariance);
@@ -36,8 +36,9 @@ class Moments {
   void add_batch(const at::Tensor& rows);
 
   std::int64_t count_ = 0;
-  at::Tensor mean_{};     // [d]
-  at::Tensor scatter_{};  // Σ (h − mean)(h − mean)ᵀ; only its diagonal and what is right of it count
+  at::Tensor mean_{};  // [d]
+  at::Tensor
+      scatter_{};  // Σ (h − mean)(h − mean)ᵀ; only its diagonal and what is right of it count
 };
 
 }  // namespace descramble

@@ -16,7 +16,8 @@ struct RotationEdit {
   Axis axis = Axis::features;
   std::int64_t dimensions = 2;  ///< number of dimensions of the tapped value
   at::Tensor rotation{};        ///< P, [d, d], float64
-  at::ScalarType dtype = at::ScalarType::Undefined;  ///< of the tapped value; Undefined: the model's
+  at::ScalarType dtype =
+      at::ScalarType::Undefined;  ///< of the tapped value; Undefined: the model's
 };
 
 /// What became of one side of a pair: P on the left of the value, Pᵀ on its right.
@@ -26,7 +27,7 @@ struct RotationSide {
   std::string module{};  ///< the linear or convolution layer that took it in; empty: kept explicit
   std::string why{};     ///< reason for staying explicit
   std::string buffer{};  ///< name of the explicit matrix in the model
-  at::Tensor weight{};              ///< of the module, before
+  at::Tensor weight{};   ///< of the module, before
   at::Tensor weight_descrambled{};  ///< and after
 };
 
@@ -36,10 +37,11 @@ struct ExportedModel {
 };
 
 /// A copy of the model that computes the same function, with h → Pᵀ(P h) at every edit's tap: plain
-/// TorchScript, no operator of ours. P and Pᵀ are folded into a linear or convolution layer beside the
-/// tap where that is exact, and stay explicit operations otherwise. Module names stay what they were;
-/// another instance of an edited module's class is not touched.
-/// @throws Error for an unknown tap, a tap that is named twice, or one that no graph can be edited at
+/// TorchScript, no operator of ours. P and Pᵀ are folded into a linear or convolution layer beside
+/// the tap where that is exact, and stay explicit operations otherwise. Module names stay what they
+/// were; another instance of an edited module's class is not touched.
+/// @throws Error for an unknown tap, a tap that is named twice, or one that no graph can be edited
+/// at
 ExportedModel export_model(const Model& model, const std::vector<RotationEdit>& edits);
 
 }  // namespace descramble

@@ -9,15 +9,16 @@ namespace descramble {
 
 /// A place in a model's graph where a tensor can be tapped.
 ///
-/// Names: a submodule's result is named as named_modules() names the submodule (`features.3`); called
-/// again, `_1`, `_2` follow. An operation in the forward of a module that is not one of torch.nn's is
-/// named owner.operator (`layer1.0.add`, an in-place operator's trailing `_` dropped). A generated
-/// name that is taken gets the next free number. `input` and `output` are the model's own; `NAME.input`
-/// is the first tensor that a point's call receives. Order: as values come into being.
+/// Names: a submodule's result is named as named_modules() names the submodule (`features.3`);
+/// called again, `_1`, `_2` follow. An operation in the forward of a module that is not one of
+/// torch.nn's is named owner.operator (`layer1.0.add`, an in-place operator's trailing `_`
+/// dropped). A generated name that is taken gets the next free number. `input` and `output` are the
+/// model's own; `NAME.input` is the first tensor that a point's call receives. Order: as values
+/// come into being.
 struct TapPoint {
   std::string name{};
-  std::string kind{};  ///< "module", "operator", "input" or "output"
-  std::string type{};  ///< class of the module ("Conv2d") or operator ("aten::cat")
+  std::string kind{};            ///< "module", "operator", "input" or "output"
+  std::string type{};            ///< class of the module ("Conv2d") or operator ("aten::cat")
   bool in_control_flow = false;  ///< inside an `if` or `loop`: fires any number of times
 };
 
@@ -39,6 +40,7 @@ std::vector<TapReading> read_taps(const Model& model, const std::vector<c10::IVa
 /// The names among `names` that a selector means: a name, or a glob (`*` within one component, `**`
 /// across components), in the order of `names`. `NAME.input` selects the input of a point.
 /// @throws Error with the nearest names when nothing matches
-std::vector<std::string> select_names(const std::vector<std::string>& names, const std::string& selector);
+std::vector<std::string> select_names(const std::vector<std::string>& names,
+                                      const std::string& selector);
 
 }  // namespace descramble

@@ -9,8 +9,8 @@
 
 namespace descramble {
 
-/// What crosses a cut: the tapped value and everything else that the rest of the program still needs
-/// (skip connections, shapes).
+/// What crosses a cut: the tapped value and everything else that the rest of the program still
+/// needs (skip connections, shapes).
 struct Cut {
   at::Tensor value{};
   std::shared_ptr<const std::vector<c10::IValue>> live{};

@@ -9,10 +9,11 @@
 
 namespace descramble {
 
-/// A tap for modules written in C++: returns `value`, or what the handlers of the enclosing TapScope
-/// on this thread make of it. Costs a comparison when there is none.
+/// A tap for modules written in C++: returns `value`, or what the handlers of the enclosing
+/// TapScope on this thread make of it. Costs a comparison when there is none.
 ///
-///     at::Tensor forward(at::Tensor x) { return fc2(torch::relu(descramble::tap("fc1", fc1(x)))); }
+///     at::Tensor forward(at::Tensor x) { return fc2(torch::relu(descramble::tap("fc1", fc1(x))));
+///     }
 at::Tensor tap(const std::string& name, const at::Tensor& value);
 
 /// Handlers for `tap(name, …)` calls on this thread, as long as the scope lives. Scopes nest: the

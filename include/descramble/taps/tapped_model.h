@@ -30,8 +30,8 @@ class Watch {
 };
 
 /// A program that computes exactly what the model computes, with taps at the selected points. The
-/// model itself is never changed. Gradients flow through taps, in train and in eval mode. One forward
-/// pass at a time; several TappedModels may run at once.
+/// model itself is never changed. Gradients flow through taps, in train and in eval mode. One
+/// forward pass at a time; several TappedModels may run at once.
 ///
 ///     auto tapped = descramble::tap_model(model, {"features.3", "classifier.*"});
 ///     auto watch  = tapped.observe("classifier.1", [&](const at::Tensor& h) { moments.add(h); });
@@ -52,13 +52,15 @@ class TappedModel {
   /// Stops as soon as the tap fires (for the first time) and returns its value, after its handlers.
   at::Tensor forward_until(const std::string& tap, const std::vector<at::Tensor>& inputs) const;
 
-  /// Calls `handler` with the value each time the tap fires. The tensor is the live one: later in-place
-  /// operations of the model may overwrite it, so keep a clone() (or use `capture`).
+  /// Calls `handler` with the value each time the tap fires. The tensor is the live one: later
+  /// in-place operations of the model may overwrite it, so keep a clone() (or use `capture`).
   /// @throws Error for a tap that is not among points()
-  [[nodiscard]] Watch observe(const std::string& tap, std::function<void(const at::Tensor&)> handler) const;
+  [[nodiscard]] Watch observe(const std::string& tap,
+                              std::function<void(const at::Tensor&)> handler) const;
   /// Puts the handler's result in place of the value: same shape and dtype, or forward throws.
   /// Handlers run in the order in which they were attached; each sees what the one before left.
-  [[nodiscard]] Watch replace(const std::string& tap, std::function<at::Tensor(const at::Tensor&)> handler) const;
+  [[nodiscard]] Watch replace(const std::string& tap,
+                              std::function<at::Tensor(const at::Tensor&)> handler) const;
   /// Appends a copy of every value to `values`.
   [[nodiscard]] Watch capture(const std::string& tap, std::vector<at::Tensor>& values) const;
 

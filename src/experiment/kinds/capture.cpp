@@ -4,18 +4,20 @@
 #include <fmt/ranges.h>
 
 #include "descramble/core/interrupt.h"
-#include "experiment/step.h"
 #include "descramble/taps/tapped_model.h"
+#include "experiment/step.h"
 
 namespace descramble {
 
 namespace {
 
-StepResult run_capture(const nlohmann::json& resolved, const Workspace& workspace, Progress& progress) {
+StepResult run_capture(const nlohmann::json& resolved, const Workspace& workspace,
+                       Progress& progress) {
   const std::vector<std::string> taps = step_taps(resolved, workspace.model);
   const std::string split = resolved.at("data");
   const Source& all = workspace.source(split);
-  const std::int64_t limit = std::min<std::int64_t>(resolved.at("limit").get<std::int64_t>(), all.data->size());
+  const std::int64_t limit =
+      std::min<std::int64_t>(resolved.at("limit").get<std::int64_t>(), all.data->size());
   const TappedModel tapped = tap_model(workspace.model, taps);
   std::vector<std::vector<at::Tensor>> values(taps.size());
   std::vector<Watch> watches;
@@ -25,7 +27,8 @@ StepResult run_capture(const nlohmann::json& resolved, const Workspace& workspac
       bytes += static_cast<double>(value.nbytes());
       if (bytes > static_cast<double>(workspace.memory_mb) * 1048576.0) {
         throw Error({"the captured values are too large", "tap '" + taps[i] + "'",
-                     fmt::format("at most {} MiB (memory_mb) in all", workspace.memory_mb), "more: lower 'limit'"});
+                     fmt::format("at most {} MiB (memory_mb) in all", workspace.memory_mb),
+                     "more: lower 'limit'"});
       }
       values[i].push_back(value.detach().to(at::kCPU).clone());
     }));
@@ -48,14 +51,19 @@ StepResult run_capture(const nlohmann::json& resolved, const Workspace& workspac
   result.json = {{"data", split}, {"count", seen}, {"taps", nlohmann::json::array()}};
   for (std::size_t i = 0; i < taps.size(); ++i) {
     for (const at::Tensor& value : values[i]) {
-      if (value.dim() != values[i][0].dim() || value.sizes().slice(1) != values[i][0].sizes().slice(1)) {
-        throw Error({"the tap's shape changes from batch to batch", "tap '" + taps[i] + "'", shape_text(values[i][0]), shape_text(value)});
+      if (value.dim() != values[i][0].dim() ||
+          value.sizes().slice(1) != values[i][0].sizes().slice(1)) {
+        throw Error({"the tap's shape changes from batch to batch", "tap '" + taps[i] + "'",
+                     shape_text(values[i][0]), shape_text(value)});
       }
     }
     const at::Tensor whole = at::cat(values[i]);
-    result.json["taps"].push_back({{"name", taps[i]}, {"shape", whole.sizes().slice(1).vec()}, {"dtype", dtype_name(whole.scalar_type())}});
+    result.json["taps"].push_back({{"name", taps[i]},
+                                   {"shape", whole.sizes().slice(1).vec()},
+                                   {"dtype", dtype_name(whole.scalar_type())}});
     result.tensors[taps[i] + ".values"] = whole;
-    result.lines.push_back(fmt::format("{}: {} {}", taps[i], fmt::join(whole.sizes(), "x"), dtype_name(whole.scalar_type())));
+    result.lines.push_back(fmt::format("{}: {} {}", taps[i], fmt::join(whole.sizes(), "x"),
+                                       dtype_name(whole.scalar_type())));
   }
   if (!labels.empty()) result.tensors["labels"] = at::cat(labels);
   return result;
@@ -66,9 +74,16 @@ StepResult run_capture(const nlohmann::json& resolved, const Workspace& workspac
 const StepKind& step_kind_capture() {
   static const StepKind kind{
       .info = {.name = "capture",
-               .summary = "The values at taps for the first samples, in the model's own dtype, as tensors",
-               .fields = {{.name = "taps", .type = FieldType::names, .doc = "tap points: names or globs (* within one component, ** across)"},
-                          {.name = "limit", .type = FieldType::integer, .doc = "number of samples", .fallback = 256, .minimum = 1},
+               .summary =
+                   "The values at taps for the first samples, in the model's own dtype, as tensors",
+               .fields = {{.name = "taps",
+                           .type = FieldType::names,
+                           .doc = "tap points: names or globs (* within one component, ** across)"},
+                          {.name = "limit",
+                           .type = FieldType::integer,
+                           .doc = "number of samples",
+                           .fallback = 256,
+                           .minimum = 1},
                           data_field("train")}},
       .run = run_capture};
   return kind;

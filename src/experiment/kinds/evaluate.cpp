@@ -8,7 +8,8 @@ namespace descramble {
 
 namespace {
 
-StepResult run_evaluate(const nlohmann::json& resolved, const Workspace& workspace, Progress& progress) {
+StepResult run_evaluate(const nlohmann::json& resolved, const Workspace& workspace,
+                        Progress& progress) {
   const std::string split = resolved.at("data");
   const Source& source = workspace.source(split);
   if (!source.data->has_labels()) {
@@ -20,19 +21,25 @@ StepResult run_evaluate(const nlohmann::json& resolved, const Workspace& workspa
     score.add(workspace.model.forward(batch.inputs), batch.labels);
   });
   StepResult result;
-  result.json = {{"data", split}, {"top1", score.top1()}, {"top5", score.top5()}, {"loss", score.loss()}, {"count", score.count}};
-  result.lines.push_back(fmt::format("{} {} samples: top-1 {:.2f} % ({}), top-5 {:.2f} % ({}), loss {:.4f}", score.count, split,
-                                     100 * score.top1(), score.top1_hits, 100 * score.top5(), score.top5_hits, score.loss()));
+  result.json = {{"data", split},
+                 {"top1", score.top1()},
+                 {"top5", score.top5()},
+                 {"loss", score.loss()},
+                 {"count", score.count}};
+  result.lines.push_back(fmt::format(
+      "{} {} samples: top-1 {:.2f} % ({}), top-5 {:.2f} % ({}), loss {:.4f}", score.count, split,
+      100 * score.top1(), score.top1_hits, 100 * score.top5(), score.top5_hits, score.loss()));
   return result;
 }
 
 }  // namespace
 
 const StepKind& step_kind_evaluate() {
-  static const StepKind kind{.info = {.name = "evaluate",
-                                      .summary = "Accuracy (top-1, top-5) and mean cross-entropy of the model",
-                                      .fields = {data_field("test")}},
-                             .run = run_evaluate};
+  static const StepKind kind{
+      .info = {.name = "evaluate",
+               .summary = "Accuracy (top-1, top-5) and mean cross-entropy of the model",
+               .fields = {data_field("test")}},
+      .run = run_evaluate};
   return kind;
 }
 

@@ -6,11 +6,15 @@ namespace descramble {
 
 const SolverKind& solver_kind_exact() {
   static const SolverKind kind{
-      .info = {.name = "exact", .summary = "The objective's closed form: the optimum itself, in a canonical gauge"},
+      .info = {.name = "exact",
+               .summary = "The objective's closed form: the optimum itself, in a canonical gauge"},
       .solve = [](const Objective& objective, const nlohmann::json&, std::uint64_t) {
         std::optional<ExactPoint> exact = objective.solve_exactly();
-        if (!exact) throw Error({"no closed form", "solver 'exact'", "an objective that has one", "one without"});
-        Solution solution{.point = exact->rotation, .reason = "exact", .degenerate = exact->degenerate};
+        if (!exact)
+          throw Error(
+              {"no closed form", "solver 'exact'", "an objective that has one", "one without"});
+        Solution solution{
+            .point = exact->rotation, .reason = "exact", .degenerate = exact->degenerate};
         solution.value = objective.value(solution.point);
         return solution;
       }};
