@@ -113,8 +113,8 @@ StepResult run_descramble(const json& resolved, const Workspace& workspace, Prog
     result.tensors[tap.tap + (centred ? ".covariance" : ".second_moment")] =
         centred ? tap.moments.covariance() : tap.moments.second_moment();
     result.tensors[tap.tap + ".count"] = at::scalar_tensor(tap.moments.count(), at::kLong);
-    result.edits.push_back(
-        {tap.tap, tap.axis, static_cast<std::int64_t>(tap.shape.size()) + 1, pair.matrix()});
+    result.edits.push_back({tap.tap, tap.axis, static_cast<std::int64_t>(tap.shape.size()) + 1,
+                            pair.matrix(), tap.dtype});
 
     result.lines.push_back(fmt::format("{}  {} ({}, d = {}, {} rows)", tap.tap,
                                        fmt::join(tap.shape, "x"), axis_name(tap.axis), d,
