@@ -143,6 +143,16 @@ std::string heading(const Config& config, int threads) {
                      threads == 1 ? "" : "s");
 }
 
+/// The content of result.json but for the hashes of the other files.
+json result_json(const Config& config, const Opened& opened, int threads, json steps) {
+  return {{"schema_version", 1},
+          {"name", config.resolved.at("name")},
+          {"config", config.resolved},
+          {"environment", environment_json(config, threads)},
+          {"inputs", inputs_json(opened.inputs)},
+          {"steps", std::move(steps)}};
+}
+
 /// The weights beside a tap, as they were and as they are.
 void add_side_tensors(const std::string& prefix, const RotationSide& side, NamedTensors& tensors) {
   if (side.module.empty()) return;
@@ -242,12 +252,7 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
     watch.lap("export");
   }
   add_check_tensors(workspace, tensors);
-  json result = {{"schema_version", 1},
-                 {"name", config.resolved.at("name")},
-                 {"config", config.resolved},
-                 {"environment", environment_json(config, threads)},
-                 {"inputs", inputs_json(opened.inputs)},
-                 {"steps", std::move(results)}};
+  json result = result_json(config, opened, threads, std::move(results));
   watch.lap("hash inputs");
   folder.finish(std::move(result), tensors, watch.json_value());
   progress.say(fmt::format("{:<18}{}", "result", out.string()));
@@ -286,16 +291,12 @@ void run_training(const Config& config, const fs::path& out, bool force, Progres
   }
   NamedTensors tensors;
   add_check_tensors(workspace, tensors);
-  json result = {{"schema_version", 1},
-                 {"name", config.resolved.at("name")},
-                 {"config", config.resolved},
-                 {"environment", environment_json(config, threads)},
-                 {"inputs", inputs_json(opened.inputs)},
-                 {"steps", json::array({{{"kind", "train"},
-                                         {"epochs", epochs},
-                                         {"top1", history.back().test_top1},
-                                         {"loss", history.back().test_loss},
-                                         {"count", workspace.test.data->size()}}})}};
+  json step = {{"kind", "train"},
+               {"epochs", epochs},
+               {"top1", history.back().test_top1},
+               {"loss", history.back().test_loss},
+               {"count", workspace.test.data->size()}};
+  json result = result_json(config, opened, threads, json::array({std::move(step)}));
   folder.finish(std::move(result), tensors, watch.json_value());
   progress.say(fmt::format("result  {}", out.string()));
 }
