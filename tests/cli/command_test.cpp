@@ -170,6 +170,15 @@ TEST_F(Command, BeforeAndAfterTheActivationInFloat64) {
   EXPECT_EQ(command({"verify", at("out").string()}).code, 0);
 }
 
+TEST_F(Command, OneDirectionHasNothingToRotate) {
+  json config = small_config();
+  config["steps"][1]["tap"] = "input";  // one channel
+  const Outcome outcome = run_config(config);
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, testing::HasSubstr("d = 1,"));
+  EXPECT_THAT(outcome.out, testing::Not(testing::HasSubstr("nan")));
+}
+
 TEST_F(Command, StatisticsAndCapture) {
   json config = small_config();
   config["steps"] =

@@ -119,11 +119,12 @@ StepResult run_descramble(const json& resolved, const Workspace& workspace, Prog
     result.lines.push_back(fmt::format("{}  {} ({}, d = {}, {} rows)", tap.tap,
                                        fmt::join(tap.shape, "x"), axis_name(tap.axis), d,
                                        tap.moments.count()));
-    result.lines.push_back(fmt::format("  {:<12}{:.6g} -> {:.6g}{} ({:.4g} times less), {}",
-                                       resolved.at("objective").at("kind").get<std::string>(),
-                                       before, solution.value,
-                                       optimum ? fmt::format(", optimum {:.6g}", *optimum) : "",
-                                       before / solution.value, solution.reason));
+    const std::string factor =
+        solution.value > 0 ? fmt::format(" ({:.4g} times less)", before / solution.value) : "";
+    result.lines.push_back(fmt::format(
+        "  {:<12}{:.6g} -> {:.6g}{}{}, {}", resolved.at("objective").at("kind").get<std::string>(),
+        before, solution.value, optimum ? fmt::format(", optimum {:.6g}", *optimum) : "", factor,
+        solution.reason));
     if (entry["objective"].contains("held_out")) {
       const json& held = entry["objective"]["held_out"];
       result.lines.push_back(fmt::format("  {:<12}{:.6g} -> {:.6g}", "held out",
