@@ -1,10 +1,9 @@
 #include "experiment/step.h"
 
 #include <algorithm>
-#include <set>
 
 #include "descramble/core/interrupt.h"
-#include "descramble/taps/point.h"
+#include "descramble/taps/select.h"
 
 namespace descramble {
 
@@ -89,22 +88,8 @@ std::vector<std::string> step_taps(const nlohmann::json& resolved, const Model& 
     if (value.is_array()) selectors = value.get<std::vector<std::string>>();
   };
   if (resolved.contains("tap")) add(resolved["tap"]);
-  if (resolved.contains("taps")) {
-    add(resolved["taps"]);
-  }
-  std::vector<std::string> names;
-  for (const TapPoint& point : list_taps(model)) names.push_back(point.name);
-  std::set<std::string> wanted;
-  for (const std::string& selector : selectors) {
-    const auto selected = select_names(names, selector);
-    wanted.insert(selected.begin(), selected.end());
-  }
-  std::vector<std::string> result;
-  for (const std::string& name : names) {
-    if (wanted.contains(name + ".input")) result.push_back(name + ".input");
-    if (wanted.contains(name)) result.push_back(name);
-  }
-  return result;
+  if (resolved.contains("taps")) add(resolved["taps"]);
+  return select_taps(model, selectors);
 }
 
 }  // namespace descramble

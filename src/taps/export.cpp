@@ -285,15 +285,7 @@ class Exporter {
     return false;
   }
 
-  Module original_module(const std::string& path) const {
-    Module module = original_;
-    for (std::size_t begin = 0; begin < path.size();) {
-      const std::size_t dot = std::min(path.find('.', begin), path.size());
-      module = module.attr(path.substr(begin, dot - begin)).toModule();
-      begin = dot + 1;
-    }
-    return module;
-  }
+  Module original_module(const std::string& path) const { return module_at(original_, path); }
 
   void fold_left(const RotationEdit& edit, const Body& body, const Value* value,
                  const Node* only_user, RotationSide& side) {

@@ -49,14 +49,17 @@ Retyped::Retyped(const Module& original, std::set<std::string> paths) : paths_(s
   root_ = rebuild(complete_clone(original), "");
 }
 
-Module Retyped::at(const std::string& path) const {
-  Module module = root_;
+Module module_at(Module module, const std::string& path) {
   for (std::size_t begin = 0; begin < path.size();) {
     const std::size_t dot = std::min(path.find('.', begin), path.size());
     module = module.attr(path.substr(begin, dot - begin)).toModule();
     begin = dot + 1;
   }
   return module;
+}
+
+Module Retyped::at(const std::string& path) const {
+  return module_at(root_, path);
 }
 
 std::shared_ptr<Graph> Retyped::graph(const std::string& path, const std::string& method) const {

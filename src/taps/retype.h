@@ -8,6 +8,9 @@
 
 namespace descramble {
 
+/// The submodule at a path such as "layer1.0"; "" is the module itself.
+torch::jit::Module module_at(torch::jit::Module module, const std::string& path);
+
 /// A copy of a module in which every instance on `paths` (closed under prefixes, "" the root) has a
 /// class of its own, so that its methods can be edited and attributes added without touching
 /// another instance of the old class. Instances off the paths keep the types that Module::clone()

@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <set>
 
 #include "descramble/core/error.h"
 #include "descramble/taps/point.h"
+#include "descramble/taps/select.h"
 
 namespace descramble {
 
@@ -44,6 +46,26 @@ std::vector<std::string> select_names(const std::vector<std::string>& names,
                  "'" + selector + "'"});
   }
   return selected;
+}
+
+std::vector<std::string> select_taps(const Model& model,
+                                     const std::vector<std::string>& selectors) {
+  std::vector<std::string> names;
+  for (const TapPoint& point : list_taps(model)) names.push_back(point.name);
+  std::set<std::string> wanted;
+  for (const std::string& selector : selectors) {
+    const auto selected = select_names(names, selector);
+    wanted.insert(selected.begin(), selected.end());
+  }
+  std::vector<std::string> result;
+  for (const std::string& name : names) {
+    // A submodule may be called "input": then NAME.input is a point of its own, met in its turn.
+    const std::string argument = name + ".input";
+    const bool real = std::find(names.begin(), names.end(), argument) != names.end();
+    if (!real && wanted.contains(argument)) result.push_back(argument);
+    if (wanted.contains(name)) result.push_back(name);
+  }
+  return result;
 }
 
 }  // namespace descramble

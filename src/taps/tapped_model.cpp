@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "descramble/core/error.h"
+#include "descramble/taps/select.h"
 #include "taps/memory.h"
 #include "taps/operator.h"
 #include "taps/program.h"
@@ -210,13 +211,8 @@ SplitModel TappedModel::split(const std::string& tap) const {
 }
 
 TappedModel tap_model(const Model& model, const std::vector<std::string>& selectors) {
-  std::vector<std::string> names;
-  for (const TapPoint& point : list_taps(model)) names.push_back(point.name);
-  std::set<std::string> wanted;
-  for (const std::string& selector : selectors) {
-    const auto selected = select_names(names, selector);
-    wanted.insert(selected.begin(), selected.end());
-  }
+  const std::vector<std::string> selected = select_taps(model, selectors);
+  const std::set<std::string> wanted(selected.begin(), selected.end());
   auto state = std::make_shared<TappedModel::State>(model);
   auto graph = walk_forward(model.state().module, [&](const MetPoint& met, torch::jit::Value* value,
                                                       torch::jit::Node* place) {
