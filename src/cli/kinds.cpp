@@ -28,6 +28,7 @@ void print_kind(const KindFamily& family, const KindInfo& kind, std::ostream& ou
                      kind.exactly_one.empty()
                          ? ""
                          : fmt::format(" (exactly one of {})", quoted_list(kind.exactly_one)));
+  if (!kind.formula.empty()) out << "    formula: " << kind.formula << '\n';
   if (!kind.source.empty()) out << "    source: " << kind.source << '\n';
   print_fields(kind.fields, out);
   print_fields(family.common, out);

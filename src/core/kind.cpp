@@ -82,7 +82,9 @@ std::string type_text(const Field& field) {
     case FieldType::number:
       return "a number" + limits_text(field);
     case FieldType::names:
-      return "a name or a non-empty list of names";
+      return field.choices.empty()
+                 ? "a name or a non-empty list of names"
+                 : "one of " + quoted_list(field.choices) + ", or a non-empty list of them";
     case FieldType::integers:
       return "a list of integers" + limits_text(field);
     case FieldType::numbers:
@@ -100,6 +102,8 @@ std::string type_text(const Field& field) {
              ", or {\"train\": ..., \"test\": ...}";
     case FieldType::group:
       return "an object";
+    case FieldType::groups:
+      return "a list of objects";
   }
   return "";
 }
@@ -180,13 +184,12 @@ json resolve_value(const Field& field, const json& value, const std::string& poi
       check_limits(field, value, pointer, value);
       return value;
     case FieldType::names: {
-      if (value.is_string()) {
-        require(!value.get_ref<const std::string&>().empty());
-        return value;
-      }
-      require(value.is_array() && !value.empty());
-      for (const json& item : value) {
+      const json list = value.is_string() ? json::array({value}) : value;
+      require(list.is_array() && !list.empty());
+      for (const json& item : list) {
         require(item.is_string() && !item.get_ref<const std::string&>().empty());
+        require(field.choices.empty() || std::find(field.choices.begin(), field.choices.end(),
+                                                   item.get<std::string>()) != field.choices.end());
       }
       return value;
     }
@@ -227,6 +230,15 @@ json resolve_value(const Field& field, const json& value, const std::string& poi
     case FieldType::group:
       require(value.is_object());
       return resolve_fields(field.fields().fields, value, pointer);
+    case FieldType::groups: {
+      require(value.is_array());
+      json result = json::array();
+      for (std::size_t i = 0; i < value.size(); ++i) {
+        result.push_back(resolve_fields(field.fields().fields, value[i],
+                                        join_pointer(pointer, std::to_string(i))));
+      }
+      return result;
+    }
   }
   return value;
 }
@@ -299,116 +311,6 @@ json resolve_kind(const KindFamily& family, const json& value, const std::string
                  given.empty() ? "none" : quoted_list(given)});
   }
   return result;
-}
-
-namespace {
-
-json schema_of_field(const Field& field) {
-  json schema = json::object();
-  const auto limits = [&field](json target) {
-    if (field.minimum)
-      target[field.above_minimum ? "exclusiveMinimum" : "minimum"] = *field.minimum;
-    if (field.maximum) target["maximum"] = *field.maximum;
-    return target;
-  };
-  const json text = {{"type", "string"}, {"minLength", 1}};
-  const auto reference = [&field]() { return json{{"$ref", "#/$defs/" + field.family().title}}; };
-  switch (field.type) {
-    case FieldType::string:
-      schema = text;
-      if (!field.choices.empty()) schema = {{"enum", field.choices}};
-      break;
-    case FieldType::path:
-      schema = text;
-      break;
-    case FieldType::boolean:
-      schema = {{"type", "boolean"}};
-      break;
-    case FieldType::integer:
-      schema = limits({{"type", "integer"}});
-      break;
-    case FieldType::unsigned_integer:
-      schema = {{"type", "integer"}, {"minimum", 0}, {"maximum", UINT64_MAX}};
-      break;
-    case FieldType::number:
-      schema = limits({{"type", "number"}});
-      break;
-    case FieldType::names:
-      schema = {{"anyOf", {text, {{"type", "array"}, {"minItems", 1}, {"items", text}}}}};
-      break;
-    case FieldType::integers:
-      schema = {{"type", "array"}, {"items", limits({{"type", "integer"}})}};
-      break;
-    case FieldType::numbers:
-      schema = {{"type", "array"}, {"items", limits({{"type", "number"}})}};
-      break;
-    case FieldType::index_or_key:
-      schema = {{"anyOf", {{{"type", "string"}}, {{"type", "integer"}, {"minimum", 0}}}}};
-      break;
-    case FieldType::kind:
-      schema = reference();
-      break;
-    case FieldType::kinds:
-      schema = {{"type", "array"}, {"minItems", 1}, {"items", reference()}};
-      break;
-    case FieldType::kind_or_integers:
-      schema = {
-          {"anyOf",
-           {reference(), {{"type", "array"}, {"items", {{"type", "integer"}, {"minimum", 1}}}}}}};
-      break;
-    case FieldType::kind_or_split:
-      schema = {{"anyOf",
-                 {reference(),
-                  {{"type", "object"},
-                   {"properties", {{"train", reference()}, {"test", reference()}}},
-                   {"required", {"train", "test"}},
-                   {"additionalProperties", false}}}}};
-      break;
-    case FieldType::group:
-      schema = schema_of(field.fields().fields, field.fields().title);
-      break;
-  }
-  if (optional_null(field)) schema = {{"anyOf", {schema, {{"type", "null"}}}}};
-  if (!field.doc.empty()) schema["description"] = field.doc;
-  if (field.fallback) schema["default"] = field.fallback->value();
-  return schema;
-}
-
-}  // namespace
-
-json schema_of(const std::vector<Field>& fields, const std::string& title) {
-  json properties = json::object();
-  json required = json::array();
-  for (const Field& field : fields) {
-    properties[field.name] = schema_of_field(field);
-    if (!field.fallback) required.push_back(field.name);
-  }
-  json schema = {{"type", "object"}, {"properties", properties}, {"additionalProperties", false}};
-  if (!title.empty()) schema["title"] = title;
-  if (!required.empty()) schema["required"] = required;
-  return schema;
-}
-
-json schema_of(const KindFamily& family) {
-  json options = json::array();
-  for (const KindInfo& kind : family.kinds) {
-    std::vector<Field> fields = kind.fields;
-    fields.insert(fields.end(), family.common.begin(), family.common.end());
-    json option = schema_of(fields, kind.name);
-    option["description"] = kind.summary;
-    option["properties"]["kind"] = {{"const", kind.name}};
-    json required = json::array({"kind"});
-    if (option.contains("required")) {
-      for (const json& name : option["required"]) required.push_back(name);
-    }
-    option["required"] = required;
-    for (const std::string& name : kind.exactly_one) {
-      option["oneOf"].push_back(
-          {{"required", {name}}, {"properties", {{name, {{"not", {{"type", "null"}}}}}}}});
-    }
-    options.push_back(option);
-  }
-  return {{"title", family.title}, {"anyOf", options}};
 }
 
 }  // namespace descramble

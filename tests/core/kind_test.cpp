@@ -81,6 +81,8 @@ TEST(Fields, OfEveryTypeTakeTheirValuesAndNoOthers) {
          parsed(R"([true, "3", null, [1]])"));
   expect({.type = FieldType::names}, parsed(R"(["a", ["a"], ["a", "b"]])"),
          parsed(R"(["", [], [""], [1], 1, {}, null, true])"));
+  expect({.type = FieldType::names, .choices = {"a", "b"}}, parsed(R"(["a", ["b"], ["a", "b"]])"),
+         parsed(R"(["c", ["a", "c"], [], null])"));
   expect({.type = FieldType::integers}, parsed("[[], [1], [1, -2]]"),
          parsed(R"([1, [1.5], [true], ["1"], [null], {}, null, [9223372036854775808]])"));
   expect({.type = FieldType::numbers}, parsed("[[], [1], [1.5, -2]]"),
@@ -195,6 +197,14 @@ TEST(Fields, OfGroupsAndKindsAreResolvedInside) {
   EXPECT_THAT([&] { resolve(group, {{"wood", 3}}); }, ThrowsError("/a/x/wood"));
   expect(group, json::array(), parsed(R"([1, "a", [], null])"));
 
+  const Field groups{.type = FieldType::groups, .fields = frame};
+  EXPECT_EQ(resolve(groups, parsed(R"([{"wood": "oak"}, {"wood": "ash", "width": 2}])")),
+            parsed(R"([{"wood": "oak", "width": 1}, {"wood": "ash", "width": 2}])"));
+  EXPECT_THAT([&] { resolve(groups, parsed(R"([{"wood": "oak"}, {"width": 2}])")); },
+              ThrowsError("missing key 'wood'", "/a/x/1"));
+  EXPECT_THAT([&] { resolve(groups, parsed("[3]")); }, ThrowsError("/a/x/0", "an object"));
+  expect(groups, parsed("[[]]"), parsed(R"([1, "a", {}, null])"));
+
   const Field kind{.type = FieldType::kind, .family = shapes};
   EXPECT_EQ(resolve(kind, {{"kind", "square"}}),
             parsed(R"({"kind": "square", "side": 2, "colour": "red"})"));
@@ -283,7 +293,7 @@ TEST(Schema, SaysWhatTheReaderChecks) {
 }
 
 TEST(Schema, OfEveryTypeIsThere) {
-  for (int i = 0; i <= static_cast<int>(FieldType::group); ++i) {
+  for (int i = 0; i <= static_cast<int>(FieldType::groups); ++i) {
     const Field field{
         .name = "x", .type = static_cast<FieldType>(i), .family = shapes, .fields = frame};
     const json schema = schema_of({field}, "title")["properties"]["x"];

@@ -16,7 +16,7 @@ struct FieldSet;
 
 /// What a JSON value must be. `names` is a string or a list of strings; `kind` is an object with a
 /// "kind" key out of another family; `kinds` a non-empty list of those; `kind_or_split` one such
-/// object or {"train": …, "test": …}; `group` a nested object.
+/// object or {"train": …, "test": …}; `group` a nested object; `groups` a list of nested objects.
 enum class FieldType {
   string,
   path,
@@ -32,7 +32,8 @@ enum class FieldType {
   kinds,
   kind_or_integers,
   kind_or_split,
-  group
+  group,
+  groups
 };
 
 struct KindFamily;
@@ -62,10 +63,10 @@ struct Field {
   std::optional<Fallback> fallback{};
   std::optional<double> minimum{};
   std::optional<double> maximum{};
-  bool above_minimum = false;  ///< the minimum itself is not allowed
-  std::vector<std::string> choices{};
-  const KindFamily& (*family)() = nullptr;  ///< for `kind` and `kinds`
-  const FieldSet& (*fields)() = nullptr;    ///< for `group`
+  bool above_minimum = false;               ///< the minimum itself is not allowed
+  std::vector<std::string> choices{};       ///< for `string` and `names`
+  const KindFamily& (*family)() = nullptr;  ///< for `kind`, `kinds`, …
+  const FieldSet& (*fields)() = nullptr;    ///< for `group` and `groups`
 };
 
 struct FieldSet {
@@ -77,7 +78,8 @@ struct FieldSet {
 struct KindInfo {
   std::string name{};
   std::string summary{};
-  std::string source{};  ///< formula's source: paper and equation; empty where there is none
+  std::string formula{};  ///< what it computes; empty where the summary says it all
+  std::string source{};   ///< formula's source: paper and equation; empty where there is none
   std::vector<Field> fields{};
   /// Of these fields exactly one must be given.
   std::vector<std::string> exactly_one{};
