@@ -41,7 +41,7 @@ void descramble_first_layer(const std::string& model_file, const std::string& re
 
   // The rotation that makes the layer's output smoothest, in closed form.
   const descramble::Smoothness objective(descramble::Stencil::fourier_second, moments.covariance());
-  const auto solution = descramble::minimise(objective, {{"kind", "exact"}});
+  const auto solution = descramble::minimise(objective, {.kind = "exact"});
   const auto identity = descramble::RotationPair::identity(objective.dimension());
   std::cout << "smoothness " << objective.value(identity.matrix()) << " -> " << solution.value
             << '\n';

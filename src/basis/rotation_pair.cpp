@@ -1,25 +1,35 @@
 #include "descramble/basis/rotation_pair.h"
 
-#include <cmath>
-
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/eye.h>
 #include <ATen/ops/linear.h>
-#include <ATen/ops/matmul.h>
+#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
+#include "descramble/basis/orthogonal.h"
 #include "descramble/core/error.h"
 #include "descramble/model/model.h"
 
 namespace descramble {
 
-namespace {
+struct RotationPair::Learnable {
+  Chart chart;
+  at::Tensor base;        // P₀
+  at::Tensor parameters;  // θ, a leaf
 
-double distance_from_orthogonal(const at::Tensor& matrix) {
-  return (matrix.t().matmul(matrix) - at::eye(matrix.size(0), at::kDouble)).norm().item<double>();
-}
+  std::int64_t dimension() const { return base.size(0); }
 
-at::Tensor apply(const at::Tensor& matrix, const at::Tensor& value, Axis axis) {
+  /// P₀ ← P, θ ← 0.
+  void move_base() {
+    const at::NoGradGuard no_grad;
+    if (!parameters.ne(0).any().item<bool>()) return;
+    base = reorthogonalised(rotation_of(chart, skew_matrix(parameters, dimension()), base));
+    parameters.zero_();
+  }
+};
+
+at::Tensor turned(const at::Tensor& matrix, const at::Tensor& value, Axis axis) {
   if (axis_size(value, axis) != matrix.size(0)) {
     throw Error({"rotation of the wrong size", axis_name(axis),
                  fmt::format("d = {}", axis_size(value, axis)),
@@ -29,14 +39,12 @@ at::Tensor apply(const at::Tensor& matrix, const at::Tensor& value, Axis axis) {
   return from_rows(at::linear(to_rows(value, axis), weight), value, axis);
 }
 
-}  // namespace
-
 RotationPair::RotationPair(const at::Tensor& rotation)
     : rotation_(rotation.detach().to(at::kCPU, at::kDouble).clone(at::MemoryFormat::Contiguous)) {
   if (rotation_.dim() != 2 || rotation_.size(0) != rotation_.size(1) || rotation_.size(0) == 0) {
     throw Error({"not a rotation", "", "a square matrix", shape_text(rotation)});
   }
-  const double distance = orthogonality();
+  const double distance = distance_from_orthogonal(rotation_);
   const double limit = 1e-6 * static_cast<double>(dimension());
   if (!(distance <= limit)) {
     throw Error({"not a rotation", "", fmt::format("|PtP - I| <= {:.1e}", limit),
@@ -48,24 +56,49 @@ RotationPair RotationPair::identity(std::int64_t d) {
   return RotationPair(at::eye(d, at::kDouble));
 }
 
+RotationPair RotationPair::learnable(const at::Tensor& start, Chart chart) {
+  RotationPair pair(start);
+  const std::int64_t d = pair.dimension();
+  pair.learnable_ = std::make_shared<Learnable>(Learnable{
+      chart, pair.rotation_, at::zeros({d * (d - 1) / 2}, at::kDouble).set_requires_grad(true)});
+  return pair;
+}
+
+RotationPair RotationPair::learnable(std::int64_t d, Chart chart) {
+  return learnable(at::eye(d, at::kDouble), chart);
+}
+
+at::Tensor RotationPair::matrix() const {
+  if (!learnable_) return rotation_;
+  if (learnable_->chart == Chart::cayley) learnable_->move_base();
+  return rotation_of(learnable_->chart, skew_matrix(learnable_->parameters, dimension()),
+                     learnable_->base);
+}
+
+std::vector<at::Tensor> RotationPair::parameters() const {
+  if (!learnable_) return {};
+  return {learnable_->parameters};
+}
+
 double RotationPair::orthogonality() const {
-  return distance_from_orthogonal(rotation_);
+  return distance_from_orthogonal(matrix().detach());
 }
 
 double RotationPair::orthogonality(at::ScalarType dtype) const {
-  return distance_from_orthogonal(rotation_.to(dtype).to(at::kDouble));
+  return distance_from_orthogonal(matrix().detach().to(dtype));
 }
 
 at::Tensor RotationPair::rotate(const at::Tensor& value, Axis axis) const {
-  return apply(rotation_, value, axis);
+  return turned(matrix(), value, axis);
 }
 
 at::Tensor RotationPair::unrotate(const at::Tensor& value, Axis axis) const {
-  return apply(rotation_.t(), value, axis);
+  return turned(matrix().t(), value, axis);
 }
 
 at::Tensor RotationPair::round_trip(const at::Tensor& value, Axis axis) const {
-  return unrotate(rotate(value, axis), axis);
+  const at::Tensor rotation = matrix();
+  return turned(rotation.t(), turned(rotation, value, axis), axis);
 }
 
 }  // namespace descramble

@@ -92,4 +92,15 @@ std::vector<std::string> step_taps(const nlohmann::json& resolved, const Model& 
   return select_taps(model, selectors);
 }
 
+std::vector<std::string> positioned_taps(const nlohmann::json& resolved, const Model& model) {
+  const std::string position = resolved.at("position");
+  std::vector<std::string> result;
+  for (const std::string& tap : step_taps(resolved, model)) {
+    const bool is_input = tap.ends_with(".input");
+    if (position != "after" && !is_input) result.push_back(tap + ".input");
+    if (position != "before" || is_input) result.push_back(tap);
+  }
+  return result;
+}
+
 }  // namespace descramble

@@ -62,4 +62,8 @@ void for_each_batch(const Source& source, at::Device device, Progress& progress,
 /// @throws Error with the pointer
 std::vector<std::string> step_taps(const nlohmann::json& resolved, const Model& model);
 
+/// The same with the field "position": "after" a tap is its value; "before" it, what its call
+/// receives (NAME.input); "both", one behind the other.
+std::vector<std::string> positioned_taps(const nlohmann::json& resolved, const Model& model);
+
 }  // namespace descramble

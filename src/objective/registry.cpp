@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "descramble/objective/objective.h"
@@ -26,11 +27,70 @@ const KindFamily& objective_family() {
   return family;
 }
 
-std::unique_ptr<Objective> make_objective(const nlohmann::json& objective, const Moments& moments) {
-  const nlohmann::json resolved = resolve_kind(objective_family(), objective, "/objective");
+namespace {
+
+const ObjectiveKind& kind_of(const nlohmann::json& resolved) {
   std::size_t i = 0;
   while (objective_kinds()[i].info.name != resolved.at("kind")) ++i;
-  return objective_kinds()[i].make(resolved, moments);
+  return objective_kinds()[i];
+}
+
+bool has(const LayerData& layer, LayerNeeds needs) {
+  switch (needs) {
+    case LayerNeeds::moments:
+      return layer.moments.count() > 0;
+    case LayerNeeds::weight:
+      return layer.weight.defined();
+    case LayerNeeds::values:
+      return layer.values.has_value();
+  }
+  return false;
+}
+
+const char* text_of(LayerNeeds needs) {
+  switch (needs) {
+    case LayerNeeds::moments:
+      return "moments of the layer's values";
+    case LayerNeeds::weight:
+      return "a layer with a weight";
+    case LayerNeeds::values:
+      return "the layer's values";
+  }
+  return "";
+}
+
+}  // namespace
+
+LayerNeeds objective_needs(const nlohmann::json& objective) {
+  const nlohmann::json resolved = resolve_kind(objective_family(), objective, "/objective");
+  return kind_of(resolved).needs(resolved);
+}
+
+std::unique_ptr<Objective> make_objective(const nlohmann::json& objective, const LayerData& layer) {
+  const nlohmann::json resolved = resolve_kind(objective_family(), objective, "/objective");
+  const ObjectiveKind& kind = kind_of(resolved);
+  const LayerNeeds needs = kind.needs(resolved);
+  if (!has(layer, needs)) {
+    throw Error({"the objective '" + kind.info.name + "' cannot be made",
+                 layer.tap.empty() ? "/objective" : "tap '" + layer.tap + "'", text_of(needs),
+                 "none"});
+  }
+  return kind.make(resolved, layer);
+}
+
+std::unique_ptr<Objective> make_objective(const nlohmann::json& objective, const Moments& moments) {
+  LayerData layer;
+  layer.moments = moments;
+  return make_objective(objective, layer);
+}
+
+void require_rotation_size(const at::Tensor& rotation, const Objective& objective) {
+  const std::int64_t d = objective.dimension();
+  if (rotation.dim() != 2 || rotation.size(0) != d || rotation.size(1) != d) {
+    throw Error({"rotation of the wrong size", objective.name(), fmt::format("{0} x {0}", d),
+                 rotation.dim() == 2 ? fmt::format("{} x {}", rotation.size(0), rotation.size(1))
+                                     : fmt::format("{} dimensions", rotation.dim())});
+  }
 }
 
 }  // namespace descramble

@@ -31,29 +31,24 @@ Smoothness::Smoothness(Stencil stencil, at::Tensor moment)
   spectrum_ = stencil_spectrum(stencil, moment_.size(0));
 }
 
-namespace {
-
-void require_rotation_size(const at::Tensor& rotation, std::int64_t d) {
-  if (rotation.dim() != 2 || rotation.size(0) != d || rotation.size(1) != d) {
-    throw Error({"rotation of the wrong size", "smoothness", fmt::format("{0} x {0}", d),
-                 rotation.dim() == 2 ? fmt::format("{} x {}", rotation.size(0), rotation.size(1))
-                                     : fmt::format("{} dimensions", rotation.dim())});
-  }
-}
-
-}  // namespace
-
 double Smoothness::value(const at::Tensor& rotation) const {
-  require_rotation_size(rotation, dimension());
+  require_rotation_size(rotation, *this);
   const at::Tensor rows = spectrum_.vectors.t().matmul(rotation.to(at::kDouble));  // Tᵀ P
   const at::Tensor energy = rows.matmul(moment_).mul(rows).sum(1);  // (Tᵀ P C Pᵀ T)_ii
   return spectrum_.values.dot(energy).item<double>();
 }
 
 at::Tensor Smoothness::gradient(const at::Tensor& rotation) const {
-  require_rotation_size(rotation, dimension());
+  return evaluate(rotation).gradient;
+}
+
+Evaluation Smoothness::evaluate(const at::Tensor& rotation) const {
+  require_rotation_size(rotation, *this);
   const at::Tensor rows = spectrum_.vectors.t().matmul(rotation.to(at::kDouble));
-  return 2 * spectrum_.vectors.matmul(spectrum_.values.unsqueeze(1) * rows).matmul(moment_);
+  const at::Tensor turned = rows.matmul(moment_);  // Tᵀ P C
+  const at::Tensor energy = turned.mul(rows).sum(1);
+  return {spectrum_.values.dot(energy).item<double>(),
+          2 * spectrum_.vectors.matmul(spectrum_.values.unsqueeze(1) * turned)};
 }
 
 std::vector<std::string> Smoothness::warnings() const {
@@ -67,12 +62,22 @@ std::vector<std::string> Smoothness::warnings() const {
   const double floor = 1e-13 * static_cast<double>(dimension()) * values[0].item<double>();
   const std::int64_t rank = values.gt(floor).sum().item<std::int64_t>();
   if (rank < dimension()) {
-    result.push_back(
-        fmt::format("the activations span {} of {} directions; the others cost nothing wherever "
-                    "they are put, which lowers the optimum",
-                    rank, dimension()));
+    result.push_back(fmt::format(
+        "the activations span {0} of {1} directions; the others cost nothing wherever "
+        "they are put, which lowers the optimum, and which of them becomes which of the "
+        "{2} roughest modes is not unique",
+        rank, dimension(), dimension() - rank));
   }
   return result;
+}
+
+TapLoss smoothness_loss(Stencil stencil, Axis axis) {
+  return [stencil, axis](const at::Tensor& value) {
+    const at::Tensor rows = to_rows(value, axis);
+    const StencilSpectrum spectrum = stencil_spectrum(stencil, rows.size(1));
+    const at::Tensor modes = rows.matmul(spectrum.vectors.to(rows.device(), rows.scalar_type()));
+    return modes.square().mean(0).dot(spectrum.values.to(rows.device(), rows.scalar_type()));
+  };
 }
 
 const CanonicalEigen& Smoothness::eigen() const {

@@ -57,8 +57,12 @@ at::Tensor to_rows(const at::Tensor& value, Axis axis) {
 }
 
 at::Tensor from_rows(const at::Tensor& rows, const at::Tensor& like, Axis axis) {
-  if (axis != Axis::channels) return rows.reshape(like.sizes());
-  std::vector<std::int64_t> moved = like.sizes().vec();
+  return from_rows(rows, like.sizes(), axis);
+}
+
+at::Tensor from_rows(const at::Tensor& rows, at::IntArrayRef sizes, Axis axis) {
+  if (axis != Axis::channels) return rows.reshape(sizes);
+  std::vector<std::int64_t> moved = sizes.vec();
   const std::int64_t d = moved[1];
   moved.erase(moved.begin() + 1);
   moved.push_back(d);

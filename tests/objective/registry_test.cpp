@@ -20,13 +20,6 @@ class EveryObjective : public ::testing::TestWithParam<std::string> {
  protected:
   const KindInfo& info() const { return *objective_family().find(GetParam()); }
 
-  static Moments moments_of_size(std::int64_t d) {
-    RandomStream random = random_stream(4, "test/objective");
-    Moments moments;
-    moments.add(random.normal_tensor({40, d}).matmul(random.normal_tensor({d, d})) + 0.3);
-    return moments;
-  }
-
   /// The kind with its defaults, and with each choice and truth value of each field in turn.
   std::vector<json> variants() const {
     std::vector<json> result{{{"kind", GetParam()}}};
@@ -44,6 +37,7 @@ class EveryObjective : public ::testing::TestWithParam<std::string> {
 
 TEST_P(EveryObjective, SaysWhatItIs) {
   EXPECT_FALSE(info().summary.empty());
+  EXPECT_FALSE(info().formula.empty());
   EXPECT_FALSE(info().source.empty());
   for (const Field& field : info().fields) EXPECT_FALSE(field.doc.empty()) << field.name;
   const json resolved = resolve_kind(objective_family(), {{"kind", GetParam()}}, "/objective");
@@ -56,9 +50,10 @@ TEST_P(EveryObjective, SaysWhatItIs) {
       ThrowsError("unknown key 'nonsense'", "/objective/nonsense"));
 }
 
-TEST_P(EveryObjective, GradientIsThatOfTheValue) {
+// REFERENCE T4.
+TEST_P(EveryObjective, T4GradientIsThatOfTheValue) {
   for (const json& variant : variants()) {
-    const std::unique_ptr<Objective> objective = make_objective(variant, moments_of_size(8));
+    const std::unique_ptr<Objective> objective = make_objective(variant, layer_of_size(8));
     ASSERT_EQ(objective->dimension(), 8);
     const at::Tensor p = haar(8, 31);
     const at::Tensor gradient = objective->gradient(p);
@@ -73,7 +68,6 @@ TEST_P(EveryObjective, GradientIsThatOfTheValue) {
         differences[i][j] = (objective->value(up) - objective->value(down)) / (2 * step);
       }
     }
-    // REFERENCE T4.
     EXPECT_LE(difference(gradient, differences), 1e-6 * largest(gradient)) << variant;
   }
 }
@@ -81,7 +75,7 @@ TEST_P(EveryObjective, GradientIsThatOfTheValue) {
 TEST_P(EveryObjective, ClosedFormIsOrthogonalAndAttainsTheOptimum) {
   for (const std::int64_t d : {1, 2, 7, 12}) {
     for (const json& variant : variants()) {
-      const std::unique_ptr<Objective> objective = make_objective(variant, moments_of_size(d));
+      const std::unique_ptr<Objective> objective = make_objective(variant, layer_of_size(d));
       const std::optional<ExactPoint> exact = objective->solve_exactly();
       const std::optional<double> optimum = objective->optimum();
       if (!exact) continue;
@@ -99,7 +93,7 @@ TEST_P(EveryObjective, ClosedFormIsOrthogonalAndAttainsTheOptimum) {
 
 TEST_P(EveryObjective, NoRotationLiesBelowTheOptimum) {
   for (const json& variant : variants()) {
-    const std::unique_ptr<Objective> objective = make_objective(variant, moments_of_size(9));
+    const std::unique_ptr<Objective> objective = make_objective(variant, layer_of_size(9));
     const std::optional<double> optimum = objective->optimum();
     if (!optimum) continue;
     for (std::uint64_t i = 0; i < 20; ++i) {
@@ -109,9 +103,48 @@ TEST_P(EveryObjective, NoRotationLiesBelowTheOptimum) {
   }
 }
 
+TEST_P(EveryObjective, NoRotationLiesBelowTheBound) {
+  for (const json& variant : variants()) {
+    const std::unique_ptr<Objective> objective = make_objective(variant, layer_of_size(9));
+    for (std::uint64_t i = 0; i < 20; ++i) {
+      const std::optional<double> bound = objective->lower_bound(haar(9, 40 + i));
+      for (std::uint64_t j = 0; bound && j < 20; ++j) {
+        EXPECT_GE(objective->value(haar(9, 80 + j)), *bound - 1e-10 * std::abs(*bound)) << variant;
+      }
+    }
+  }
+}
+
+TEST_P(EveryObjective, IsConcaveWhereItSaysSo) {
+  for (const json& variant : variants()) {
+    const std::unique_ptr<Objective> objective = make_objective(variant, layer_of_size(6));
+    if (!objective->is_concave()) continue;
+    for (std::uint64_t i = 0; i < 10; ++i) {
+      const at::Tensor a = haar(6, i);
+      const at::Tensor b = haar(6, 20 + i);
+      const double chord = (objective->value(a) + objective->value(b)) / 2;
+      EXPECT_GE(objective->value((a + b) / 2), chord - 1e-10 * std::abs(chord)) << variant;
+    }
+  }
+}
+
+TEST_P(EveryObjective, GuessesAreRotations) {
+  for (const std::int64_t d : {1, 2, 7}) {
+    const std::unique_ptr<Objective> objective =
+        make_objective({{"kind", GetParam()}}, layer_of_size(d));
+    for (const at::Tensor& guess : objective->guesses())
+      EXPECT_LT(distance_from_orthogonal(guess), 1e-12 * static_cast<double>(d));
+    EXPECT_EQ(objective->has_closed_form(), objective->solve_exactly().has_value());
+    EXPECT_FALSE(objective->name().empty());
+    const Evaluation both = objective->evaluate(haar(d, 1));
+    EXPECT_EQ(both.value, objective->value(haar(d, 1))) << "bit for bit";
+    EXPECT_TRUE(at::equal(both.gradient, objective->gradient(haar(d, 1))));
+  }
+}
+
 TEST_P(EveryObjective, ValueRepeatsAndLeavesItsArgumentAlone) {
   const std::unique_ptr<Objective> objective =
-      make_objective({{"kind", GetParam()}}, moments_of_size(6));
+      make_objective({{"kind", GetParam()}}, layer_of_size(6));
   const at::Tensor p = haar(6, 50);
   const at::Tensor copy = p.clone();
   const double value = objective->value(p);
@@ -122,10 +155,14 @@ TEST_P(EveryObjective, ValueRepeatsAndLeavesItsArgumentAlone) {
 
 TEST_P(EveryObjective, RefusesAnotherSize) {
   const std::unique_ptr<Objective> objective =
-      make_objective({{"kind", GetParam()}}, moments_of_size(6));
+      make_objective({{"kind", GetParam()}}, layer_of_size(6));
   EXPECT_THROW((void)objective->value(at::eye(5, at::kDouble)), Error);
   EXPECT_THROW((void)objective->gradient(at::eye(7, at::kDouble)), Error);
-  EXPECT_THROW(make_objective({{"kind", GetParam()}}, Moments()), Error) << "no rows were seen";
+  EXPECT_THAT(
+      [&] {
+        make_objective({{"kind", GetParam()}}, LayerData{.tap = "here"});
+      },
+      ThrowsError("cannot be made", "tap 'here'"));
 }
 
 INSTANTIATE_TEST_SUITE_P(, EveryObjective, ::testing::ValuesIn(kind_names()),

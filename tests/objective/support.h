@@ -102,6 +102,17 @@ inline double log_log_slope(const std::vector<double>& x, const std::vector<doub
   return xy / xx;
 }
 
+/// Everything that an objective may want of a layer of d quantities.
+inline LayerData layer_of_size(std::int64_t d, std::uint64_t index = 4) {
+  RandomStream random = random_stream(index, "test/objective");
+  const at::Tensor rows = random.normal_tensor({40, d}).matmul(random.normal_tensor({d, d})) + 0.3;
+  LayerData layer{.tap = "here"};
+  layer.moments.add(rows);
+  layer.weight = random.normal_tensor({d, d + 2});
+  layer.values = TapValues("here", rows, Axis::features);
+  return layer;
+}
+
 template <typename... Parts>
 auto ThrowsError(const Parts&... parts) {
   return ::testing::ThrowsMessage<Error>(::testing::AllOf(::testing::HasSubstr(parts)...));

@@ -1,21 +1,51 @@
 #pragma once
 
+#include <memory>
+#include <vector>
+
 #include <ATen/core/Tensor.h>
 
+#include "descramble/basis/chart.h"
 #include "descramble/taps/axis.h"
 
 namespace descramble {
 
+/// M h along `axis`, M [d, d] in the value's dtype and on its device; differentiable in both.
+/// @throws Error when d does not fit
+at::Tensor turned(const at::Tensor& matrix, const at::Tensor& value, Axis axis);
+
 /// An orthogonal P and its inverse, inserted into a network as h → Pᵀ(P h): the function stays what
 /// it was, and P h is what is looked at. P is held in float64.
+///
+/// A learnable pair has parameters for an optimiser of LibTorch, and stays orthogonal whatever the
+/// optimiser does to them:
+///
+///     auto pair = RotationPair::learnable(256);
+///     torch::optim::Adam optimizer(pair.parameters(), 1e-2);
+///     auto watch = tapped.replace("fc1", [&](const at::Tensor& h) {
+///       loss = roughness(pair.rotate(h, Axis::features));
+///       return pair.round_trip(h, Axis::features);
+///     });
+///
+/// Copies of a learnable pair share its parameters.
 class RotationPair {
  public:
   /// @throws Error when P is not square, not finite, or further from orthogonal than 1e-6·d
   explicit RotationPair(const at::Tensor& rotation);
   static RotationPair identity(std::int64_t d);
+  /// Starts at `start`; `chart` says how the parameters turn it, and how far they reach.
+  static RotationPair learnable(const at::Tensor& start, Chart chart = Chart::cayley);
+  static RotationPair learnable(std::int64_t d, Chart chart = Chart::cayley);
 
   std::int64_t dimension() const { return rotation_.size(0); }
-  const at::Tensor& matrix() const { return rotation_; }
+  /// P. Of a learnable pair: a function of the parameters that gradients flow through. The chart
+  /// `cayley` first moves its base point to where the parameters have got to, and sets them to
+  /// zero; momentum that an optimiser holds stays meaningful, since all tangent spaces share the
+  /// frame of the Lie algebra.
+  at::Tensor matrix() const;
+
+  /// θ [d(d − 1)/2], float64, of a learnable pair; empty otherwise.
+  std::vector<at::Tensor> parameters() const;
 
   /// ‖PᵀP − I‖_F in float64, of P as it is held.
   double orthogonality() const;
@@ -30,7 +60,9 @@ class RotationPair {
   at::Tensor round_trip(const at::Tensor& value, Axis axis) const;
 
  private:
+  struct Learnable;
   at::Tensor rotation_;
+  std::shared_ptr<Learnable> learnable_{};
 };
 
 }  // namespace descramble

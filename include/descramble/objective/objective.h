@@ -10,6 +10,7 @@
 
 #include "descramble/core/kind.h"
 #include "descramble/stats/moments.h"
+#include "descramble/taps/tap_values.h"
 
 namespace descramble {
 
@@ -20,36 +21,79 @@ struct ExactPoint {
       0;  ///< directions that the optimum does not tell apart; 0: all are determined
 };
 
+/// f and ∂f/∂P at one point.
+struct Evaluation {
+  double value = 0;
+  at::Tensor gradient{};  ///< [d, d], as if the entries of P were free
+};
+
 /// A real function of an orthogonal P, to be minimised.
 class Objective {
  public:
   virtual ~Objective() = default;
 
+  /// For errors: "smoothness", "tap 'fc1'".
+  virtual std::string name() const { return "objective"; }
   virtual std::int64_t dimension() const = 0;
   /// f(P), float64. @throws Error for a P of the wrong size
   virtual double value(const at::Tensor& rotation) const = 0;
   /// ∂f/∂P, [d, d], as if the entries of P were free.
   virtual at::Tensor gradient(const at::Tensor& rotation) const = 0;
+  /// Both at once, where they share work; the value is that of value(), bit for bit.
+  virtual Evaluation evaluate(const at::Tensor& rotation) const {
+    return {value(rotation), gradient(rotation)};
+  }
 
-  /// The least value over O(d), where it is known.
+  /// The quantity of interest is −f, which is maximised; results then show −f.
+  virtual bool is_maximised() const { return false; }
+  /// f is concave in P (as a function on all d×d matrices): what solver `generalized_power` needs.
+  virtual bool is_concave() const { return false; }
+  /// P must have determinant +1.
+  virtual bool is_proper() const { return false; }
+
+  /// The least value over the group, where it is known.
   virtual std::optional<double> optimum() const { return std::nullopt; }
-  /// A point that attains it.
+  /// Whether solve_exactly returns a point.
+  virtual bool has_closed_form() const { return false; }
+  /// A point that attains the optimum.
   virtual std::optional<ExactPoint> solve_exactly() const { return std::nullopt; }
+  /// A number that f nowhere falls below, as it can be proven at a point found.
+  virtual std::optional<double> lower_bound(const at::Tensor& /*found*/) const { return optimum(); }
+  /// Where iterative solvers do well to begin, best first; empty: nowhere in particular.
+  virtual std::vector<at::Tensor> guesses() const { return {}; }
   /// What a reader of the result should know, one sentence each.
   virtual std::vector<std::string> warnings() const { return {}; }
 };
 
-/// A kind of objective that is a function of a layer's moments.
+/// @throws Error naming the objective when `rotation` is not [d, d]
+void require_rotation_size(const at::Tensor& rotation, const Objective& objective);
+
+/// What an objective may be a function of.
+struct LayerData {
+  std::string tap{};
+  Moments moments{};
+  at::Tensor weight{};  ///< of the tap's layer: [d, fan], row i feeds quantity i
+  std::optional<TapValues> values{};
+};
+
+/// Which of them it needs.
+enum class LayerNeeds { moments, weight, values };
+
+/// A kind of objective.
 struct ObjectiveKind {
   KindInfo info{};
+  LayerNeeds (*needs)(const nlohmann::json& resolved) = nullptr;
   std::unique_ptr<Objective> (*make)(const nlohmann::json& resolved,
-                                     const Moments& moments) = nullptr;
+                                     const LayerData& layer) = nullptr;
 };
 
 /// Every kind in src/objective/builtin.def.
 const std::vector<ObjectiveKind>& objective_kinds();
 const KindFamily& objective_family();
-/// `objective` is {"kind": …, …}; fields that it leaves out have their defaults. @throws Error
+LayerNeeds objective_needs(const nlohmann::json& objective);
+/// `objective` is {"kind": …, …}; fields that it leaves out have their defaults.
+/// @throws Error, also where the layer lacks what the objective needs
+std::unique_ptr<Objective> make_objective(const nlohmann::json& objective, const LayerData& layer);
 std::unique_ptr<Objective> make_objective(const nlohmann::json& objective, const Moments& moments);
 
 }  // namespace descramble

@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "descramble/objective/loss_objective.h"
 #include "descramble/objective/objective.h"
 #include "descramble/objective/stencil.h"
 
@@ -26,6 +27,7 @@ class Smoothness final : public Objective {
   /// `moment`: C, [d, d], symmetric, float64. @throws Error when it is not
   Smoothness(Stencil stencil, at::Tensor moment);
 
+  std::string name() const override { return "smoothness"; }
   std::int64_t dimension() const override { return moment_.size(0); }
   Stencil stencil() const { return stencil_; }
 
@@ -33,7 +35,9 @@ class Smoothness final : public Objective {
   double value(const at::Tensor& rotation) const override;
   /// ∂f/∂P = 2 A P C, [d, d].
   at::Tensor gradient(const at::Tensor& rotation) const override;
+  Evaluation evaluate(const at::Tensor& rotation) const override;
   std::optional<double> optimum() const override;
+  bool has_closed_form() const override { return true; }
   std::optional<ExactPoint> solve_exactly() const override;
   std::vector<std::string> warnings() const override;
 
@@ -48,6 +52,11 @@ class Smoothness final : public Objective {
   StencilSpectrum spectrum_;
   mutable std::optional<CanonicalEigen> eigen_{};
 };
+
+/// The same quantity as a loss of tapped values, mean over rows of Σ_i λ_i (Tᵀh)_i², for the route
+/// through autograd: at_tap(tapped, tap, data, smoothness_loss(stencil, axis)) equals Smoothness of
+/// the raw second moment.
+TapLoss smoothness_loss(Stencil stencil, Axis axis);
 
 /// A minimiser in closed form, in a canonical gauge.
 struct ExactSmoothness {

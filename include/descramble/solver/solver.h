@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,30 +14,82 @@
 
 namespace descramble {
 
-/// What a solver found. `value` is the objective at `point`, exactly; `reason` says why it stopped
-/// ("exact", "converged", "max_iterations", "line_search", "interrupted").
+/// One starting point of a solver, and where it led.
+struct StartOutcome {
+  double value = 0;
+  std::string reason{};
+  std::int64_t iterations = 0;
+  std::vector<double> trace{};  ///< value at the start and after each iteration
+};
+
+/// What a solver found. `value` is the objective at `point`, exactly, and no point that the solver
+/// has seen is better (up to the rounding of the last reorthogonalisation). `reason` says why it
+/// stopped: "exact", "converged", "max_iterations", "line_search" (no step lowers the value any
+/// further in floating point), "interrupted".
 struct Solution {
   at::Tensor point{};  ///< P, [d, d], float64, orthogonal
   double value = 0;
   std::string reason{};
+  std::string solver{};  ///< its kind
   std::int64_t iterations = 0;
   std::int64_t starts = 1;
-  std::int64_t degenerate = 0;  ///< directions that the optimum does not tell apart
-  std::vector<double> trace{};  ///< value after each iteration; empty for a closed form
+  std::int64_t degenerate = 0;           ///< directions that the optimum does not tell apart
+  std::vector<double> trace{};           ///< of the best start; empty for a closed form
+  std::vector<StartOutcome> outcomes{};  ///< of every start; empty for a closed form
+};
+
+/// Where a solver is, for whoever watches.
+struct Iteration {
+  std::int64_t start = 0;      ///< from 0
+  std::int64_t iteration = 0;  ///< of this start, from 0
+  double value = 0;
+};
+
+/// What a solver is given besides its own fields.
+struct SolverRun {
+  std::uint64_t seed = 0;
+  at::Tensor start{};  ///< first starting point; undefined: the objective's guess, or identity
+  std::function<void(const Iteration&)> watch{};
 };
 
 struct SolverKind {
   KindInfo info{};
   Solution (*solve)(const Objective& objective, const nlohmann::json& resolved,
-                    std::uint64_t seed) = nullptr;
+                    const SolverRun& run) = nullptr;
 };
 
 /// Every kind in src/solver/builtin.def.
 const std::vector<SolverKind>& solver_kinds();
 const KindFamily& solver_family();
 
-/// Minimises over the orthogonal group. `solver` is {"kind": …, …}; fields that it leaves out have
-/// their defaults. @throws Error for a bad `solver`, or one that cannot serve the objective
-Solution minimise(const Objective& objective, const nlohmann::json& solver, std::uint64_t seed = 0);
+/// The kind that serves an objective best: `exact` where there is a closed form,
+/// `generalized_power` for concave ones, `riemannian_lbfgs` for the rest.
+std::string best_solver(const Objective& objective);
+
+/// A solver for a program, with the fields that its kind has; those left out have their defaults.
+/// See `descramble kinds NAME`.
+struct SolverOptions {
+  std::optional<std::int64_t> max_iterations{};
+  std::optional<double> tolerance{};
+  std::optional<std::int64_t> starts{};
+  std::optional<std::int64_t> history{};
+  std::string kind{};  ///< empty: best_solver
+  std::uint64_t seed = 0;
+  at::Tensor start{};
+  std::function<void(const Iteration&)> watch{};
+};
+
+/// Minimises over the orthogonal group.
+///
+///     auto best = descramble::minimise(objective, {.starts = 4, .kind = "riemannian_lbfgs"});
+///
+/// @throws Error for a field that the kind does not have, a solver that cannot serve the objective,
+/// a start that is no rotation, and an objective that returns no number (which, and in which
+/// iteration)
+Solution minimise(const Objective& objective, const SolverOptions& options = {});
+
+/// The same from JSON, as configs have it: {"kind": …, …}, or null for the best known.
+Solution minimise_with(const Objective& objective, const nlohmann::json& solver,
+                       const SolverRun& run = {});
 
 }  // namespace descramble

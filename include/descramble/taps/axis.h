@@ -24,7 +24,8 @@ std::int64_t axis_size(const at::Tensor& value, Axis axis);
 /// Samples as rows, [N, d]: a view where the memory allows it.
 at::Tensor to_rows(const at::Tensor& value, Axis axis);
 
-/// The inverse: rows [N, d] in the shape of `like`.
+/// The inverse: rows [N, d] in a value's sizes, or in the shape of `like`.
+at::Tensor from_rows(const at::Tensor& rows, at::IntArrayRef sizes, Axis axis);
 at::Tensor from_rows(const at::Tensor& rows, const at::Tensor& like, Axis axis);
 
 /// Refuses an axis whose d×d float64 matrices (four of them: moments, eigenvectors, rotation,

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -12,23 +13,14 @@
 #include "descramble/objective/objective.h"
 #include "descramble/solver/solver.h"
 #include "descramble/taps/tapped_model.h"
-#include "experiment/tap_pass.h"
+#include "experiment/layer_data.h"
+#include "experiment/solve.h"
 
 namespace descramble {
 
 namespace {
 
 using nlohmann::json;
-
-/// "before" a tap is the input of its call; "after" its result.
-std::vector<std::string> positioned(std::vector<std::string> taps, const std::string& position) {
-  if (position == "before") {
-    for (std::string& tap : taps) {
-      if (!tap.ends_with(".input")) tap += ".input";
-    }
-  }
-  return taps;
-}
 
 double inserted_difference(const Workspace& workspace, const std::string& tap, Axis axis,
                            const RotationPair& pair) {
@@ -39,118 +31,176 @@ double inserted_difference(const Workspace& workspace, const std::string& tap, A
   return relative_difference(tapped.forward(workspace.check.inputs), workspace.check_output);
 }
 
+/// Sums over taps; null where one of them is unknown.
+class Total {
+ public:
+  void add(const json& entry, const std::string& key) {
+    const json value = entry.value(key, json());
+    json& sum = sums_[key];
+    sum = value.is_null() || (sums_seen_ > 0 && sum.is_null())
+              ? json()
+              : json((sum.is_null() ? 0.0 : sum.get<double>()) + value.get<double>());
+  }
+  void next() { ++sums_seen_; }
+  json take() { return std::move(sums_); }
+
+ private:
+  json sums_ = json::object();
+  int sums_seen_ = 0;
+};
+
+struct TapResult {
+  json entry{};
+  std::vector<std::string> warnings{};
+  std::vector<std::string> lines{};
+  RotationPair pair = RotationPair::identity(1);
+};
+
+std::string objective_line(const json& objective, const std::string& kind,
+                           const Solution& solution) {
+  const double before = objective.at("before");
+  const double after = objective.at("after");
+  const bool maximised = objective.at("sense") == "maximise";
+  std::string line = fmt::format("  {:<12}{:.6g} -> {:.6g}", kind, before, after);
+  if (!objective.at("optimum").is_null())
+    line += fmt::format(", optimum {:.6g}", objective.at("optimum").get<double>());
+  if (!objective.at("bound").is_null()) {
+    const double bound = objective.at("bound");
+    line += fmt::format(", no rotation {} {:.6g} (gap {:.1e})", maximised ? "exceeds" : "is below",
+                        bound, std::abs(bound - after) / std::max(std::abs(bound), 1e-300));
+  }
+  if (!maximised && after > 0) line += fmt::format(" ({:.4g} times less)", before / after);
+  return line + ", " + solution.reason;
+}
+
+TapResult descramble_tap(const json& resolved, const Workspace& workspace, const Layer& layer,
+                         const Layer* held_out, Progress& progress) {
+  const std::string& name = layer.tap.tap;
+  const json& config = resolved.at("objective");
+  const auto objective = make_objective(config, layer.data);
+  const std::int64_t d = objective->dimension();
+  const Solution solution =
+      solve(*objective, resolved.at("solver"), name, workspace.seed, progress);
+  TapResult result;
+  result.pair = RotationPair(solution.point);
+  const at::Tensor identity = at::eye(d, at::kDouble);
+  const double sign = objective->is_maximised() ? -1 : 1;
+  const auto shown = [sign](std::optional<double> value) {
+    return value ? json(sign * *value) : json();
+  };
+  const std::optional<double> optimum = objective->optimum();
+  json entry = tap_json(layer.tap);
+  entry["rows"] = layer.tap.moments.count();
+  entry["objective"] = {{"sense", objective->is_maximised() ? "maximise" : "minimise"},
+                        {"before", sign * objective->value(identity)},
+                        {"after", sign * solution.value},
+                        {"optimum", shown(optimum)},
+                        {"bound", optimum ? json() : shown(objective->lower_bound(solution.point))},
+                        {"degenerate_directions", solution.degenerate}};
+  if (held_out != nullptr) {
+    const auto other = make_objective(config, held_out->data);
+    entry["objective"]["held_out"] = {{"before", sign * other->value(identity)},
+                                      {"after", sign * other->value(solution.point)}};
+  }
+  entry["solver"] = solver_json(*objective, solution);
+  const double inserted = inserted_difference(workspace, name, layer.tap.axis, result.pair);
+  entry["certificate"] = {{"orthogonality", result.pair.orthogonality()},
+                          {"orthogonality_in_model", result.pair.orthogonality(layer.tap.dtype)},
+                          {"inserted", inserted}};
+  for (const std::string& warning : objective->warnings())
+    result.warnings.push_back(name + ": " + warning);
+
+  const std::string rows =
+      layer.tap.moments.count() > 0 ? fmt::format(", {} rows", layer.tap.moments.count()) : "";
+  result.lines.push_back(fmt::format("{}  {} ({}, d = {}{})", name, fmt::join(layer.tap.shape, "x"),
+                                     axis_name(layer.tap.axis), d, rows));
+  result.lines.push_back(
+      objective_line(entry["objective"], config.at("kind").get<std::string>(), solution));
+  if (!solution.outcomes.empty())
+    result.lines.push_back(fmt::format("  {:<12}{}", "solver", solver_line(*objective, solution)));
+  if (held_out != nullptr) {
+    const json& held = entry["objective"]["held_out"];
+    result.lines.push_back(fmt::format("  {:<12}{:.6g} -> {:.6g}", "held out",
+                                       held["before"].get<double>(), held["after"].get<double>()));
+  }
+  if (solution.degenerate > 0 && result.warnings.empty()) {
+    result.lines.push_back(
+        fmt::format("  {:<12}{} of {} directions share their variance with another: the optimum "
+                    "does not tell those apart",
+                    "note", solution.degenerate, d));
+  }
+  result.lines.push_back(
+      fmt::format("  {:<12}|PtP - I| {:.1e}, function changed by {:.1e} "
+                  "(inserted)",
+                  "certificate", result.pair.orthogonality(), inserted));
+  result.entry = std::move(entry);
+  return result;
+}
+
+void add_tensors(const Layer& layer, const RotationPair& pair, bool centred,
+                 NamedTensors& tensors) {
+  const std::string& name = layer.tap.tap;
+  tensors[name + ".rotation"] = pair.matrix();
+  if (layer.tap.moments.count() == 0) return;
+  tensors[name + ".mean"] = layer.tap.moments.mean();
+  tensors[name + (centred ? ".covariance" : ".second_moment")] =
+      centred ? layer.tap.moments.covariance() : layer.tap.moments.second_moment();
+  tensors[name + ".count"] = at::scalar_tensor(layer.tap.moments.count(), at::kLong);
+}
+
 StepResult run_descramble(const json& resolved, const Workspace& workspace, Progress& progress) {
-  const std::vector<std::string> taps =
-      positioned(step_taps(resolved, workspace.model), resolved.at("position"));
+  const std::vector<std::string> taps = positioned_taps(resolved, workspace.model);
   const std::string split = resolved.at("data");
-  const auto measured =
-      measure_taps(workspace, workspace.source(split), taps, resolved.at("axis"), progress);
-  std::vector<TapMoments> held_out;
-  if (workspace.separate_test) {
-    held_out = measure_taps(workspace, workspace.source(split == "train" ? "test" : "train"), taps,
-                            resolved.at("axis"), progress);
-  }
-  const bool centred = resolved.at("objective").value("center", true);
+  const json& config = resolved.at("objective");
+  const auto gather = [&](const std::string& from) {
+    return gather_layers(workspace, workspace.source(from), taps, resolved.at("axis"), config,
+                         progress);
+  };
+  const std::vector<Layer> layers = gather(split);
+  std::vector<Layer> held_out;
+  if (workspace.separate_test && objective_needs(config) != LayerNeeds::weight)
+    held_out = gather(split == "train" ? "test" : "train");
+
   StepResult result;
-  result.json = {{"data", split}, {"taps", json::array()}};
-  json total = {{"kind", resolved.at("objective").at("kind")},
-                {"before", 0.0},
-                {"after", 0.0},
-                {"optimum", 0.0},
-                {"bound", nullptr}};
+  json entries = json::array();
   json warnings = json::array();
-  double held_before = 0;
-  double held_after = 0;
-  json solver = json::object();
-  double orthogonality = 0;
-  double orthogonality_in_model = 0;
-  double inserted = 0;
-  for (std::size_t i = 0; i < measured.size(); ++i) {
-    const TapMoments& tap = measured[i];
-    const auto objective = make_objective(resolved.at("objective"), tap.moments);
-    const std::int64_t d = objective->dimension();
-    const Solution solution = minimise(*objective, resolved.at("solver"), workspace.seed);
-    const RotationPair pair(solution.point);
-    const at::Tensor identity = at::eye(d, at::kDouble);
-    const std::optional<double> optimum = objective->optimum();
-    const double before = objective->value(identity);
-
-    for (const std::string& warning : objective->warnings()) {
-      warnings.push_back(tap.tap + ": " + warning);
-    }
-    json entry = tap_json(tap);
-    entry["rows"] = tap.moments.count();
-    entry["objective"] = {{"before", before},
-                          {"after", solution.value},
-                          {"optimum", optimum ? json(*optimum) : json()},
-                          {"degenerate_directions", solution.degenerate}};
+  Total total;
+  Total held_total;
+  json certificate = {{"orthogonality", 0.0}, {"orthogonality_in_model", 0.0}, {"inserted", 0.0}};
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const Layer& layer = layers[i];
+    TapResult one = descramble_tap(resolved, workspace, layer,
+                                   held_out.empty() ? nullptr : &held_out[i], progress);
+    for (const char* key : {"before", "after", "optimum", "bound"})
+      total.add(one.entry["objective"], key);
+    total.next();
     if (!held_out.empty()) {
-      const auto other = make_objective(resolved.at("objective"), held_out[i].moments);
-      entry["objective"]["held_out"] = {{"before", other->value(identity)},
-                                        {"after", other->value(solution.point)}};
-      held_before += entry["objective"]["held_out"]["before"].get<double>();
-      held_after += entry["objective"]["held_out"]["after"].get<double>();
+      for (const char* key : {"before", "after"})
+        held_total.add(one.entry["objective"]["held_out"], key);
+      held_total.next();
     }
-    entry["certificate"] = {{"orthogonality", pair.orthogonality()},
-                            {"orthogonality_in_model", pair.orthogonality(tap.dtype)},
-                            {"inserted", inserted_difference(workspace, tap.tap, tap.axis, pair)}};
-    total["before"] = total["before"].get<double>() + before;
-    total["after"] = total["after"].get<double>() + solution.value;
-    total["optimum"] = optimum && !total["optimum"].is_null()
-                           ? json(total["optimum"].get<double>() + *optimum)
-                           : json();
-    orthogonality = std::max(orthogonality, pair.orthogonality());
-    orthogonality_in_model = std::max(orthogonality_in_model, pair.orthogonality(tap.dtype));
-    inserted = std::max(inserted, entry["certificate"]["inserted"].get<double>());
-    solver = {
-        {"kind", resolved.at("solver").at("kind")},
-        {"reason", solution.reason},
-        {"iterations", std::max(solution.iterations, solver.value("iterations", std::int64_t{0}))},
-        {"starts", solution.starts}};
-
-    result.tensors[tap.tap + ".rotation"] = pair.matrix();
-    result.tensors[tap.tap + ".mean"] = tap.moments.mean();
-    result.tensors[tap.tap + (centred ? ".covariance" : ".second_moment")] =
-        centred ? tap.moments.covariance() : tap.moments.second_moment();
-    result.tensors[tap.tap + ".count"] = at::scalar_tensor(tap.moments.count(), at::kLong);
-    result.edits.push_back({tap.tap, tap.axis, static_cast<std::int64_t>(tap.shape.size()) + 1,
-                            pair.matrix(), tap.dtype});
-
-    result.lines.push_back(fmt::format("{}  {} ({}, d = {}, {} rows)", tap.tap,
-                                       fmt::join(tap.shape, "x"), axis_name(tap.axis), d,
-                                       tap.moments.count()));
-    const std::string factor =
-        solution.value > 0 ? fmt::format(" ({:.4g} times less)", before / solution.value) : "";
-    result.lines.push_back(fmt::format(
-        "  {:<12}{:.6g} -> {:.6g}{}{}, {}", resolved.at("objective").at("kind").get<std::string>(),
-        before, solution.value, optimum ? fmt::format(", optimum {:.6g}", *optimum) : "", factor,
-        solution.reason));
-    if (entry["objective"].contains("held_out")) {
-      const json& held = entry["objective"]["held_out"];
-      result.lines.push_back(fmt::format("  {:<12}{:.6g} -> {:.6g}", "held out",
-                                         held["before"].get<double>(),
-                                         held["after"].get<double>()));
-    }
-    if (solution.degenerate > 0 && objective->warnings().empty()) {
-      result.lines.push_back(
-          fmt::format("  {:<12}{} of {} directions share their variance with another: the optimum "
-                      "does not tell those apart",
-                      "note", solution.degenerate, d));
-    }
-    result.lines.push_back(fmt::format(
-        "  {:<12}|PtP - I| {:.1e}, function changed by {:.1e} (inserted)", "certificate",
-        pair.orthogonality(), entry["certificate"]["inserted"].get<double>()));
-    result.json["taps"].push_back(std::move(entry));
+    for (auto& [key, value] : certificate.items())
+      value = std::max(value.get<double>(), one.entry["certificate"][key].get<double>());
+    for (const std::string& warning : one.warnings) warnings.push_back(warning);
+    result.lines.insert(result.lines.end(), one.lines.begin(), one.lines.end());
+    add_tensors(layer, one.pair, config.value("center", true), result.tensors);
+    result.edits.push_back({layer.tap.tap, layer.tap.axis,
+                            static_cast<std::int64_t>(layer.tap.shape.size()) + 1,
+                            one.pair.matrix(), layer.tap.dtype});
+    entries.push_back(std::move(one.entry));
   }
-  if (!held_out.empty()) total["held_out"] = {{"before", held_before}, {"after", held_after}};
-  result.json["objective"] = std::move(total);
+  json objective = total.take();
+  objective["kind"] = config.at("kind");
+  objective["sense"] = entries[0]["objective"]["sense"];
+  if (!held_out.empty()) objective["held_out"] = held_total.take();
   for (const json& warning : warnings)
     result.lines.push_back(fmt::format("  {:<12}{}", "warning", warning.get<std::string>()));
-  result.json["warnings"] = std::move(warnings);
-  result.json["solver"] = std::move(solver);
-  result.json["certificate"] = {{"orthogonality", orthogonality},
-                                {"orthogonality_in_model", orthogonality_in_model},
-                                {"inserted", inserted}};
+  result.json = {{"data", split},
+                 {"objective", std::move(objective)},
+                 {"solver", solvers_json(entries)},
+                 {"warnings", std::move(warnings)},
+                 {"certificate", std::move(certificate)},
+                 {"taps", std::move(entries)}};
   return result;
 }
 
@@ -172,17 +222,19 @@ const StepKind& step_kind_descramble() {
                           axis_field(),
                           {.name = "position",
                            .type = FieldType::string,
-                           .doc = "after: the tap's own value; before: what its call receives",
+                           .doc =
+                               "after: the tap's own value; before: what its call receives; "
+                               "both: the two of them, so that a layer's weight becomes P2 W P1'",
                            .fallback = "after",
-                           .choices = {"before", "after"}},
+                           .choices = {"before", "after", "both"}},
                           {.name = "objective",
                            .type = FieldType::kind,
                            .doc = "what to minimise",
                            .family = objective_family},
                           {.name = "solver",
                            .type = FieldType::kind,
-                           .doc = "how; left out: the best known for the objective",
-                           .fallback = Fallback::json(R"({"kind": "exact"})"),
+                           .doc = "how; null: the best known for the objective",
+                           .fallback = nullptr,
                            .family = solver_family},
                           data_field("train")},
                .exactly_one = {"tap", "taps"}},

@@ -8,7 +8,7 @@ const SolverKind& solver_kind_exact() {
   static const SolverKind kind{
       .info = {.name = "exact",
                .summary = "The objective's closed form: the optimum itself, in a canonical gauge"},
-      .solve = [](const Objective& objective, const nlohmann::json&, std::uint64_t) {
+      .solve = [](const Objective& objective, const nlohmann::json&, const SolverRun&) {
         std::optional<ExactPoint> exact = objective.solve_exactly();
         if (!exact)
           throw Error(

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+
+#include <ATen/core/Tensor.h>
+
+#include "descramble/core/random.h"
+
+namespace descramble {
+
+/// ‖PᵀP − I‖_F in float64.
+double distance_from_orthogonal(const at::Tensor& matrix);
+
+/// A rotation drawn uniformly (Haar measure) from O(d): Q of a Gaussian matrix's QR decomposition
+/// with R's diagonal positive. `proper`: from SO(d), by the sign of the last row.
+/// Source: Mezzadri, Notices of the AMS 54 (2007) 592.
+at::Tensor haar_rotation(std::int64_t d, RandomStream& random, bool proper = false);
+
+/// P (3 I − PᵀP)/2, one Newton–Schulz step towards the nearest orthogonal matrix: takes a distance
+/// of ε to about ε². For matrices that are orthogonal up to accumulated rounding.
+at::Tensor reorthogonalised(const at::Tensor& rotation);
+
+/// The orthogonal matrix with the largest tr(QᵀM), and what is free in it.
+struct Polar {
+  at::Tensor rotation{};  ///< Q, [d, d], float64
+  at::Tensor singular{};  ///< singular values of M, descending
+  std::int64_t rank = 0;  ///< those above 1e-12·d·(largest)
+};
+
+/// Polar factor of a square M = U Σ Vᵀ: Q = U Vᵀ. It is unique only where M has full rank. With
+/// null singular values, blocks U₀ and V₀, the completion nearest to the identity is taken,
+/// U₁V₁ᵀ + U₀ polar(U₀ᵀV₀) V₀ᵀ, which does not depend on the bases that the decomposition happened
+/// to pick. `proper`: over SO(d), where for det(U Vᵀ) < 0 the smallest singular pair is turned.
+/// @throws Error for a matrix that is not square or not finite
+Polar canonical_polar(const at::Tensor& matrix, bool proper = false);
+
+}  // namespace descramble

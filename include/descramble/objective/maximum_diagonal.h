@@ -1,0 +1,66 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "descramble/basis/orthogonal.h"
+#include "descramble/objective/objective.h"
+
+namespace descramble {
+
+/// f(P) = −tr(P W): the rotated weights P W as close to diagonal with positive entries as they get
+/// (‖P W − D‖² falls as the trace grows). W [out, in], the diagonal running to min(out, in); a
+/// convolution's weight is out × (in·k·k). With W = X Σ Yᵀ the maximum of tr(P W) over O(d) is Σσ,
+/// attained at P = Y Xᵀ, where P W is symmetric; over SO(d) with det(Y Xᵀ) < 0 it is Σσ − 2 σ_min.
+/// Source: Amey et al., PNAS 118 (2021), left_diag.m; the maximum is Schönemann's (Psychometrika
+/// 31 (1966) 1), von Neumann's trace inequality.
+class MaximumDiagonalSum final : public Objective {
+ public:
+  /// @throws Error for a W that is no finite matrix
+  explicit MaximumDiagonalSum(const at::Tensor& weight, bool proper = false);
+
+  std::string name() const override { return "maximum_diagonal_sum"; }
+  std::int64_t dimension() const override { return square_.size(0); }
+  double value(const at::Tensor& rotation) const override;
+  at::Tensor gradient(const at::Tensor& rotation) const override;
+  bool is_maximised() const override { return true; }
+  bool is_concave() const override { return true; }
+  bool is_proper() const override { return proper_; }
+  std::optional<double> optimum() const override;
+  bool has_closed_form() const override { return true; }
+  std::optional<ExactPoint> solve_exactly() const override;
+  std::vector<std::string> warnings() const override;
+
+ private:
+  const Polar& polar() const;
+
+  bool proper_;
+  at::Tensor square_;  // W as [d, d]: cut or filled with zeros behind column min(out, in)
+  mutable std::optional<Polar> polar_{};
+};
+
+/// f(P) = −Σ_i (P W)_ii²: as much of the weights' energy as possible on the diagonal, whatever its
+/// signs. W as in MaximumDiagonalSum. The sum is convex in P, so P ← polar(diag(c) Wᵀ),
+/// c_i = (P W)_ii, never lowers it (solver `generalized_power`); it starts from the maximum
+/// diagonal sum. Bound: where Y = sym(W diag(c) P) is positive definite, no P has more than
+/// tr(Y)·max_i w_iᵀ Y⁻¹ w_i, w_i the columns of W.
+class MaximumDiagonalNormSquare final : public Objective {
+ public:
+  /// @throws Error for a W that is no finite matrix
+  explicit MaximumDiagonalNormSquare(const at::Tensor& weight);
+
+  std::string name() const override { return "maximum_diagonal_norm_square"; }
+  std::int64_t dimension() const override { return square_.size(0); }
+  double value(const at::Tensor& rotation) const override;
+  at::Tensor gradient(const at::Tensor& rotation) const override;
+  bool is_maximised() const override { return true; }
+  bool is_concave() const override { return true; }
+  /// The bound above, negated; absent where Y is not positive definite at the point found.
+  std::optional<double> lower_bound(const at::Tensor& found) const override;
+  std::vector<at::Tensor> guesses() const override;
+  std::vector<std::string> warnings() const override;
+
+ private:
+  at::Tensor square_;
+};
+
+}  // namespace descramble

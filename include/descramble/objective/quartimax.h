@@ -1,0 +1,33 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "descramble/objective/objective.h"
+
+namespace descramble {
+
+/// f(P) = −Σ_i mean_n (P h_n)_i⁴ over rows h_n: the ℓ⁴ norm, whose maximum over rotations prefers
+/// few large entries among many small ones, a smooth stand-in for sparsity. The sum is convex in P.
+/// Source: Neuhaus and Wrigley, Brit. J. Stat. Psych. 7 (1954) 81 (quartimax); Zhai et al.,
+/// "Complete dictionary learning via ℓ⁴-norm maximization over the orthogonal group", JMLR 21
+/// (2020).
+class Quartimax final : public Objective {
+ public:
+  explicit Quartimax(TapValues rows);
+
+  std::string name() const override { return "quartimax of '" + rows_.tap() + "'"; }
+  std::int64_t dimension() const override { return rows_.dimension(); }
+  double value(const at::Tensor& rotation) const override;
+  at::Tensor gradient(const at::Tensor& rotation) const override;
+  Evaluation evaluate(const at::Tensor& rotation) const override;
+  bool is_maximised() const override { return true; }
+  bool is_concave() const override { return true; }
+
+ private:
+  Evaluation sums(const at::Tensor& rotation, bool with_gradient) const;
+
+  TapValues rows_;
+  double count_ = 0;
+};
+
+}  // namespace descramble

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "descramble/data/data_set.h"
+#include "descramble/taps/axis.h"
+#include "descramble/taps/tapped_model.h"
+
+namespace descramble {
+
+/// The values of one tap over some data, batch by batch, as often as they are asked for. They do
+/// not depend on what is done to them, so they are computed once and kept, in the model's own
+/// dtype, where they fit under a ceiling; above it the network runs up to the tap each time.
+class TapValues {
+ public:
+  struct Options {
+    std::optional<Axis> axis{};     ///< absent: default_axis of the value
+    std::int64_t memory_mb = 4096;  ///< ceiling for what is kept
+    /// The whole data as one batch, for losses that are no means over samples (a covariance, a
+    /// median). Needs to fit under the ceiling.
+    bool together = false;
+  };
+
+  /// Runs `data` through the model up to the tap. @throws Error for an unknown tap, values
+  /// that are not floating-point, not finite, change their shape, or are not one for each sample
+  static TapValues of(const TappedModel& tapped, const std::string& tap, const Source& data,
+                      const Options& options);
+  static TapValues of(const TappedModel& tapped, const std::string& tap, const Source& data) {
+    return of(tapped, tap, data, Options{});
+  }
+  /// Values at hand: [n, …], the axis holding the d quantities. @throws Error as above
+  TapValues(std::string tap, const at::Tensor& values, Axis axis);
+
+  /// The same values less the mean of all rows. Costs one pass.
+  TapValues centred() const;
+
+  const std::string& tap() const { return tap_; }
+  Axis axis() const { return axis_; }
+  std::int64_t dimension() const { return dimension_; }              ///< d along the axis
+  const std::vector<std::int64_t>& shape() const { return shape_; }  ///< of one sample
+  at::ScalarType dtype() const { return dtype_; }
+  std::int64_t samples() const { return samples_; }
+  bool kept() const { return !rerun_; }
+
+  /// Some samples: rows [N, d] (every position of a sample is a row), in float64, and how many
+  /// samples they are.
+  struct Part {
+    at::Tensor rows{};
+    std::int64_t samples = 0;
+  };
+  void for_each(const std::function<void(const Part& part)>& visit) const;
+
+  /// Rows of a part back in the shape that the value has in the network, [samples, …].
+  at::Tensor shaped(const at::Tensor& rows, std::int64_t samples) const;
+
+ private:
+  TapValues() = default;
+  Part part_of(const at::Tensor& value) const;
+  void learn_shape(const at::Tensor& value, std::optional<Axis> axis);
+
+  std::string tap_{};
+  Axis axis_ = Axis::features;
+  std::int64_t dimension_ = 0;
+  std::vector<std::int64_t> shape_{};
+  at::ScalarType dtype_ = at::kFloat;
+  std::int64_t samples_ = 0;
+  std::vector<Part> parts_{};
+  at::Tensor mean_{};  // subtracted from each row; undefined: nothing is
+  std::function<void(const std::function<void(const at::Tensor&)>&)> rerun_{};
+};
+
+}  // namespace descramble

@@ -1,0 +1,100 @@
+#include "experiment/layer_data.h"
+
+#include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "descramble/taps/tapped_model.h"
+
+namespace descramble {
+
+using nlohmann::json;
+
+at::Tensor layer_weight(const Model& model, const std::string& tap) {
+  constexpr std::string_view ending = ".input";
+  const bool input_side = tap.ends_with(ending);
+  const std::string layer = input_side ? tap.substr(0, tap.size() - ending.size()) : tap;
+  for (const auto& [name, parameter] : model.parameters()) {
+    if (name != layer + ".weight" || parameter.dim() < 2) continue;
+    const at::Tensor weight = parameter.detach().to(at::kCPU, at::kDouble);
+    return (input_side ? weight.transpose(0, 1) : weight).flatten(1).contiguous();
+  }
+  throw Error({"the tap has no weight", "tap '" + tap + "'",
+               "a linear or convolution layer by name, or NAME.input", "'" + layer + "'"});
+}
+
+namespace {
+
+std::optional<Axis> chosen_axis(const json& axis) {
+  if (axis.is_null()) return std::nullopt;
+  return parse_axis(axis.get<std::string>());
+}
+
+void describe(TapMoments& tap, const TapValues& values) {
+  tap.tap = values.tap();
+  tap.axis = values.axis();
+  tap.shape = values.shape();
+  tap.dtype = values.dtype();
+}
+
+Layer with_values(const Workspace& workspace, const Source& source, const std::string& tap,
+                  const json& axis, Progress& progress) {
+  progress.begin("values of " + tap, source.data->size());
+  const TappedModel tapped = tap_model(workspace.model, {tap});
+  Layer layer;
+  layer.data.values = TapValues::of(tapped, tap, source,
+                                    {.axis = chosen_axis(axis), .memory_mb = workspace.memory_mb});
+  describe(layer.tap, *layer.data.values);
+  require_memory(layer.data.values->dimension(), workspace.memory_mb, tap, layer.tap.axis);
+  layer.data.values->for_each([&](const TapValues::Part& part) {
+    layer.tap.moments.add(part.rows);
+    progress.advance(part.samples);
+  });
+  progress.end();
+  return layer;
+}
+
+Layer with_weight(const Workspace& workspace, const std::string& tap, const json& axis) {
+  Layer layer;
+  layer.data.weight = layer_weight(workspace.model, tap);
+  const at::NoGradGuard no_grad;
+  const TappedModel tapped = tap_model(workspace.model, {tap});
+  const at::Tensor value = tapped.forward_until(tap, workspace.check.inputs);
+  const TapValues seen(tap, value, chosen_axis(axis).value_or(default_axis(value)));
+  describe(layer.tap, seen);
+  require_memory(seen.dimension(), workspace.memory_mb, tap, layer.tap.axis);
+  if (layer.data.weight.size(0) != seen.dimension()) {
+    throw Error({"the weight does not make what the axis holds", "tap '" + tap + "'",
+                 fmt::format("d = {} ({})", seen.dimension(), axis_name(layer.tap.axis)),
+                 fmt::format("a weight with {} rows", layer.data.weight.size(0))});
+  }
+  return layer;
+}
+
+}  // namespace
+
+std::vector<Layer> gather_layers(const Workspace& workspace, const Source& source,
+                                 const std::vector<std::string>& taps, const json& axis,
+                                 const json& objective, Progress& progress) {
+  std::vector<Layer> layers;
+  switch (objective_needs(objective)) {
+    case LayerNeeds::moments:
+      for (TapMoments& tap : measure_taps(workspace, source, taps, axis, progress))
+        layers.push_back({std::move(tap), {}});
+      break;
+    case LayerNeeds::values:
+      for (const std::string& tap : taps)
+        layers.push_back(with_values(workspace, source, tap, axis, progress));
+      break;
+    case LayerNeeds::weight:
+      for (const std::string& tap : taps) layers.push_back(with_weight(workspace, tap, axis));
+      break;
+  }
+  for (Layer& layer : layers) {
+    layer.data.tap = layer.tap.tap;
+    layer.data.moments = layer.tap.moments;
+  }
+  return layers;
+}
+
+}  // namespace descramble

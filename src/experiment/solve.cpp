@@ -1,0 +1,83 @@
+#include "experiment/solve.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace descramble {
+
+using nlohmann::json;
+
+Solution solve(const Objective& objective, const json& solver, const std::string& tap,
+               std::uint64_t seed, Progress& progress) {
+  json chosen = solver.is_null() ? json{{"kind", best_solver(objective)}} : solver;
+  chosen = resolve_kind(solver_family(), chosen, "/solver");
+  SolverRun run{.seed = seed};
+  if (chosen.contains("max_iterations")) {
+    progress.begin(
+        fmt::format("{} of {}", chosen.at("kind").get<std::string>(), tap),
+        chosen.at("max_iterations").get<std::int64_t>() * chosen.at("starts").get<std::int64_t>());
+    run.watch = [&progress](const Iteration& at) { progress.advance(at.iteration > 0 ? 1 : 0); };
+  }
+  Solution solution = minimise_with(objective, chosen, run);
+  progress.end();
+  return solution;
+}
+
+namespace {
+
+double in_sense(const Objective& objective, double value) {
+  return objective.is_maximised() ? -value : value;
+}
+
+}  // namespace
+
+json solver_json(const Objective& objective, const Solution& solution) {
+  json outcomes = json::array();
+  for (const StartOutcome& outcome : solution.outcomes) {
+    outcomes.push_back({{"value", in_sense(objective, outcome.value)},
+                        {"reason", outcome.reason},
+                        {"iterations", outcome.iterations}});
+  }
+  return {{"kind", solution.solver},
+          {"reason", solution.reason},
+          {"iterations", solution.iterations},
+          {"starts", solution.starts},
+          {"outcomes", std::move(outcomes)}};
+}
+
+std::string solver_line(const Objective& objective, const Solution& solution) {
+  std::string line = fmt::format("{}, {} iteration{}", solution.solver, solution.iterations,
+                                 solution.iterations == 1 ? "" : "s");
+  if (solution.outcomes.size() < 2) return line;
+  line += fmt::format(", best of {} starts:", solution.outcomes.size());
+  for (std::size_t i = 0; i < std::min<std::size_t>(solution.outcomes.size(), 8); ++i)
+    line += fmt::format(" {:.6g}", in_sense(objective, solution.outcomes[i].value));
+  return line + (solution.outcomes.size() > 8 ? " ..." : "");
+}
+
+json solvers_json(const json& taps) {
+  const auto rank = [](const std::string& reason) {
+    const std::vector<std::string> order{"exact", "converged", "line_search", "max_iterations",
+                                         "interrupted"};
+    return std::find(order.begin(), order.end(), reason) - order.begin();
+  };
+  json result;
+  for (const json& tap : taps) {
+    const json& solver = tap.at("solver");
+    if (result.is_null()) {
+      result = {{"kind", solver.at("kind")},
+                {"reason", solver.at("reason")},
+                {"iterations", solver.at("iterations")},
+                {"starts", solver.at("starts")}};
+      continue;
+    }
+    if (rank(solver.at("reason")) > rank(result.at("reason"))) result["reason"] = solver["reason"];
+    for (const char* key : {"iterations", "starts"})
+      result[key] = std::max(result[key].get<std::int64_t>(), solver[key].get<std::int64_t>());
+  }
+  return result;
+}
+
+}  // namespace descramble

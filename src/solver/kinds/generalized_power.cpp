@@ -1,0 +1,50 @@
+#include <nlohmann/json.hpp>
+
+#include "descramble/basis/orthogonal.h"
+#include "descramble/core/error.h"
+#include "solver/search.h"
+
+namespace descramble {
+
+namespace {
+
+/// Concave f lies below its tangent planes: f(Q) ≤ f(P) + ⟨G, Q − P⟩, least at Q = polar(−G).
+std::string power_iteration(Descent& descent, const at::Tensor& start) {
+  at::Tensor point = start;
+  Evaluation here = descent.evaluate(point);
+  bool more = descent.step(here.value);
+  while (true) {
+    if (descent.is_critical(lie_gradient(here.gradient, point), here.gradient)) return "converged";
+    if (!more) return descent.interrupted() ? "interrupted" : "max_iterations";
+    const at::Tensor next =
+        canonical_polar(-here.gradient, descent.objective().is_proper()).rotation;
+    Evaluation there = descent.evaluate(next);
+    if (there.value >= here.value) return "line_search";
+    point = next;
+    here = std::move(there);
+    more = descent.step(here.value);
+  }
+}
+
+}  // namespace
+
+const SolverKind& solver_kind_generalized_power() {
+  static const SolverKind kind{
+      .info = {.name = "generalized_power",
+               .summary = "the generalised power method, for concave objectives (such as a convex "
+                          "quantity that is maximised): never raises the value, has no step length",
+               .formula = "P <- polar(-G), G = df/dP",
+               .source = "Journee, Nesterov, Richtarik, Sepulchre, JMLR 11 (2010) 517, algorithm 1",
+               .fields = search_fields(1000, 1e-8)},
+      .solve = [](const Objective& objective, const nlohmann::json& resolved,
+                  const SolverRun& run) {
+        if (!objective.is_concave()) {
+          throw Error({"the solver does not fit the objective", "solver 'generalized_power'",
+                       "a concave objective", objective.name() + ", which is not known as one"});
+        }
+        return search(objective, resolved, run, power_iteration);
+      }};
+  return kind;
+}
+
+}  // namespace descramble

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <deque>
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+#include "solver/search.h"
+
+namespace descramble {
+
+/// A place on the group as a quasi-Newton method sees it: coordinates in one linear space, the skew
+/// matrices, whatever the chart.
+struct Place {
+  at::Tensor point{};        ///< P
+  at::Tensor coordinates{};  ///< of a fixed chart; undefined where the chart moves along
+  double value = 0;
+  at::Tensor slope{};     ///< the gradient in these coordinates, skew [d, d]
+  at::Tensor gradient{};  ///< ∂f/∂P
+};
+
+/// Where a step leads, and how f changes along the way there.
+struct Moved {
+  Place place{};
+  double slope = 0;  ///< dφ/dt at the end of the step
+};
+
+/// How coordinates become rotations.
+class Space {
+ public:
+  virtual ~Space() = default;
+  virtual Place place(Descent& descent, const at::Tensor& start) = 0;
+  /// From `from` along `direction` (skew) by t.
+  virtual Moved move(Descent& descent, const Place& from, const at::Tensor& direction,
+                     double t) = 0;
+};
+
+/// P(t) = cayley(t A) P, with the base point moving along. All tangent spaces are identified with
+/// the Lie algebra by right translation, so that steps and gradients of different points compare
+/// without any transport.
+class GroupSpace final : public Space {
+ public:
+  Place place(Descent& descent, const at::Tensor& start) override;
+  Moved move(Descent& descent, const Place& from, const at::Tensor& direction, double t) override;
+};
+
+/// P(S) = cayley(S) P₀ with P₀ fixed at the start: a plain linear space.
+class StaticCayleySpace final : public Space {
+ public:
+  Place place(Descent& descent, const at::Tensor& start) override;
+  Moved move(Descent& descent, const Place& from, const at::Tensor& direction, double t) override;
+
+ private:
+  static Place at_coordinates(Descent& descent, const at::Tensor& base, const at::Tensor& skew,
+                              at::Tensor& factor);
+  at::Tensor base_{};
+};
+
+/// Limited-memory BFGS over a space (Nocedal and Wright, algorithm 7.4, the two-loop recursion; a
+/// pair is kept where its curvature is positive), with the line search `strong_wolfe`. `history` 0:
+/// steepest descent with the step lengths of Barzilai and Borwein (IMA J. Numer. Anal. 8 (1988)
+/// 141) as first trials. Where a line search fails, the history is dropped and the steepest
+/// direction tried; where that fails too, the reason is "line_search".
+std::string quasi_newton(Space& space, std::int64_t history, Descent& descent,
+                         const at::Tensor& start);
+
+}  // namespace descramble

@@ -1,0 +1,140 @@
+#include "descramble/taps/tap_values.h"
+
+#include <algorithm>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/isfinite.h>
+#include <fmt/format.h>
+
+#include "descramble/core/error.h"
+#include "descramble/core/interrupt.h"
+
+namespace descramble {
+
+namespace {
+
+/// The tap's value for each batch of the data.
+void visit_batches(const TappedModel& tapped, const std::string& tap, const Source& data,
+                   const std::function<void(const at::Tensor&)>& visit) {
+  const at::NoGradGuard no_grad;
+  const at::Device device = tapped.model().device();
+  const std::int64_t size = data.data->size();
+  for (std::int64_t begin = 0; begin < size; begin += data.batch_size) {
+    check_interrupt();
+    Batch batch = data.data->slice(begin, std::min(size, begin + data.batch_size));
+    for (at::Tensor& input : batch.inputs) input = input.to(device);
+    visit(tapped.forward_until(tap, batch.inputs).detach());
+  }
+}
+
+double mebibytes(const at::Tensor& value) {
+  return static_cast<double>(value.numel()) * static_cast<double>(value.element_size()) /
+         (1024.0 * 1024.0);
+}
+
+}  // namespace
+
+void TapValues::learn_shape(const at::Tensor& value, std::optional<Axis> axis) {
+  if (!value.is_floating_point() || value.dim() == 0 || value.numel() == 0) {
+    throw Error({"the value cannot be rotated", "tap '" + tap_ + "'", "a floating-point tensor",
+                 shape_text(value)});
+  }
+  axis_ = axis ? *axis : default_axis(value);
+  dimension_ = axis_size(value, axis_);
+  shape_ = value.sizes().slice(1).vec();
+  dtype_ = value.scalar_type();
+}
+
+TapValues::Part TapValues::part_of(const at::Tensor& value) const {
+  if (value.dim() == 0 || value.sizes().slice(1) != at::IntArrayRef(shape_)) {
+    throw Error(
+        {"the tap's shape changes from batch to batch", "tap '" + tap_ + "'",
+         fmt::format("a sample as in the first batch ({} numbers)", c10::multiply_integers(shape_)),
+         shape_text(value)});
+  }
+  const at::Tensor rows = to_rows(value, axis_);
+  if (!at::isfinite(rows).all().item<bool>())
+    throw Error({"the value is not finite", "tap '" + tap_ + "'", "finite numbers", "inf or nan"});
+  return {rows, value.size(0)};
+}
+
+TapValues::TapValues(std::string tap, const at::Tensor& values, Axis axis) : tap_(std::move(tap)) {
+  learn_shape(values, axis);
+  parts_.push_back(part_of(values.detach()));
+  samples_ = values.size(0);
+}
+
+TapValues TapValues::of(const TappedModel& tapped, const std::string& tap, const Source& data,
+                        const Options& options) {
+  TapValues result;
+  result.tap_ = tap;
+  const std::int64_t size = data.data->size();
+  bool keep = true;
+  visit_batches(tapped, tap, data, [&](const at::Tensor& value) {
+    if (result.samples_ == 0) {
+      result.learn_shape(value, options.axis);
+      const double needed =
+          mebibytes(value) / static_cast<double>(value.size(0)) * static_cast<double>(size);
+      keep = needed <= static_cast<double>(options.memory_mb);
+      if (!keep && options.together) {
+        throw Error({"the values do not fit into memory together", "tap '" + tap + "'",
+                     fmt::format("at most {} MiB", options.memory_mb),
+                     fmt::format("{:.0f} MiB for {} samples", needed, size)});
+      }
+    }
+    Part part = result.part_of(value);
+    result.samples_ += part.samples;
+    // The live value may be overwritten by what the network does next.
+    if (keep) result.parts_.push_back({part.rows.clone(), part.samples});
+  });
+  if (result.samples_ != size) {
+    throw Error({"the tap does not hold one value for each sample", "tap '" + tap + "'",
+                 fmt::format("{} samples", size), fmt::format("{}", result.samples_)});
+  }
+  if (!keep) {
+    result.rerun_ = [tapped, tap, data](const std::function<void(const at::Tensor&)>& visit) {
+      visit_batches(tapped, tap, data, visit);
+    };
+  } else if (options.together && result.parts_.size() > 1) {
+    std::vector<at::Tensor> rows;
+    for (const Part& part : result.parts_) rows.push_back(part.rows);
+    result.parts_ = {{at::cat(rows), result.samples_}};
+  }
+  return result;
+}
+
+void TapValues::for_each(const std::function<void(const Part& part)>& visit) const {
+  const auto prepared = [&](const Part& part) {
+    const at::Tensor rows = part.rows.to(at::kDouble);
+    visit({mean_.defined() ? rows - mean_ : rows, part.samples});
+  };
+  if (rerun_) {
+    rerun_([&](const at::Tensor& value) { prepared(part_of(value)); });
+    return;
+  }
+  for (const Part& part : parts_) prepared(part);
+}
+
+TapValues TapValues::centred() const {
+  at::Tensor sum;
+  std::int64_t count = 0;
+  for_each([&](const Part& part) {
+    const at::Tensor partial = part.rows.sum(0);
+    sum = sum.defined() ? sum + partial : partial;
+    count += part.rows.size(0);
+  });
+  TapValues result = *this;
+  const at::Tensor mean = sum / static_cast<double>(count);
+  result.mean_ = mean_.defined() ? mean_ + mean : mean;
+  return result;
+}
+
+at::Tensor TapValues::shaped(const at::Tensor& rows, std::int64_t samples) const {
+  std::vector<std::int64_t> sizes = shape_;
+  sizes.insert(sizes.begin(), samples);
+  return from_rows(rows, sizes, axis_);
+}
+
+}  // namespace descramble

@@ -1,0 +1,304 @@
+// Iterative solvers against what is known: optima in closed form, saddles, functions without a gap.
+
+#include <cmath>
+
+#include <ATen/ATen.h>
+#include <nlohmann/json.hpp>
+
+#include "descramble/basis/chart.h"
+#include "descramble/core/interrupt.h"
+#include "descramble/objective/loss_objective.h"
+#include "descramble/objective/maximum_diagonal.h"
+#include "descramble/solver/solver.h"
+#include "objective/support.h"
+
+namespace descramble::test {
+namespace {
+
+using nlohmann::json;
+
+std::vector<std::string> iterative_kinds() {
+  std::vector<std::string> names;
+  for (const SolverKind& kind : solver_kinds()) {
+    if (kind.info.name != "exact") names.push_back(kind.info.name);
+  }
+  return names;
+}
+
+bool serves(const std::string& kind, const Objective& objective) {
+  return kind != "generalized_power" || objective.is_concave();
+}
+
+class Iterative : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(, Iterative, ::testing::ValuesIn(iterative_kinds()),
+                         [](const auto& one) { return one.param; });
+
+// REFERENCE T3: m = 12, 10 Haar starts; Riemannian L-BFGS reaches the exact value from each of
+// them, the others never get below it.
+TEST_P(Iterative, T3ReachesTheExactValue) {
+  for (const Stencil stencil : all_stencils()) {
+    const Smoothness objective(stencil, covariance(12));
+    if (!serves(GetParam(), objective)) continue;
+    const double optimum = *objective.optimum();
+    const Solution solution = minimise_with(
+        objective, json{{"kind", GetParam()}, {"starts", 10}, {"first", "haar"}}, {.seed = 5});
+    ASSERT_EQ(solution.outcomes.size(), 10u);
+    double worst = 0;
+    for (const StartOutcome& outcome : solution.outcomes) {
+      const double excess = (outcome.value - optimum) / optimum;
+      EXPECT_GE(excess, -1e-12) << stencil_name(stencil);
+      worst = std::max(worst, excess);
+    }
+    if (GetParam() == "riemannian_lbfgs") {
+      EXPECT_LE(worst, 1e-8) << stencil_name(stencil);
+    }
+    std::cout << GetParam() << ", " << stencil_name(stencil)
+              << ": largest relative excess of 10 starts " << worst << '\n';
+  }
+}
+
+/// A covariance that commutes with every circulant stencil: eigenvectors are the Fourier modes,
+/// with the largest variance on the highest frequency, so that P = I is the worst critical point.
+at::Tensor circulant_covariance(std::int64_t d) {
+  const StencilSpectrum spectrum = stencil_spectrum(Stencil::fourier_second, d);
+  const at::Tensor mu = at::arange(1, d + 1, at::kDouble);
+  // Equal variance within each pair of modes, so that the matrix is circulant.
+  at::Tensor paired = mu.clone();
+  for (std::int64_t i = 1; i + 1 < d; i += 2) paired[i] = paired[i + 1];
+  const at::Tensor c = (spectrum.vectors * paired).matmul(spectrum.vectors.t());
+  return (c + c.t()) / 2;
+}
+
+// REFERENCE T21.
+TEST_P(Iterative, T21DoesNotStopAtACriticalPoint) {
+  for (const std::int64_t d : {5, 8, 12}) {
+    const Smoothness objective(Stencil::fourier_second, circulant_covariance(d));
+    if (!serves(GetParam(), objective)) continue;
+    const at::Tensor identity = at::eye(d, at::kDouble);
+    const at::Tensor slope = objective.gradient(identity);
+    ASSERT_LT(difference(slope, slope.t()), 1e-10 * largest(slope)) << "P = I is critical";
+    const double before = objective.value(identity);
+    const Solution solution = minimise_with(objective, json{{"kind", GetParam()}});
+    EXPECT_LT(solution.value, 0.9 * before) << d;
+    EXPECT_GE(solution.value, *objective.optimum() * (1 - 1e-12));
+    if (GetParam() == "riemannian_lbfgs") {
+      EXPECT_LE(solution.value, *objective.optimum() * (1 + 1e-8)) << d;
+    }
+  }
+}
+
+/// Many local minima: Σ_ij sin(k P_ij) with a slope.
+class Wavy final : public Objective {
+ public:
+  explicit Wavy(std::int64_t d, double k) : tilt_(haar(d, 5)), k_(k) {}
+  std::int64_t dimension() const override { return tilt_.size(0); }
+  double value(const at::Tensor& p) const override {
+    return (at::sin(k_ * p) + tilt_ * p).sum().item<double>();
+  }
+  at::Tensor gradient(const at::Tensor& p) const override { return k_ * at::cos(k_ * p) + tilt_; }
+
+ private:
+  at::Tensor tilt_;
+  double k_;
+};
+
+/// Remembers the least value that anybody asked for.
+class Witness final : public Objective {
+ public:
+  explicit Witness(const Objective& inner) : inner_(inner) {}
+  std::int64_t dimension() const override { return inner_.dimension(); }
+  bool is_concave() const override { return inner_.is_concave(); }
+  double value(const at::Tensor& p) const override { return seen(inner_.value(p)); }
+  at::Tensor gradient(const at::Tensor& p) const override { return inner_.gradient(p); }
+  double least() const { return least_; }
+
+ private:
+  double seen(double value) const {
+    least_ = std::min(least_, value);
+    return value;
+  }
+  const Objective& inner_;
+  mutable double least_ = INFINITY;
+};
+
+// REFERENCE T20.
+TEST_P(Iterative, T20ReturnsTheBestPointItSaw) {
+  for (const double k : {1.0, 5.0, 20.0}) {
+    for (const std::int64_t d : {2, 5, 9}) {
+      for (const int budget : {1, 3, 40}) {
+        const Wavy wavy(d, k);
+        if (!serves(GetParam(), wavy)) continue;
+        const Witness witness(wavy);
+        const Solution solution = minimise_with(
+            witness, json{{"kind", GetParam()}, {"max_iterations", budget}, {"starts", 3}},
+            {.seed = 9});
+        EXPECT_EQ(solution.value, wavy.value(solution.point));
+        EXPECT_LE(solution.value, witness.least() + 1e-12 * (1 + std::abs(witness.least())));
+        EXPECT_LT(distance_from_orthogonal(solution.point), 1e-12 * static_cast<double>(d));
+        EXPECT_THAT((std::vector<std::string>{"converged", "max_iterations", "line_search"}),
+                    ::testing::Contains(solution.reason));
+        for (const StartOutcome& outcome : solution.outcomes) {
+          EXPECT_LE(outcome.iterations, budget);
+          EXPECT_EQ(outcome.trace.size(), static_cast<std::size_t>(outcome.iterations) + 1);
+          EXPECT_EQ(outcome.reason == "max_iterations", outcome.iterations == budget &&
+                                                            outcome.reason != "converged" &&
+                                                            outcome.reason != "line_search");
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Iterative, StopsAtAnInterruptWithWhatItHas) {
+  const Smoothness smoothness(Stencil::fourier_second, covariance(20));
+  const MaximumDiagonalNormSquare diagonal(random_stream(3, "test/weight").normal_tensor({20, 20}));
+  const bool concave = GetParam() == "generalized_power";
+  const Objective& objective = concave ? static_cast<const Objective&>(diagonal) : smoothness;
+  clear_interrupt();
+  SolverRun run{.seed = 1};
+  run.watch = [](const Iteration& at) {
+    if (at.start == 1 && at.iteration == 2) request_interrupt();
+  };
+  const Solution solution = minimise_with(objective,
+                                          json{{"kind", GetParam()},
+                                               {"starts", 4},
+                                               {"first", "haar"},
+                                               {"tolerance", 0},
+                                               {"max_iterations", 50}},
+                                          run);
+  clear_interrupt();
+  EXPECT_EQ(solution.reason, "interrupted");
+  EXPECT_EQ(solution.starts, 2) << "the others were not begun";
+  EXPECT_EQ(solution.value, objective.value(solution.point));
+  EXPECT_LT(solution.value, objective.value(haar(20, 3)));
+}
+
+// A function that is not a number somewhere, or everywhere.
+class Broken final : public Objective {
+ public:
+  enum class How { value, gradient, later, infinite_far, infinite };
+  explicit Broken(How how) : how_(how), linear_(haar(6, 2)) {}
+  std::string name() const override { return "tap 'fc1'"; }
+  std::int64_t dimension() const override { return 6; }
+  bool is_concave() const override { return true; }
+  double value(const at::Tensor& p) const override {
+    ++calls_;
+    if (how_ == How::value || (how_ == How::later && calls_ > 4)) return NAN;
+    if (how_ == How::infinite) return INFINITY;
+    const double value = linear_.mul(p).sum().item<double>();
+    if (how_ == How::infinite_far && value < -2) return INFINITY;
+    return value;
+  }
+  at::Tensor gradient(const at::Tensor& p) const override {
+    return how_ == How::gradient ? at::full_like(p, NAN) : linear_;
+  }
+
+ private:
+  How how_;
+  at::Tensor linear_;
+  mutable int calls_ = 0;
+};
+
+TEST_P(Iterative, SaysWhereAnObjectiveIsNoNumber) {
+  const json solver = {{"kind", GetParam()}};
+  EXPECT_THAT([&] { minimise_with(Broken(Broken::How::value), solver); },
+              ThrowsError("not a number", "tap 'fc1', iteration 0", "nan"));
+  EXPECT_THAT([&] { minimise_with(Broken(Broken::How::gradient), solver); },
+              ThrowsError("gradient is not finite", "tap 'fc1', iteration 0"));
+  EXPECT_THAT(
+      [&] {
+        minimise_with(Broken(Broken::How::later), json{{"kind", GetParam()}, {"starts", 3}});
+      },
+      ThrowsError("not a number", "tap 'fc1', iteration"));
+  EXPECT_THAT([&] { minimise_with(Broken(Broken::How::infinite), solver); },
+              ThrowsError("not finite anywhere"));
+  const Solution solution = minimise_with(Broken(Broken::How::infinite_far), solver);
+  EXPECT_TRUE(std::isfinite(solution.value));
+  EXPECT_GE(solution.value, -2);
+}
+
+TEST(GeneralizedPower, RefusesWhatIsNotConcave) {
+  EXPECT_THAT(
+      [] {
+        minimise_with(Smoothness(Stencil::fourier_second, covariance(4)),
+                      json{{"kind", "generalized_power"}});
+      },
+      ThrowsError("does not fit", "a concave objective", "smoothness"));
+}
+
+TEST(Minimise, TakesOptionsOfAProgram) {
+  const Smoothness objective(Stencil::forward_free, covariance(10));
+  EXPECT_EQ(minimise(objective).solver, "exact");
+  int calls = 0;
+  const Solution solution = minimise(objective, {.max_iterations = 30,
+                                                 .tolerance = 1e-6,
+                                                 .starts = 2,
+                                                 .history = 3,
+                                                 .kind = "riemannian_lbfgs",
+                                                 .seed = 4,
+                                                 .start = haar(10, 1),
+                                                 .watch = [&](const Iteration&) { ++calls; }});
+  EXPECT_EQ(solution.starts, 2);
+  EXPECT_GT(calls, 2);
+  EXPECT_EQ(solution.outcomes[0].trace[0], objective.value(haar(10, 1)));
+  EXPECT_THAT([&] { minimise(objective, {.history = 3, .kind = "exact"}); },
+              ThrowsError("unknown key 'history'"));
+  EXPECT_THAT([&] { minimise(objective, {.starts = 0, .kind = "riemannian_lbfgs"}); },
+              ThrowsError("/solver/starts", ">= 1", "0"));
+  EXPECT_THAT(
+      [&] { minimise(objective, {.kind = "riemannian_lbfgs", .start = at::eye(9, at::kDouble)}); },
+      ThrowsError("wrong size", "10 x 10", "9 x 9"));
+  EXPECT_THAT(
+      [&] {
+        minimise(objective, {.kind = "riemannian_lbfgs", .start = 2 * at::eye(10, at::kDouble)});
+      },
+      ThrowsError("not a rotation"));
+}
+
+// The chart has no half turn: from P0 = I it can only come near one.
+TEST(StaticCayley, CannotReachAHalfTurn) {
+  const at::Tensor half_turn = at::diag(at::tensor({-1.0, -1.0, 1.0, 1.0}, at::kDouble));
+  class Distance final : public Objective {
+   public:
+    explicit Distance(at::Tensor to) : to_(std::move(to)) {}
+    std::int64_t dimension() const override { return 4; }
+    double value(const at::Tensor& p) const override {
+      return (p - to_).square().sum().item<double>();
+    }
+    at::Tensor gradient(const at::Tensor& p) const override { return 2 * (p - to_); }
+
+   private:
+    at::Tensor to_;
+  };
+  const Distance distance(half_turn);
+  const double fixed = minimise_with(distance, json{{"kind", "static_cayley_lbfgs"}}).value;
+  const double moving = minimise_with(distance, json{{"kind", "riemannian_lbfgs"}}).value;
+  EXPECT_GT(fixed, 1e-12);
+  EXPECT_LT(moving, 1e-14);
+}
+
+TEST(MaximumDiagonalNormSquare, IsSolvedAsWellAsByAGeneralSolver) {
+  int closed = 0;
+  const int matrices = 24;
+  for (std::uint64_t i = 0; i < matrices; ++i) {
+    RandomStream random = random_stream(51, "test/norm_square", i);
+    const std::int64_t d = 5 + random.below(20);
+    const MaximumDiagonalNormSquare objective(random.normal_tensor({d, d}));
+    const Solution power = minimise(objective);
+    EXPECT_EQ(power.solver, "generalized_power");
+    const Solution general = minimise_with(
+        objective, json{{"kind", "riemannian_lbfgs"}, {"starts", 5}, {"first", "haar"}},
+        {.seed = i});
+    EXPECT_LE(power.value, general.value + 1e-9 * std::abs(general.value)) << i;
+    const std::optional<double> bound = objective.lower_bound(power.point);
+    if (!bound) continue;
+    EXPECT_GE(power.value, *bound * (1 + 1e-12));
+    EXPECT_GE(general.value, *bound * (1 + 1e-12));
+    closed += (power.value - *bound) <= 1e-6 * std::abs(*bound) ? 1 : 0;
+  }
+  std::cout << "certificate closed in " << closed << " of " << matrices << '\n';
+  EXPECT_GT(closed, 0);
+}
+
+}  // namespace
+}  // namespace descramble::test
