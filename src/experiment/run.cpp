@@ -1,19 +1,11 @@
 #include "experiment/run.h"
 
-#include <chrono>
-#include <cmath>
-
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
-#include <sys/resource.h>
 
-#include "descramble/core/files.h"
-#include "descramble/core/interrupt.h"
-#include "descramble/core/json.h"
 #include "descramble/core/safetensors.h"
-#include "descramble/core/version.h"
 #include "descramble/experiment/certificate.h"
-#include "descramble/experiment/train.h"
+#include "experiment/result_folder.h"
 #include "experiment/workspace.h"
 
 namespace descramble {
@@ -21,66 +13,7 @@ namespace descramble {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-bool is_result_file(const fs::path& file) {
-  try {
-    const json document = read_json(file);
-    return document.is_object() && document.contains("schema_version") &&
-           document.contains("environment") && document["environment"].is_object() &&
-           document["environment"].contains("descramble");
-  } catch (const Error&) {
-    return false;
-  }
-}
-
 namespace {
-
-/// Wall seconds and peak memory of each part of a run.
-class Stopwatch {
- public:
-  double lap(const std::string& what) {
-    const auto now = std::chrono::steady_clock::now();
-    const double seconds = std::chrono::duration<double>(now - last_).count();
-    last_ = now;
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    laps_.push_back({{"what", what},
-                     {"seconds", seconds},
-                     {"peak_memory_mb", static_cast<double>(usage.ru_maxrss) / 1024.0}});
-    return seconds;
-  }
-  json json_value() const { return {{"schema_version", 1}, {"laps", laps_}}; }
-
- private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-  json laps_ = json::array();
-};
-
-/// A result folder under construction.
-class ResultFolder {
- public:
-  ResultFolder(const fs::path& out, bool force)
-      : folder_(out, {.force = force, .is_ours = is_result_file}) {}
-
-  fs::path file(const std::string& name) const { return folder_.path() / name; }
-
-  /// Writes everything and puts the folder in place. Hashes of the other files go into result.json,
-  /// so that one changed byte is noticed.
-  void finish(json result, const NamedTensors& tensors, const json& timings) {
-    save_safetensors(file("tensors.safetensors"), tensors);
-    result["files"] = json::array();
-    for (const char* name : {"model.pt", "tensors.safetensors"}) {
-      if (fs::exists(file(name)))
-        result["files"].push_back({{"path", name}, {"sha256", sha256_of_path(file(name))}});
-    }
-    write_file(file("result.json"), write_json(result, "result.json"));
-    write_file(file("timings.json"), write_json(timings, "timings.json"));
-    check_interrupt();
-    folder_.commit();
-  }
-
- private:
-  AtomicFolder folder_;
-};
 
 json side_json(const RotationSide& side) {
   json entry = {{"tap", side.tap}, {"side", side.side}};
@@ -99,14 +32,6 @@ std::string side_line(const RotationSide& side) {
     return fmt::format("{} folded into '{}' ({})", matrix, side.module,
                        side.side == "left" ? "W' = P W" : "W' = W Pt");
   return fmt::format("{} kept explicit ({})", matrix, side.why);
-}
-
-void add_check_tensors(const Workspace& workspace, NamedTensors& tensors) {
-  for (std::size_t i = 0; i < workspace.check.inputs.size(); ++i) {
-    tensors[i == 0 ? "check.inputs" : fmt::format("check.inputs.{}", i)] =
-        workspace.check.inputs[i];
-  }
-  tensors["check.outputs"] = workspace.check_output;
 }
 
 struct Exported {
@@ -136,23 +61,6 @@ void require_certificate(double measured, at::ScalarType dtype, const std::strin
   }
 }
 
-std::string heading(const Config& config, int threads) {
-  return fmt::format("{}: LibTorch {}, {}, {} thread{}",
-                     config.resolved.at("name").get<std::string>(), libtorch_version(),
-                     config.resolved.at("device").get<std::string>(), threads,
-                     threads == 1 ? "" : "s");
-}
-
-/// The content of result.json but for the hashes of the other files.
-json result_json(const Config& config, const Opened& opened, int threads, json steps) {
-  return {{"schema_version", 1},
-          {"name", config.resolved.at("name")},
-          {"config", config.resolved},
-          {"environment", environment_json(config, threads)},
-          {"inputs", inputs_json(opened.inputs)},
-          {"steps", std::move(steps)}};
-}
-
 /// The weights beside a tap, as they were and as they are.
 void add_side_tensors(const std::string& prefix, const RotationSide& side, NamedTensors& tensors) {
   if (side.module.empty()) return;
@@ -161,6 +69,15 @@ void add_side_tensors(const std::string& prefix, const RotationSide& side, Named
   const std::string base = taken ? own + ".right" : own;
   tensors[base + ".weight"] = side.weight;
   tensors[base + ".weight_descrambled"] = side.weight_descrambled;
+}
+
+/// The table of a step with the number of the step in front of its rows.
+Table of_step(const Table& table, std::size_t step) {
+  Table result = table;
+  result.columns.insert(result.columns.begin(), "step");
+  for (std::vector<Table::Cell>& row : result.rows)
+    row.insert(row.begin(), static_cast<std::int64_t>(step));
+  return result;
 }
 
 }  // namespace
@@ -220,6 +137,9 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
     results.push_back(std::move(entry));
     for (auto& [name, tensor] : result.tensors)
       tensors[fmt::format("steps.{}.{}", i, name)] = tensor;
+    for (const Table& table : result.tables) folder.add_table(of_step(table, i));
+    for (const NamedFigure& figure : result.figures)
+      folder.add_figure(fmt::format("steps.{}.{}", i, figure.name), figure.figure);
     for (RotationEdit& edit : result.edits) {
       if (!step_of_tap.emplace(edit.tap, i).second) {
         throw Error({"tap '" + edit.tap + "' is rotated twice", fmt::format("/steps/{}", i),
@@ -254,51 +174,10 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
   add_check_tensors(workspace, tensors);
   json result = result_json(config, opened, threads, std::move(results));
   watch.lap("hash inputs");
+  for (const std::string& warning : folder.warnings())
+    progress.say(fmt::format("{:<18}{}", "warning", warning));
   folder.finish(std::move(result), tensors, watch.json_value());
   progress.say(fmt::format("{:<18}{}", "result", out.string()));
-}
-
-void run_training(const Config& config, const fs::path& out, bool force, Progress& progress) {
-  if (!config.is_training()) {
-    throw Error({"not a training config", config.file.string(), "'train' (use: descramble run)",
-                 "'steps'"});
-  }
-  ResultFolder folder(out, force);
-  Stopwatch watch;
-  const int threads = apply_threads(config.resolved.at("threads"));
-  progress.say(heading(config, threads));
-  Opened opened = open_workspace(config);
-  Workspace& workspace = opened.workspace;
-  watch.lap("open");
-  const std::vector<Epoch> history =
-      train_model(workspace.model, config.resolved.at("train"), workspace.train, workspace.test,
-                  workspace.seed, progress);
-  watch.lap("train");
-  json epochs = json::array();
-  for (const Epoch& epoch : history) {
-    epochs.push_back({{"epoch", epoch.epoch},
-                      {"lr", epoch.learning_rate},
-                      {"train_loss", epoch.train_loss},
-                      {"test_loss", epoch.test_loss},
-                      {"test_top1", epoch.test_top1}});
-  }
-  workspace.model.save(folder.file("model.pt"));
-  {
-    const at::NoGradGuard no_grad;
-    workspace.check_output = load_model(folder.file("model.pt"), workspace.model.device().str())
-                                 .with_output(workspace.model.output_key())
-                                 .forward(workspace.check.inputs);
-  }
-  NamedTensors tensors;
-  add_check_tensors(workspace, tensors);
-  json step = {{"kind", "train"},
-               {"epochs", epochs},
-               {"top1", history.back().test_top1},
-               {"loss", history.back().test_loss},
-               {"count", workspace.test.data->size()}};
-  json result = result_json(config, opened, threads, json::array({std::move(step)}));
-  folder.finish(std::move(result), tensors, watch.json_value());
-  progress.say(fmt::format("result  {}", out.string()));
 }
 
 }  // namespace descramble

@@ -13,6 +13,7 @@
 #include "descramble/data/data_set.h"
 #include "descramble/model/model.h"
 #include "descramble/taps/export.h"
+#include "experiment/table.h"
 
 namespace descramble {
 
@@ -35,7 +36,10 @@ struct StepResult {
   nlohmann::json json = nlohmann::json::object();
   NamedTensors tensors{};             ///< names without the prefix "steps.i."
   std::vector<RotationEdit> edits{};  ///< rotations for the exported model
-  std::vector<std::string> lines{};   ///< for a person, on the terminal
+  /// Rows for `<name>.csv`, to which all steps add; the column "step" is put in front of them.
+  std::vector<Table> tables{};
+  std::vector<NamedFigure> figures{};  ///< for `steps.<i>.<name>.svg`
+  std::vector<std::string> lines{};    ///< for a person, on the terminal
 };
 
 struct StepKind {

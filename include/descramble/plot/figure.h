@@ -1,0 +1,47 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace descramble {
+
+/// One curve. A point with a non-finite coordinate is a gap.
+struct Series {
+  std::string label{};  ///< in the legend; empty: none
+  std::vector<double> x{};
+  std::vector<double> y{};
+  std::vector<double> low{};  ///< a band around the curve, from `low` to `high`; both or neither
+  std::vector<double> high{};
+  bool steps = false;  ///< constant from each x to the next, instead of joined by straight lines
+};
+
+/// A horizontal line across the figure: a bound, a baseline.
+struct ReferenceLine {
+  std::string label{};
+  double y = 0;
+};
+
+/// Curves over one pair of axes.
+struct Figure {
+  std::string title{};
+  std::string x_title{};
+  std::string y_title{};
+  bool log_x = false;
+  bool log_y = false;
+  std::vector<Series> series{};
+  std::vector<ReferenceLine> references{};
+};
+
+/// Whether figures can be drawn here: gnuplot (Debian: gnuplot-nox) is on the PATH.
+bool can_draw();
+
+/// Draws the figure with gnuplot. Curves differ in colour (Okabe and Ito's, which the colour-blind
+/// tell apart), dash and marker; the legend stands below the axes. Same figure and gnuplot, same
+/// bytes. Texts are taken as they are.
+/// @throws Error for a series whose lists differ in length, a figure without a finite point, a
+///         value <= 0 on a logarithmic axis
+/// @throws Failure when there is no gnuplot, when it fails (with its message), when writing fails
+void write_svg(const Figure& figure, const std::filesystem::path& file);
+
+}  // namespace descramble

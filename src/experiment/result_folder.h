@@ -1,0 +1,73 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "descramble/core/files.h"
+#include "descramble/core/safetensors.h"
+#include "experiment/config.h"
+#include "experiment/table.h"
+#include "experiment/workspace.h"
+
+namespace descramble {
+
+/// Wall seconds and peak memory of each part of a run, for timings.json.
+class Stopwatch {
+ public:
+  /// Ends a part; its seconds.
+  double lap(const std::string& what);
+  nlohmann::json json_value() const { return {{"schema_version", 1}, {"laps", laps_}}; }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+  nlohmann::json laps_ = nlohmann::json::array();
+};
+
+/// A result folder under construction.
+class ResultFolder {
+ public:
+  /// @throws Error as AtomicFolder does
+  ResultFolder(const std::filesystem::path& out, bool force);
+
+  /// Where to write a file; `finish` hashes model.pt and what was added below.
+  std::filesystem::path file(const std::string& name) const { return folder_.path() / name; }
+
+  /// `<name>.csv`. A table of a name that is there already adds its rows to that one.
+  /// @throws Failure when its columns are others
+  void add_table(const Table& table);
+  /// `<name>.jsonl`: one JSON value a line. @throws Failure for a number that is not finite
+  void add_lines(const std::string& name, const std::vector<nlohmann::json>& lines);
+  /// `<name>.svg`. Where nothing can be drawn, a warning stands in its place.
+  void add_figure(const std::string& name, const Figure& figure);
+
+  /// What a reader of the result should know of the folder itself.
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
+  /// Writes everything and puts the folder in place. Hashes of the other files go into result.json,
+  /// so that one changed byte is noticed.
+  void finish(nlohmann::json result, const NamedTensors& tensors, const nlohmann::json& timings);
+
+ private:
+  void add_file(const std::string& name, const std::string& bytes);
+
+  AtomicFolder folder_;
+  std::vector<Table> tables_{};
+  std::vector<std::string> added_{};
+  std::vector<std::string> warnings_{};
+};
+
+/// The content of result.json but for the hashes of the other files, and warnings.
+nlohmann::json result_json(const Config& config, const Opened& opened, int threads,
+                           nlohmann::json steps);
+
+/// "NAME: LibTorch 2.13.0, cpu, 2 threads"
+std::string heading(const Config& config, int threads);
+
+/// The check samples and the model's logits for them, as `verify` reads them.
+void add_check_tensors(const Workspace& workspace, NamedTensors& tensors);
+
+}  // namespace descramble

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+
+#include "descramble/plot/figure.h"
+
+namespace descramble {
+
+/// The figure as gnuplot commands, data inline. @throws Error for a figure that cannot be drawn
+std::string gnuplot_script(const Figure& figure);
+
+/// What gnuplot prints when it is given `script`. No shell, no user settings, no files.
+/// @throws Failure when it is missing or complains
+std::string run_gnuplot(const std::string& script);
+
+}  // namespace descramble
