@@ -6,9 +6,16 @@
 
 namespace descramble {
 
-std::filesystem::path tensor_file(const std::filesystem::path& path) {
+InputFile find_tensor_file(const std::string& role, const std::string& path,
+                           const PathSearch& paths, const std::string& pointer) {
+  InputFile file{role, path, paths.find(path, pointer)};
   std::error_code ignored;
-  return std::filesystem::is_directory(path, ignored) ? path / "tensors.safetensors" : path;
+  if (std::filesystem::is_directory(file.path, ignored)) {
+    constexpr const char* name = "tensors.safetensors";
+    file.given = (std::filesystem::path(path) / name).string();
+    file.path /= name;
+  }
+  return file;
 }
 
 const at::Tensor& find_tensor(const NamedTensors& tensors, const std::string& name,

@@ -44,7 +44,7 @@ std::string only_values_of(const std::string& tap, const NamedTensors& tensors,
 
 Donor read_donor(const std::string& capture, const std::optional<std::string>& tensor,
                  const std::string& tap, const PathSearch& paths) {
-  Donor donor{.file = {"capture", capture, tensor_file(paths.find(capture, "capture"))}};
+  Donor donor{.file = find_tensor_file("capture", capture, paths, "capture")};
   const NamedTensors tensors = load_safetensors(donor.file.path);
   donor.tensor = tensor ? *tensor : only_values_of(tap, tensors, donor.file.path);
   donor.values = find_tensor(tensors, donor.tensor, donor.file.path);

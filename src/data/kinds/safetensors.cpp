@@ -58,9 +58,9 @@ at::Tensor checked_labels(const at::Tensor& labels, const std::string& where) {
 }
 
 std::shared_ptr<const DataSet> open(const nlohmann::json& resolved, const DataContext& context) {
-  const std::string given = resolved.at("path");
-  const std::filesystem::path file =
-      tensor_file(context.paths.find(given, join_pointer(context.pointer, "path")));
+  InputFile source = find_tensor_file("tensors", resolved.at("path"), context.paths,
+                                      join_pointer(context.pointer, "path"));
+  const std::filesystem::path file = source.path;
   const NamedTensors tensors = load_safetensors(file);
   const nlohmann::json& inputs = resolved.at("inputs");
   const std::vector<std::string> names = inputs.is_string()
@@ -85,7 +85,7 @@ std::shared_ptr<const DataSet> open(const nlohmann::json& resolved, const DataCo
     const std::string name = resolved.at("labels");
     all.labels = checked_labels(read(name), fmt::format("'{}' in {}", name, file.string()));
   }
-  return std::make_shared<TensorSet>(names, std::move(all), InputFile{"tensors", given, file});
+  return std::make_shared<TensorSet>(names, std::move(all), std::move(source));
 }
 
 const FieldSet& prepare_fields() {
@@ -119,7 +119,8 @@ const SourceKind& source_kind_safetensors() {
                            .fallback = nullptr},
                           {.name = "prepare",
                            .type = FieldType::groups,
-                           .doc = "shape, scale, mean and std of single inputs; without an entry a "
+                           .doc = "list of {input, shape, scale, mean, std}, for single inputs; "
+                                  "without an entry a "
                                   "floating-point input has those of the source, and an integer "
                                   "input stays as it is. An integer input with an entry for "
                                   "scale, mean or std becomes float32",

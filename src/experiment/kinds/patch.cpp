@@ -196,10 +196,9 @@ StepResult run_patch(const json& resolved, const Workspace& workspace, Progress&
                                      "agreement", 100 * agreement, agreeing));
   if (donor.labels.defined()) {
     result.json["donor"] = {{"top1", as_donor.top1()}, {"loss", as_donor.loss()}};
-    result.lines.push_back(
-        fmt::format("  {:<12}top-1 {:.2f} % ({}), loss {:.4f}, after, by the "
-                    "capture's labels",
-                    "donor", 100 * as_donor.top1(), as_donor.top1_hits, as_donor.loss()));
+    result.lines.push_back(fmt::format(
+        "  {:<12}top-1 {:.2f} % ({}), loss {:.4f}: the outputs after, by the capture's labels",
+        "donor", 100 * as_donor.top1(), as_donor.top1_hits, as_donor.loss()));
   }
   if (patch.converts()) {
     const std::string warning = "the capture is " + dtype_name(donor.values.scalar_type()) +
