@@ -1,12 +1,10 @@
 #include <algorithm>
-#include <functional>
-#include <numeric>
+#include <optional>
 
-#include <ATen/ops/empty.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "data/preparation.h"
 #include "data/samples.h"
 #include "descramble/core/error.h"
 #include "descramble/data/kinds.h"
@@ -17,104 +15,77 @@ using nlohmann::json;
 
 namespace {
 
-using Shape = std::vector<std::int64_t>;
-
-/// What the fields that every source has make of its samples.
-struct Preparation {
-  std::int64_t size = 0;
-  std::optional<Shape> shape{};
-  double scale = 1;
-  at::Tensor mean{};  ///< broadcasts against a sample; undefined: none
-  at::Tensor std{};
-};
-
+/// A source's first `size` samples, each input prepared in its own way.
 class PreparedSet : public DataSet {
  public:
-  PreparedSet(std::shared_ptr<const DataSet> source, Preparation preparation)
-      : source_(std::move(source)), preparation_(std::move(preparation)) {}
+  PreparedSet(std::shared_ptr<const DataSet> source, std::int64_t size,
+              std::vector<Preparation> preparations)
+      : source_(std::move(source)), size_(size), preparations_(std::move(preparations)) {}
 
-  std::int64_t size() const override { return preparation_.size; }
+  std::int64_t size() const override { return size_; }
   bool has_labels() const override { return source_->has_labels(); }
   std::vector<InputFile> files() const override { return source_->files(); }
   std::vector<std::string> class_names() const override { return source_->class_names(); }
+  std::vector<std::string> input_names() const override { return source_->input_names(); }
 
   Batch gather(const std::vector<std::int64_t>& indices) const override {
-    check_indices(indices, size());
+    check_indices(indices, size_);
     Batch batch = source_->gather(indices);
-    for (at::Tensor& input : batch.inputs) input = prepared(std::move(input));
+    for (std::size_t i = 0; i < preparations_.size(); ++i)
+      batch.inputs[i] = preparations_[i].apply(std::move(batch.inputs[i]));
     return batch;
   }
 
  private:
-  at::Tensor prepared(at::Tensor value) const {
-    if (preparation_.shape) {
-      Shape shape = *preparation_.shape;
-      shape.insert(shape.begin(), value.size(0));
-      value = value.reshape(shape);
-    }
-    if (preparation_.scale != 1) value = value.mul(preparation_.scale);
-    if (preparation_.mean.defined()) value = value.sub(preparation_.mean.to(value.dtype()));
-    if (preparation_.std.defined()) value = value.div(preparation_.std.to(value.dtype()));
-    return value;
-  }
-
   std::shared_ptr<const DataSet> source_;
-  Preparation preparation_;
+  std::int64_t size_;
+  std::vector<Preparation> preparations_;  ///< one for each input, or none at all
 };
 
-/// `numbers` as a tensor that broadcasts over the dimensions behind the first of a sample.
-at::Tensor by_channel(const std::vector<double>& numbers, const Shape& sample,
-                      const std::string& pointer) {
-  const auto count = static_cast<std::int64_t>(numbers.size());
-  const std::int64_t channels = sample.empty() ? 1 : sample.front();
-  if (count != 1 && count != channels) {
-    throw Error({"wrong number of values", pointer,
-                 channels == 1 ? "1 number"
-                               : fmt::format("1 number or {}, one for each channel of [{}]",
-                                             channels, fmt::join(sample, ", ")),
-                 fmt::format("{} numbers", count)});
+/// The place in `names` of the input that each entry of "prepare" means.
+std::vector<std::size_t> prepared_inputs(const json& entries, const std::vector<std::string>& names,
+                                         const std::string& pointer) {
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const std::string name = entries[i].at("input");
+    const std::string where = fmt::format("{}/prepare/{}/input", pointer, i);
+    const auto found = std::find(names.begin(), names.end(), name);
+    if (found == names.end()) {
+      throw Error({"no such input", where, "one of " + quoted_list(nearest(name, names)),
+                   "'" + name + "'"});
+    }
+    const auto place = static_cast<std::size_t>(found - names.begin());
+    if (std::find(places.begin(), places.end(), place) != places.end())
+      throw Error({"input prepared twice", where, "each input once", "'" + name + "' again"});
+    places.push_back(place);
   }
-  Shape shape(std::max<std::size_t>(sample.size(), 1), 1);
-  shape.front() = count;
-  at::Tensor result = at::empty(shape, at::kDouble);
-  std::copy(numbers.begin(), numbers.end(), result.data_ptr<double>());
-  return result;
+  return places;
 }
 
-Preparation prepare(const DataSet& source, const json& resolved, const std::string& pointer) {
-  Preparation result{.size = source.size()};
-  if (result.size < 1)
-    throw Error({"the data set is empty", pointer, "at least one sample", "none"});
-  if (!resolved.at("limit").is_null()) {
-    result.size = std::min(result.size, resolved.at("limit").get<std::int64_t>());
-  }
-  result.scale = resolved.at("scale");
-  if (result.scale == 0)
-    throw Error({"scale", join_pointer(pointer, "scale"), "a number other than 0", "0"});
-
-  const bool shaped = !resolved.at("shape").is_null();
-  const bool centred = !resolved.at("mean").is_null();
-  const bool divided = !resolved.at("std").is_null();
-  if (!shaped && !centred && !divided) return result;
-
-  for (const at::Tensor& input : source.slice(0, 1).inputs) {
-    Shape sample = input.sizes().slice(1).vec();
-    if (shaped) {
-      const auto product = [](const Shape& shape) {
-        return std::accumulate(shape.begin(), shape.end(), 1.0, std::multiplies<>());
-      };
-      const Shape shape = resolved.at("shape");
-      if (product(shape) != product(sample)) {
-        throw Error({"the samples do not fit the shape", join_pointer(pointer, "shape"),
-                     fmt::format("{} numbers, a sample being [{}]", product(sample),
-                                 fmt::join(sample, ", ")),
-                     fmt::format("[{}], {} numbers", fmt::join(shape, ", "), product(shape))});
-      }
-      result.shape = sample = shape;
+/// One for each input: its entry in "prepare", else the source's own fields if it is floating
+/// point, else nothing.
+std::vector<Preparation> read_preparations(const DataSet& source, const json& resolved,
+                                           const std::string& pointer) {
+  const json entries = resolved.value("prepare", json::array());
+  if (!prepares(resolved) && entries.empty()) return {};
+  const std::vector<at::Tensor> inputs = source.slice(0, 1).inputs;
+  const std::vector<std::size_t> places = prepared_inputs(entries, source.input_names(), pointer);
+  std::vector<Preparation> result(inputs.size());
+  bool common_used = false;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const auto entry =
+        static_cast<std::size_t>(std::find(places.begin(), places.end(), i) - places.begin());
+    if (entry < places.size()) {
+      result[i] =
+          read_preparation(entries[entry], inputs[i], fmt::format("{}/prepare/{}", pointer, entry));
+    } else if (prepares(resolved) && inputs[i].is_floating_point()) {
+      result[i] = read_preparation(resolved, inputs[i], pointer);
+      common_used = true;
     }
-    if (centred)
-      result.mean = by_channel(resolved.at("mean"), sample, join_pointer(pointer, "mean"));
-    if (divided) result.std = by_channel(resolved.at("std"), sample, join_pointer(pointer, "std"));
+  }
+  if (prepares(resolved) && !common_used) {
+    throw Error({"shape, scale, mean and std apply to no input", pointer,
+                 "a floating-point input without an entry in 'prepare'", "none"});
   }
   return result;
 }
@@ -125,8 +96,13 @@ Source open_source(const json& resolved, const DataContext& context) {
   for (const SourceKind& kind : source_kinds()) {
     if (kind.info.name != resolved.at("kind")) continue;
     std::shared_ptr<const DataSet> data = kind.open(resolved, context);
-    Preparation preparation = prepare(*data, resolved, context.pointer);
-    return {std::make_shared<PreparedSet>(std::move(data), std::move(preparation)),
+    std::int64_t size = data->size();
+    if (size < 1)
+      throw Error({"the data set is empty", context.pointer, "at least one sample", "none"});
+    if (!resolved.at("limit").is_null())
+      size = std::min(size, resolved.at("limit").get<std::int64_t>());
+    std::vector<Preparation> preparations = read_preparations(*data, resolved, context.pointer);
+    return {std::make_shared<PreparedSet>(std::move(data), size, std::move(preparations)),
             resolved.at("batch_size")};
   }
   throw Error({"unknown kind", join_pointer(context.pointer, "kind"),

@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "data/preparation.h"
 #include "descramble/data/kinds.h"
 
 namespace descramble {
@@ -19,40 +20,18 @@ const std::vector<SourceKind>& source_kinds() {
 
 const KindFamily& source_family() {
   static const KindFamily family = [] {
-    KindFamily result{
-        .title = "data",
-        .common = {
-            {.name = "limit",
-             .type = FieldType::integer,
-             .doc = "use at most this many samples, the first ones; null: all",
-             .fallback = nullptr,
-             .minimum = 1},
-            {.name = "batch_size",
-             .type = FieldType::integer,
-             .doc = "samples that are read and run at once",
-             .fallback = 256,
-             .minimum = 1},
-            {.name = "shape",
-             .type = FieldType::integers,
-             .doc =
-                 "reshape each sample to this, with as many numbers as it has; null: as it comes",
-             .fallback = nullptr,
-             .minimum = 1},
-            {.name = "scale",
-             .type = FieldType::number,
-             .doc = "multiply each value by this, before mean and std",
-             .fallback = 1},
-            {.name = "mean",
-             .type = FieldType::numbers,
-             .doc = "subtract this: one number, or one for each channel (a sample's first "
-                    "dimension); null: none",
-             .fallback = nullptr},
-            {.name = "std",
-             .type = FieldType::numbers,
-             .doc = "then divide by this: one number, or one for each channel; null: 1",
-             .fallback = nullptr,
-             .minimum = 0,
-             .above_minimum = true}}};
+    KindFamily result{.title = "data",
+                      .common = {{.name = "limit",
+                                  .type = FieldType::integer,
+                                  .doc = "use at most this many samples, the first ones; null: all",
+                                  .fallback = nullptr,
+                                  .minimum = 1},
+                                 {.name = "batch_size",
+                                  .type = FieldType::integer,
+                                  .doc = "samples that are read and run at once",
+                                  .fallback = 256,
+                                  .minimum = 1}}};
+    for (Field& field : preparation_fields(1)) result.common.push_back(std::move(field));
     for (const SourceKind& kind : source_kinds()) result.kinds.push_back(kind.info);
     return result;
   }();

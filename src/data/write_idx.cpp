@@ -33,6 +33,9 @@ void write_idx(const DataSet& data, const std::filesystem::path& images,
       throw Error({"write_idx", images.string(), "values in [0, 1]",
                    fmt::format("values from {} to {}", low, high)});
     }
+    if (batch.labels.is_floating_point()) {
+      throw Error({"write_idx", labels.string(), "classes as labels", "floating-point targets"});
+    }
     const auto last = batch.labels.max().item<std::int64_t>();
     const auto first = batch.labels.min().item<std::int64_t>();
     if (first < 0 || last > 255) {

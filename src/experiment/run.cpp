@@ -91,7 +91,7 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
   Stopwatch watch;
   const int threads = apply_threads(config.resolved.at("threads"));
   progress.say(heading(config, threads));
-  const Opened opened = open_workspace(config);
+  Opened opened = open_workspace(config);
   const Workspace& workspace = opened.workspace;
   watch.lap("open");
 
@@ -135,6 +135,10 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
     json entry = {{"kind", kind}};
     entry.update(result.json);
     results.push_back(std::move(entry));
+    for (InputFile& input : result.inputs) {
+      input.role = fmt::format("steps.{} {}", i, input.role);
+      opened.inputs.push_back(std::move(input));
+    }
     for (auto& [name, tensor] : result.tensors)
       tensors[fmt::format("steps.{}.{}", i, name)] = tensor;
     for (const Table& table : result.tables) folder.add_table(of_step(table, i));

@@ -19,6 +19,10 @@ void Score::add(const at::Tensor& logits, const at::Tensor& labels) {
                  fmt::format("{} labels", logits.size(0)),
                  labels.defined() ? fmt::format("{}", labels.size(0)) : "none"});
   }
+  if (labels.is_floating_point()) {
+    throw Error({"cannot score the model's output", "labels", "classes (integers)",
+                 "targets of a regression, " + shape_text(labels)});
+  }
   const std::int64_t classes = logits.size(1);
   const at::Tensor scores = logits.detach().to(at::kCPU, at::kDouble);
   const at::Tensor wanted = labels.to(at::kCPU, at::kLong);

@@ -50,6 +50,8 @@ class Converted final : public DataSet {
     for (at::Tensor& input : batch.inputs) {
       if (input.is_floating_point()) input = input.to(dtype_);
     }
+    if (batch.labels.defined() && batch.labels.is_floating_point())
+      batch.labels = batch.labels.to(dtype_);
     return batch;
   }
   std::vector<InputFile> files() const override { return inner_->files(); }

@@ -25,6 +25,7 @@ struct Workspace {
   bool separate_test = false;  ///< train and test are different sources
   std::uint64_t seed = 0;
   std::int64_t memory_mb = 4096;
+  PathSearch paths{};         ///< finds the files that a step names
   Batch check{};              ///< eight samples on the model's device, for certificates
   at::Tensor check_output{};  ///< the untouched model's logits for them
 
@@ -36,6 +37,7 @@ struct StepResult {
   nlohmann::json json = nlohmann::json::object();
   NamedTensors tensors{};             ///< names without the prefix "steps.i."
   std::vector<RotationEdit> edits{};  ///< rotations for the exported model
+  std::vector<InputFile> inputs{};    ///< files that it read, besides the model and the data
   /// Rows for `<name>.csv`, to which all steps add; the column "step" is put in front of them.
   std::vector<Table> tables{};
   std::vector<NamedFigure> figures{};  ///< for `steps.<i>.<name>.svg`
@@ -55,7 +57,7 @@ const KindFamily& step_family();
 /// The field that each step has: which data it runs on.
 Field data_field(const char* fallback);
 
-/// The same source with floating-point inputs in `dtype`.
+/// The same source with floating-point inputs and labels in `dtype`.
 Source with_dtype(const Source& source, at::ScalarType dtype);
 
 /// Runs `visit` on every batch of a source, inputs moved to `device`, asking for interrupts.

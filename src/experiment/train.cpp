@@ -125,6 +125,9 @@ void require_labels(const Source& source, const char* split) {
   if (!source.data->has_labels())
     throw Error({"cannot train with cross-entropy", std::string("/data/") + split,
                  "a source with labels", "one without"});
+  if (source.data->slice(0, 1).labels.is_floating_point())
+    throw Error({"cannot train with cross-entropy", std::string("/data/") + split,
+                 "classes (integers) as labels", "floating-point targets"});
 }
 
 }  // namespace

@@ -83,6 +83,7 @@ Opened open_workspace(const Config& config) {
   Workspace workspace{.model = opened.model};
   workspace.seed = seed;
   workspace.memory_mb = resolved.at("memory_mb");
+  workspace.paths = paths;
   std::vector<InputFile> inputs;
   if (!opened.path.empty()) inputs.push_back({"model", opened.given, opened.path});
   const json& data = resolved.at("data");

@@ -1,7 +1,10 @@
 #include <algorithm>
 #include <functional>
 
+#include <ATen/ops/rand.h>
+
 #include "cli/command.h"
+#include "descramble/core/safetensors.h"
 
 namespace descramble::test {
 
@@ -240,6 +243,21 @@ TEST_F(BadFiles, BrokenImage) {
   fs::create_directories(at("pictures/a"));
   write("pictures/a/1.jpg", "not a picture");
   expect_refused(with_data({{"kind", "images"}, {"path", at("pictures").string()}}), {"1.jpg"});
+}
+
+TEST_F(BadFiles, TargetsWhereClassesAreNeeded) {
+  save_safetensors(at("pairs"), {{"x", at::rand({12, 8})}, {"y", at::rand({12, 3})}});
+  json config = small_config();
+  config["model"]["path"] = fixture("mlp.pt").string();
+  config["data"] = {
+      {"kind", "safetensors"}, {"path", at("pairs").string()}, {"inputs", "x"}, {"labels", "y"}};
+  config["steps"] = json::array({{{"kind", "evaluate"}}});
+  expect_refused(run_config(config), {"labels", "classes", "12x3 float32"});
+  config.erase("steps");
+  config["train"] = {{"epochs", 1}};
+  write("config.json", config.dump());
+  expect_refused(command({"train", at("config.json").string(), "--out", at("out").string()}),
+                 {"/data", "classes", "targets"});
 }
 
 TEST_F(BadFiles, ModelThatAnotherConfigTrains) {

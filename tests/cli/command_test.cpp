@@ -314,6 +314,33 @@ TEST_F(RealData, MnistClassifierToNinetyEightPercentAndItsExactOptimum) {
   }
 }
 
+TEST_F(RealData, DigitsClassifierAndItsPatches) {
+  if (std::getenv("DESCRAMBLE_DATA") == nullptr) GTEST_SKIP() << "DESCRAMBLE_DATA is not set";
+  const auto make = [&](const char* verb, const char* name, const std::string& folder,
+                        std::vector<std::string> more = {}) {
+    std::vector<std::string> call{verb, source(name).string(), "--out", at(folder).string()};
+    call.insert(call.end(), more.begin(), more.end());
+    const Outcome outcome = command(call);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return json::parse(read(at(folder) / "result.json"))["steps"];
+  };
+  const json trained = make("train", "configs/digits_mlp_train.json", "mlp");
+  EXPECT_GE(trained[0]["top1"].get<double>(), 0.95);
+  const std::string model = "/model/path=" + at("mlp/model.pt").string();
+  make("run", "configs/digits_capture.json", "captured", {"--set", model});
+  std::vector<std::string> sets{"--set", model};
+  for (const char* step : {"1", "2", "3"}) {
+    sets.push_back("--set");
+    sets.push_back(std::string("/steps/") + step + "/capture=" + at("captured").string());
+  }
+  const json steps = make("run", "configs/digits_patch.json", "patched", sets);
+  for (const std::size_t whole : {1U, 2U}) {  // all that the output depends on
+    EXPECT_LT(steps[whole]["agreement"].get<double>(), 0.3);
+    EXPECT_GE(steps[whole]["donor"]["top1"].get<double>(), 0.95);
+  }
+  EXPECT_GT(steps[3]["agreement"].get<double>(), 0.5);  // four units of many
+}
+
 }  // namespace
 
 }  // namespace descramble::test

@@ -13,8 +13,8 @@
 
 namespace descramble {
 
-/// Some samples: the model's inputs, each [n, …], and int64 labels [n] (undefined where the data
-/// has none).
+/// Some samples: the model's inputs, each [n, …] in its own dtype, and their labels (undefined
+/// where the data has none): int64 classes [n], or floating-point targets [n, …] of a regression.
 struct Batch {
   std::vector<at::Tensor> inputs{};
   at::Tensor labels{};
@@ -28,7 +28,8 @@ struct InputFile {
 };
 
 /// An immutable, indexable set of samples. Reading may decode from disk each time; memory does not
-/// grow with the number of samples unless the format is held whole (IDX: one byte a pixel).
+/// grow with the number of samples unless the format is held whole (IDX: one byte a pixel; digits;
+/// safetensors).
 class DataSet {
  public:
   virtual ~DataSet() = default;
@@ -40,6 +41,8 @@ class DataSet {
   virtual std::vector<InputFile> files() const { return {}; }
   /// Names of the classes, where the source knows them.
   virtual std::vector<std::string> class_names() const { return {}; }
+  /// Names of the inputs, where the source knows them.
+  virtual std::vector<std::string> input_names() const { return {}; }
 
   /// Samples begin … end − 1.
   Batch slice(std::int64_t begin, std::int64_t end) const;
@@ -60,7 +63,8 @@ struct DataContext {
 };
 
 /// Opens a source that was resolved against `source_family()` and applies the fields that every
-/// source has: limit, shape, scale, mean, std (value·scale, then (value − mean)/std by channel).
+/// source has: limit, shape, scale, mean, std (value·scale, then (value − mean)/std by channel), or
+/// for a named input those of its entry in "prepare".
 /// @throws Error for a missing, damaged or empty source (file, expected, found)
 Source open_source(const nlohmann::json& resolved, const DataContext& context);
 

@@ -15,7 +15,8 @@ struct Score {
 
   /// Adds logits [n, classes] and int64 labels [n]: top-k hits, and the cross-entropy
   /// −log softmax(logits)[label], in float64. Equal logits rank by index.
-  /// @throws Error for labels outside [0, classes) or logits that are no matrix
+  /// @throws Error for labels outside [0, classes), floating-point labels, or logits that are no
+  /// matrix
   void add(const at::Tensor& logits, const at::Tensor& labels);
 
   double top1() const { return static_cast<double>(top1_hits) / static_cast<double>(count); }

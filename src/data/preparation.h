@@ -1,0 +1,37 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <nlohmann/json_fwd.hpp>
+
+#include "descramble/core/kind.h"
+
+namespace descramble {
+
+/// What becomes of one input of a source: reshape, then (value·scale − mean) / std.
+struct Preparation {
+  std::optional<std::vector<std::int64_t>> shape{};  ///< of a sample
+  std::optional<double> scale{};
+  at::Tensor mean{};  ///< broadcasts against a sample; undefined: none
+  at::Tensor std{};
+
+  /// Of a batch [n, …]. Integers stay integers as long as only `shape` is given, and become float32
+  /// otherwise.
+  at::Tensor apply(at::Tensor values) const;
+};
+
+/// The fields shape, scale, mean and std; where nothing is scaled, `scale` is `unscaled`.
+std::vector<Field> preparation_fields(const Fallback& unscaled);
+
+/// Whether `resolved` asks for anything.
+bool prepares(const nlohmann::json& resolved);
+
+/// Reads those fields for an input of which `one` is a sample, [1, …].
+/// @throws Error for a shape or a number of values that does not fit
+Preparation read_preparation(const nlohmann::json& resolved, const at::Tensor& one,
+                             const std::string& pointer);
+
+}  // namespace descramble

@@ -1,0 +1,63 @@
+#include "experiment/donor.h"
+
+#include <algorithm>
+#include <cctype>
+#include <vector>
+
+#include "data/tensor_file.h"
+#include "descramble/core/error.h"
+#include "descramble/model/model.h"
+
+namespace descramble {
+
+namespace {
+
+/// "steps.3." of "steps.3.fc1.values"; empty where a name does not begin like that.
+std::string step_prefix(const std::string& name) {
+  constexpr std::string_view begin = "steps.";
+  if (!name.starts_with(begin)) return "";
+  std::size_t end = begin.size();
+  while (end < name.size() && std::isdigit(static_cast<unsigned char>(name[end])) != 0) ++end;
+  if (end == begin.size() || end == name.size() || name[end] != '.') return "";
+  return name.substr(0, end + 1);
+}
+
+std::string only_values_of(const std::string& tap, const NamedTensors& tensors,
+                           const std::filesystem::path& file) {
+  std::vector<std::string> fitting;
+  std::vector<std::string> values;
+  for (const auto& [name, tensor] : tensors) {
+    if (name.substr(step_prefix(name).size()) == tap + ".values") fitting.push_back(name);
+    if (name.ends_with(".values")) values.push_back(name);
+  }
+  if (fitting.size() == 1) return fitting.front();
+  if (fitting.empty()) {
+    throw Error({"the capture has no values of tap '" + tap + "'", file.string(),
+                 "a tensor '" + tap + ".values' of one step, or 'tensor' to name another",
+                 values.empty() ? "no captured values" : quoted_list(values)});
+  }
+  throw Error({"the capture has several values of tap '" + tap + "'", file.string(),
+               "'tensor' to name one", quoted_list(fitting)});
+}
+
+}  // namespace
+
+Donor read_donor(const std::string& capture, const std::optional<std::string>& tensor,
+                 const std::string& tap, const PathSearch& paths) {
+  Donor donor{.file = find_tensor_file("capture", capture, paths, "capture")};
+  const NamedTensors tensors = load_safetensors(donor.file.path);
+  donor.tensor = tensor ? *tensor : only_values_of(tap, tensors, donor.file.path);
+  donor.values = find_tensor(tensors, donor.tensor, donor.file.path);
+  if (donor.values.dim() == 0 || donor.values.size(0) == 0) {
+    throw Error({"no rows in '" + donor.tensor + "'", donor.file.path.string(), "at least one",
+                 shape_text(donor.values)});
+  }
+  const std::string prefix = step_prefix(donor.tensor);
+  if (const auto labels = tensors.find(prefix + "labels");
+      !prefix.empty() && labels != tensors.end()) {
+    donor.labels = labels->second;
+  }
+  return donor;
+}
+
+}  // namespace descramble

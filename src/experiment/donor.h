@@ -1,0 +1,27 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+#include "descramble/core/paths.h"
+#include "descramble/data/data_set.h"
+
+namespace descramble {
+
+/// The values that another run captured at a tap.
+struct Donor {
+  InputFile file{};
+  std::string tensor{};  ///< its name in the file
+  at::Tensor values{};   ///< [n, …], n at least 1
+  at::Tensor labels{};   ///< of the same capture; undefined where it has none
+};
+
+/// Reads them from `capture`, a result folder or a safetensors file: the tensor of that name, or
+/// (null) the only one named [steps.i.]TAP.values. Labels are steps.i.labels of the same i.
+/// @throws Error listing the candidates where there is none, or more than one
+Donor read_donor(const std::string& capture, const std::optional<std::string>& tensor,
+                 const std::string& tap, const PathSearch& paths);
+
+}  // namespace descramble
