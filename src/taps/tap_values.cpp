@@ -131,6 +131,10 @@ TapValues TapValues::centred() const {
   return result;
 }
 
+RotationEdit TapValues::edit(const at::Tensor& rotation) const {
+  return {tap_, axis_, static_cast<std::int64_t>(shape_.size()) + 1, rotation, dtype_};
+}
+
 at::Tensor TapValues::shaped(const at::Tensor& rows, std::int64_t samples) const {
   std::vector<std::int64_t> sizes = shape_;
   sizes.insert(sizes.begin(), samples);

@@ -1,6 +1,7 @@
 """Each folder of examples/ is a project of its own: it is configured, built and run against this build,
 installed into a folder of its own."""
 
+import json
 import os
 import re
 import subprocess
@@ -46,7 +47,41 @@ def check_embed(program, folder):
     assert "fc1" in run(BUILD / "descramble", "taps", result)
 
 
-CHECKS = {"embed": check_embed}
+def run_own_objective(program, folder, model, tap, data):
+    source = folder / "data.json"
+    source.write_text(json.dumps(data), encoding="utf-8")
+    result = folder / "own.pt"
+    output = run(program, model, tap, source, result)
+    before, after = map(float, re.search(r"loss (\S+) -> (\S+)", output).groups())
+    assert after < before, output
+    changed = float(re.search(r"function changed by (\S+)", output).group(1))
+    assert changed <= 1e-5, output
+    assert f"into {tap}" in output, output
+    assert tap in run(BUILD / "descramble", "taps", result)
+    print(f"own_objective at {tap} of {Path(model).name}: {before:.4g} -> {after:.4g}, "
+          f"function changed by {changed:.1e}")
+
+
+def check_own_objective(program, folder):
+    """A user's lambda: on the shipped classifier, and on SqueezeNet and an MNIST MLP where their data are."""
+    run_own_objective(program, folder, SOURCE / "models" / "glyph_mlp.pt", "fc1", {"kind": "glyphs", "count": 300})
+    data = os.environ.get("DESCRAMBLE_DATA")
+    if not data:
+        print("not run: own_objective on SqueezeNet and MNIST (DESCRAMBLE_DATA is not set)")
+        return
+    data = Path(data)
+    run_own_objective(program, folder, data / "models" / "squeezenet1_1.pt", "features.3.expand1x1", {
+        "kind": "images", "path": str(data / "imagenet200"), "labels": str(data / "imagenet200" / "labels.csv"),
+        "limit": 4, "batch_size": 4, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]})
+    trained = folder / "mnist_mlp"
+    run(BUILD / "descramble", "train", SOURCE / "configs" / "mnist_mlp_train.json", "--set", "/train/epochs=1",
+        "--set", "/data/train/limit=6000", "--quiet", "--out", trained)
+    run_own_objective(program, folder, trained / "model.pt", "fc1", {
+        "kind": "idx", "images": str(data / "mnist" / "t10k-images-idx3-ubyte.gz"), "limit": 500,
+        "mean": [0.1307], "std": [0.3081]})
+
+
+CHECKS = {"embed": check_embed, "own_objective": check_own_objective}
 
 
 def main():

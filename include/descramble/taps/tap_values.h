@@ -10,6 +10,7 @@
 
 #include "descramble/data/data_set.h"
 #include "descramble/taps/axis.h"
+#include "descramble/taps/export.h"
 #include "descramble/taps/tapped_model.h"
 
 namespace descramble {
@@ -55,6 +56,9 @@ class TapValues {
     std::int64_t samples = 0;
   };
   void for_each(const std::function<void(const Part& part)>& visit) const;
+
+  /// The edit that writes a rotation of these values into the model (see export_model).
+  RotationEdit edit(const at::Tensor& rotation) const;
 
   /// Rows of a part back in the shape that the value has in the network, [samples, …].
   at::Tensor shaped(const at::Tensor& rows, std::int64_t samples) const;
