@@ -56,6 +56,13 @@ Donor read_donor(const std::string& capture, const std::optional<std::string>& t
   if (const auto labels = tensors.find(prefix + "labels");
       !prefix.empty() && labels != tensors.end()) {
     donor.labels = labels->second;
+    if (donor.labels.dim() == 0 || donor.labels.size(0) != donor.values.size(0)) {
+      throw Error({"the capture's labels do not fit its values",
+                   "'" + labels->first + "' in " + donor.file.path.string(),
+                   std::to_string(donor.values.size(0)) + " labels, one for each row of '" +
+                       donor.tensor + "'",
+                   shape_text(donor.labels)});
+    }
   }
   return donor;
 }

@@ -2,6 +2,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/rand.h>
+#include <ATen/ops/zeros.h>
 
 #include "cli/command.h"
 #include "descramble/core/safetensors.h"
@@ -237,6 +238,15 @@ TEST_F(Patch, RefusesWhatDoesNotFit) {
     SCOPED_TRACE(step.dump());
     expect_refused(run_config(config(step)), parts);
     EXPECT_FALSE(fs::exists(at("out")));
+  }
+}
+
+TEST_F(Patch, RefusesACaptureWhoseLabelsDoNotFit) {
+  for (const at::Tensor& labels :
+       {at::zeros({6}, at::kLong), at::zeros({8}, at::kLong), at::zeros({}, at::kLong)}) {
+    save_safetensors(at("captured"),
+                     {{"steps.0.fc1.values", at::rand({7, 64})}, {"steps.0.labels", labels}});
+    expect_refused(run_config(config(patch("fc1"))), {"'steps.0.labels'", "7 labels"});
   }
 }
 
