@@ -58,6 +58,51 @@ const std::vector<BadConfig>& bad_configs() {
       {"UnknownStencil",
        [](json& c) { set(c, "/steps/1/objective/stencil", "fourier"); },
        {"/steps/1/objective/stencil", "'fourier_second'", "\"fourier\""}},
+      {"DiagonalOfATapWithoutAWeight",
+       [](json& c) {
+         set(c, "/steps/1/tap", "act1");
+         set(c, "/steps/1/objective", {{"kind", "maximum_diagonal_sum"}});
+       },
+       {"the tap has no weight", "/steps/1 (descramble), tap 'act1'", "linear or convolution"}},
+      {"SolverThatDoesNotFit",
+       [](json& c) {
+         set(c, "/steps/1/solver", {{"kind", "generalized_power"}});
+       },
+       {"does not fit the objective", "/steps/1", "a concave objective", "smoothness"}},
+      {"ClosedFormOfAnObjectiveWithoutOne",
+       [](json& c) {
+         set(c, "/steps/1/objective", {{"kind", "quartimax"}});
+         set(c, "/steps/1/solver", {{"kind", "exact"}});
+       },
+       {"no closed form", "/steps/1", "solver 'exact'"}},
+      {"FieldOfAnotherSolver",
+       [](json& c) {
+         set(c, "/steps/1/solver", {{"kind", "exact"}, {"starts", 3}});
+       },
+       {"unknown key 'starts'", "/steps/1/solver/starts"}},
+      {"NoStarts",
+       [](json& c) {
+         set(c, "/steps/1/solver", {{"kind", "riemannian_lbfgs"}, {"starts", 0}});
+       },
+       {"/steps/1/solver/starts", ">= 1", "found 0"}},
+      {"ComparisonAtSeveralTaps",
+       [](json& c) {
+         set(c, "/steps/1",
+             {{"kind", "compare_solvers"},
+              {"tap", "fc*"},
+              {"objective", {{"kind", "smoothness"}}},
+              {"solvers", json::array({{{"kind", "exact"}}})}});
+       },
+       {"one tap is needed", "/steps/1", "fc1, fc2, fc3"}},
+      {"ComparisonOfNothing",
+       [](json& c) {
+         set(c, "/steps/1",
+             {{"kind", "compare_solvers"},
+              {"tap", "fc1"},
+              {"objective", {{"kind", "smoothness"}}},
+              {"solvers", json::array()}});
+       },
+       {"/steps/1/solvers", "non-empty list"}},
       {"UnknownSplit",
        [](json& c) { set(c, "/steps/0/data", "validation"); },
        {"/steps/0/data", "'train', 'test'"}},

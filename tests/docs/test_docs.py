@@ -195,12 +195,20 @@ class Pages(unittest.TestCase):
                 links += 1
         self.assertGreater(links, 5)
 
-    def test_snippet_is_the_compiled_one(self):
-        source = read(SOURCE / "examples" / "embed" / "main.cpp")
-        region = re.search(r"^  // \[snippet\]\n(.*?)^  // \[/snippet\]$", source, re.MULTILINE | re.DOTALL).group(1)
-        region = re.sub(r"^  ", "", region, flags=re.MULTILINE)
-        self.assertIn(region, code_blocks(SOURCE / "README.md", "cpp"),
-                      "the C++ in README.md is not the marked region of examples/embed/main.cpp")
+    def test_snippets_are_the_compiled_ones(self):
+        for example, page in (("embed", "README.md"), ("own_objective", "docs/objectives.md")):
+            source = read(SOURCE / "examples" / example / "main.cpp")
+            region = re.search(r"^  // \[snippet\]\n(.*?)^  // \[/snippet\]$", source,
+                               re.MULTILINE | re.DOTALL).group(1)
+            region = re.sub(r"^  ", "", region, flags=re.MULTILINE)
+            self.assertIn(region, code_blocks(SOURCE / page, "cpp"),
+                          f"{page} does not hold the marked region of examples/{example}/main.cpp")
+
+    def test_objective_of_ones_own_is_the_tested_one(self):
+        script = read(SOURCE / "tests" / "build" / "test_new_objective_long.sh")
+        kind = re.search(r"^const ObjectiveKind& objective_kind_mean_absolute.*?^}$", script,
+                         re.MULTILINE | re.DOTALL).group(0)
+        self.assertIn(kind + "\n", code_blocks(SOURCE / "docs" / "objectives.md", "cpp"))
 
     def test_no_paths_of_one_machine(self):
         listed = subprocess.run(["git", "-c", f"safe.directory={SOURCE}", "-C", SOURCE, "ls-files", "-z"], capture_output=True)
