@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "descramble/experiment/train.h"
+#include "experiment/probes.h"
 #include "experiment/result_folder.h"
 #include "experiment/run.h"
 #include "experiment/workspace.h"
@@ -10,6 +11,19 @@ namespace descramble {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+
+namespace {
+
+json epoch_json(const Epoch& epoch) {
+  const json score = score_json(epoch.test);
+  return {{"epoch", epoch.epoch},
+          {"lr", epoch.learning_rate},
+          {"train_loss", epoch.train_loss},
+          {"test_loss", score.at("loss")},
+          {"test_top1", score.at("top1")}};
+}
+
+}  // namespace
 
 void run_training(const Config& config, const fs::path& out, bool force, Progress& progress) {
   if (!config.is_training()) {
@@ -23,18 +37,21 @@ void run_training(const Config& config, const fs::path& out, bool force, Progres
   Opened opened = open_workspace(config);
   Workspace& workspace = opened.workspace;
   watch.lap("open");
-  const std::vector<Epoch> history =
-      train_model(workspace.model, config.resolved.at("train"), workspace.train, workspace.test,
-                  workspace.seed, progress);
+  const json& settings = config.resolved.at("train");
+  Probes probes(settings.at("probes"), workspace);
+  TrainingHooks hooks;
+  if (!probes.empty()) {
+    hooks.step = [&probes](std::int64_t step, std::int64_t epoch) { probes.at_step(step, epoch); };
+    hooks.epoch = [&](std::int64_t) {
+      for (const std::string& line : probes.lines()) progress.say("  probe  " + line);
+    };
+  }
+  const std::vector<Epoch> history = train_model(workspace.model, settings, workspace.train,
+                                                 workspace.test, workspace.seed, progress, hooks);
+  probes.at_end();
   watch.lap("train");
   json epochs = json::array();
-  for (const Epoch& epoch : history) {
-    epochs.push_back({{"epoch", epoch.epoch},
-                      {"lr", epoch.learning_rate},
-                      {"train_loss", epoch.train_loss},
-                      {"test_loss", epoch.test_loss},
-                      {"test_top1", epoch.test_top1}});
-  }
+  for (const Epoch& epoch : history) epochs.push_back(epoch_json(epoch));
   workspace.model.save(folder.file("model.pt"));
   {
     const at::NoGradGuard no_grad;
@@ -42,13 +59,12 @@ void run_training(const Config& config, const fs::path& out, bool force, Progres
                                  .with_output(workspace.model.output_key())
                                  .forward(workspace.check.inputs);
   }
-  NamedTensors tensors;
+  NamedTensors tensors = probes.tensors();
   add_check_tensors(workspace, tensors);
-  json step = {{"kind", "train"},
-               {"epochs", epochs},
-               {"top1", history.back().test_top1},
-               {"loss", history.back().test_loss},
-               {"count", workspace.test.data->size()}};
+  if (!probes.empty()) folder.add_lines("probes", probes.records());
+  for (const NamedFigure& figure : probes.figures()) folder.add_figure(figure.name, figure.figure);
+  json step = {{"kind", "train"}, {"epochs", epochs}};
+  step.update(score_json(history.back().test));
   json result = result_json(config, opened, threads, json::array({std::move(step)}));
   for (const std::string& warning : folder.warnings()) progress.say("warning  " + warning);
   folder.finish(std::move(result), tensors, watch.json_value());

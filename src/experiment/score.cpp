@@ -4,46 +4,68 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/log_softmax.h>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "descramble/core/error.h"
-#include "descramble/model/model.h"
 
 namespace descramble {
 
-void Score::add(const at::Tensor& logits, const at::Tensor& labels) {
-  if (logits.dim() != 2)
-    throw Error(
-        {"cannot score the model's output", "logits", "samples x classes", shape_text(logits)});
-  if (!labels.defined() || labels.size(0) != logits.size(0)) {
-    throw Error({"cannot score the model's output", "labels",
-                 fmt::format("{} labels", logits.size(0)),
-                 labels.defined() ? fmt::format("{}", labels.size(0)) : "none"});
+namespace {
+
+/// How many logits stand before the label's own: larger ones, and equal ones of smaller index.
+at::Tensor ranks(const at::Tensor& logits, const at::Tensor& classes) {
+  const at::Tensor label = classes.unsqueeze(1);
+  const at::Tensor own = logits.gather(1, label);
+  const at::Tensor index = at::arange(logits.size(1), at::kLong).unsqueeze(0);
+  const at::Tensor ahead = logits.gt(own).logical_or(logits.eq(own).logical_and(index.lt(label)));
+  // A NaN is ahead of nothing and behind nothing: no hit.
+  return ahead.sum(1).masked_fill(own.isfinite().squeeze(1).logical_not(), logits.size(1) + 5);
+}
+
+}  // namespace
+
+void Score::add(const at::Tensor& outputs, const at::Tensor& labels) {
+  const at::Tensor values = outputs.detach().to(at::kCPU, at::kDouble);
+  const bool classes = labels.defined() && !labels.is_floating_point();
+  const Loss kind = loss_kind.value_or(classes ? Loss::cross_entropy : Loss::mean_squared_error);
+  const at::Tensor target = loss_target(kind, values, labels);
+  if (classes) {
+    const at::Tensor rank = ranks(values, labels.to(at::kCPU, at::kLong));
+    top1_hits += rank.lt(1).sum().item<std::int64_t>();
+    top5_hits += rank.lt(5).sum().item<std::int64_t>();
   }
-  if (labels.is_floating_point()) {
-    throw Error({"cannot score the model's output", "labels", "classes (integers)",
-                 "targets of a regression, " + shape_text(labels)});
+  if (kind == Loss::cross_entropy) {
+    loss_sum -= at::log_softmax(values, 1).gather(1, target.unsqueeze(1)).sum().item<double>();
+    loss_terms += values.size(0);
+  } else {
+    loss_sum += (values - target).square().sum().item<double>();
+    loss_terms += values.numel();
   }
-  const std::int64_t classes = logits.size(1);
-  const at::Tensor scores = logits.detach().to(at::kCPU, at::kDouble);
-  const at::Tensor wanted = labels.to(at::kCPU, at::kLong);
-  const std::int64_t lowest = wanted.min().item<std::int64_t>();
-  const std::int64_t highest = wanted.max().item<std::int64_t>();
-  if (lowest < 0 || highest >= classes) {
-    throw Error({"a label is not among the model's classes", "labels",
-                 fmt::format("0 to {}", classes - 1),
-                 fmt::format("{}", lowest < 0 ? lowest : highest)});
+  loss_kind = kind;
+  has_accuracy = classes;
+  count += values.size(0);
+}
+
+nlohmann::json score_json(const Score& score) {
+  nlohmann::json result = {{"top1", nullptr},
+                           {"top5", nullptr},
+                           {"loss", score.loss()},
+                           {"loss_kind", loss_name(score.loss_kind.value_or(Loss::cross_entropy))},
+                           {"count", score.count}};
+  if (score.has_accuracy) {
+    result["top1"] = score.top1();
+    result["top5"] = score.top5();
   }
-  // The rank of the label's logit: how many are larger, or equal and of smaller index.
-  const at::Tensor own = scores.gather(1, wanted.unsqueeze(1));
-  const at::Tensor index = at::arange(classes, at::kLong).unsqueeze(0);
-  const at::Tensor ahead =
-      scores.gt(own).logical_or(scores.eq(own).logical_and(index.lt(wanted.unsqueeze(1))));
-  const at::Tensor finite = own.isfinite().squeeze(1);
-  const at::Tensor rank = ahead.sum(1);
-  top1_hits += rank.lt(1).logical_and(finite).sum().item<std::int64_t>();
-  top5_hits += rank.lt(5).logical_and(finite).sum().item<std::int64_t>();
-  loss_sum -= at::log_softmax(scores, 1).gather(1, wanted.unsqueeze(1)).sum().item<double>();
-  count += logits.size(0);
+  return result;
+}
+
+std::string score_line(const Score& score) {
+  const bool squared = score.loss_kind == Loss::mean_squared_error;
+  const std::string loss = squared ? fmt::format("mean squared error {:.4g}", score.loss())
+                                   : fmt::format("loss {:.4f}", score.loss());
+  if (!score.has_accuracy) return loss;
+  return fmt::format("top-1 {:.2f} % ({}), top-5 {:.2f} % ({}), {}", 100 * score.top1(),
+                     score.top1_hits, 100 * score.top5(), score.top5_hits, loss);
 }
 
 }  // namespace descramble

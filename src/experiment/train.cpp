@@ -2,72 +2,28 @@
 
 #include <cmath>
 
-#include <ATen/ops/cross_entropy_loss.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <torch/optim/adam.h>
 #include <torch/utils.h>
 
 #include "descramble/core/interrupt.h"
 #include "descramble/core/random.h"
-#include "descramble/experiment/score.h"
 #include "descramble/taps/tapped_model.h"
+#include "experiment/optimizer.h"
 
 namespace descramble {
 
 using nlohmann::json;
-
-const KindFamily& optimizer_family() {
-  static const KindFamily family{.title = "optimizer",
-                                 .kinds = {{.name = "adam",
-                                            .summary = "Adam with beta 0.9 and 0.999, epsilon 1e-8",
-                                            .source = "Kingma and Ba, arXiv 1412.6980",
-                                            .fields = {{.name = "lr",
-                                                        .type = FieldType::number,
-                                                        .doc = "learning rate",
-                                                        .fallback = 0.001,
-                                                        .minimum = 0,
-                                                        .above_minimum = true},
-                                                       {.name = "weight_decay",
-                                                        .type = FieldType::number,
-                                                        .doc = "L2 penalty",
-                                                        .fallback = 0.0,
-                                                        .minimum = 0}}}}};
-  return family;
-}
-
-const KindFamily& schedule_family() {
-  static const Field factor{.name = "factor",
-                            .type = FieldType::number,
-                            .doc = "what the learning rate is multiplied by",
-                            .fallback = 0.2,
-                            .minimum = 0,
-                            .above_minimum = true};
-  static const KindFamily family{
-      .title = "schedule",
-      .kinds = {
-          {.name = "step",
-           .summary = "multiplies the learning rate after every so many epochs",
-           .fields = {{.name = "every", .type = FieldType::integer, .doc = "epochs", .minimum = 1},
-                      factor}},
-          {.name = "milestones",
-           .summary = "multiplies the learning rate after the listed epochs",
-           .fields = {{.name = "epochs",
-                       .type = FieldType::integers,
-                       .doc = "numbers of finished epochs",
-                       .minimum = 1},
-                      factor}}}};
-  return family;
-}
 
 const FieldSet& train_fields() {
   static const FieldSet set{
       "train",
       {{.name = "loss",
         .type = FieldType::string,
-        .doc = "what is minimised",
+        .doc = "what is minimised; mse: the mean squared error against floating-point targets, or "
+               "against one-hot classes",
         .fallback = "cross_entropy",
-        .choices = {"cross_entropy"}},
+        .choices = {"cross_entropy", "mse"}},
        {.name = "optimizer",
         .type = FieldType::kind,
         .doc = "how",
@@ -86,36 +42,30 @@ const FieldSet& train_fields() {
         .type = FieldType::kind_or_integers,
         .doc = "how the learning rate falls; a list of finished epochs: times 0.2 after each",
         .fallback = nullptr,
-        .family = schedule_family}}};
+        .family = schedule_family},
+       {.name = "probes",
+        .type = FieldType::groups,
+        .doc = "what is measured of layers while training",
+        .fallback = Fallback::json("[]"),
+        .fields = probe_fields}}};
   return set;
 }
 
 namespace {
 
-double rate_factor(const json& schedule, std::int64_t finished) {
-  if (schedule.is_null()) return 1;
-  if (schedule.is_object() && schedule.at("kind") == "step") {
-    return std::pow(schedule.at("factor").get<double>(),
-                    static_cast<double>(finished / schedule.at("every").get<std::int64_t>()));
-  }
-  const json& epochs = schedule.is_array() ? schedule : schedule.at("epochs");
-  const double factor = schedule.is_array() ? 0.2 : schedule.at("factor").get<double>();
-  double result = 1;
-  for (const json& epoch : epochs) {
-    if (epoch.get<std::int64_t>() <= finished) result *= factor;
-  }
-  return result;
+Batch on_device(Batch batch, at::Device device) {
+  for (at::Tensor& input : batch.inputs) input = input.to(device);
+  return batch;
 }
 
-Score evaluate(const TappedModel& program, const Source& source) {
+Score evaluate(const TappedModel& program, Loss loss, const Source& source) {
   const at::NoGradGuard no_grad;
-  const at::Device device = program.model().device();
-  Score score;
+  Score score{.loss_kind = loss};
   for (std::int64_t begin = 0; begin < source.data->size(); begin += source.batch_size) {
     check_interrupt();
-    Batch batch =
-        source.data->slice(begin, std::min(source.data->size(), begin + source.batch_size));
-    for (at::Tensor& input : batch.inputs) input = input.to(device);
+    const Batch batch = on_device(
+        source.data->slice(begin, std::min(source.data->size(), begin + source.batch_size)),
+        program.model().device());
     score.add(program.forward(batch.inputs), batch.labels);
   }
   return score;
@@ -123,68 +73,75 @@ Score evaluate(const TappedModel& program, const Source& source) {
 
 void require_labels(const Source& source, const char* split) {
   if (!source.data->has_labels())
-    throw Error({"cannot train with cross-entropy", std::string("/data/") + split,
-                 "a source with labels", "one without"});
-  if (source.data->slice(0, 1).labels.is_floating_point())
-    throw Error({"cannot train with cross-entropy", std::string("/data/") + split,
-                 "classes (integers) as labels", "floating-point targets"});
+    throw Error(
+        {"cannot train", std::string("/data/") + split, "a source with labels", "one without"});
+}
+
+std::string epoch_line(const Epoch& epoch, std::int64_t epochs) {
+  std::string line =
+      fmt::format("epoch {:>3}/{}  lr {:<8.3g} train loss {:.4f}  test loss {:.4f}", epoch.epoch,
+                  epochs, epoch.learning_rate, epoch.train_loss, epoch.test.loss());
+  if (epoch.test.has_accuracy)
+    line += fmt::format("  test accuracy {:.2f} %", 100 * epoch.test.top1());
+  return line;
 }
 
 }  // namespace
 
 std::vector<Epoch> train_model(const Model& model, const json& resolved, const Source& train,
-                               const Source& test, std::uint64_t seed, Progress& progress) {
+                               const Source& test, std::uint64_t seed, Progress& progress,
+                               const TrainingHooks& hooks) {
   require_labels(train, "train");
   require_labels(test, "test");
+  const Loss loss_kind = parse_loss(resolved.at("loss"));
   const TappedModel program = tap_model(model, {});
   std::vector<at::Tensor> parameters;
   for (const auto& [name, parameter] : model.parameters()) parameters.push_back(parameter);
   const json& chosen = resolved.at("optimizer");
-  const double rate = chosen.at("lr");
-  torch::optim::Adam optimizer(parameters, torch::optim::AdamOptions(rate).weight_decay(
-                                               chosen.at("weight_decay").get<double>()));
+  const auto optimizer = make_optimizer(chosen, parameters, "/train/optimizer");
   torch::manual_seed(random_stream(seed, "dropout").bits() >> 1);
   const std::int64_t epochs = resolved.at("epochs");
   const std::int64_t batch_size = resolved.at("batch_size");
   const std::int64_t size = train.data->size();
+  std::int64_t step = 0;
+  if (hooks.step) hooks.step(0, 0);
   std::vector<Epoch> history;
-  for (std::int64_t epoch = 0; epoch < epochs; ++epoch) {
-    const double current = rate * rate_factor(resolved.at("schedule"), epoch);
-    for (auto& group : optimizer.param_groups())
-      static_cast<torch::optim::AdamOptions&>(group.options()).lr(current);
+  for (std::int64_t epoch = 1; epoch <= epochs; ++epoch) {
+    const double rate =
+        chosen.at("lr").get<double>() * rate_factor(resolved.at("schedule"), epoch - 1);
+    set_learning_rate(*optimizer, rate);
     const std::vector<std::int64_t> order =
-        random_stream(seed, "shuffle", static_cast<std::uint64_t>(epoch)).permutation(size);
+        random_stream(seed, "shuffle", static_cast<std::uint64_t>(epoch - 1)).permutation(size);
     model.set_training(true);
     double loss_sum = 0;
-    progress.begin(fmt::format("epoch {}/{}", epoch + 1, epochs), size);
+    progress.begin(fmt::format("epoch {}/{}", epoch, epochs), size);
     for (std::int64_t begin = 0; begin < size; begin += batch_size) {
       check_interrupt();
       const std::int64_t end = std::min(size, begin + batch_size);
-      Batch batch = train.data->gather({order.begin() + begin, order.begin() + end});
-      for (at::Tensor& input : batch.inputs) input = input.to(model.device());
-      optimizer.zero_grad();
+      const Batch batch = on_device(
+          train.data->gather({order.begin() + begin, order.begin() + end}), model.device());
+      optimizer->zero_grad();
+      const at::Tensor output = program.forward(batch.inputs);
       const at::Tensor loss =
-          at::cross_entropy_loss(program.forward(batch.inputs), batch.labels.to(model.device()));
+          loss_value(loss_kind, output, loss_target(loss_kind, output, batch.labels));
       loss.backward();
-      optimizer.step();
+      optimizer->step();
       const double value = loss.item<double>();
       if (!std::isfinite(value)) {
         model.set_training(false);
-        throw Failure({"the training diverged",
-                       fmt::format("epoch {}, sample {}", epoch + 1, begin), "a finite loss",
-                       fmt::format("{}", value)});
+        throw Failure({"the training diverged", fmt::format("epoch {}, sample {}", epoch, begin),
+                       "a finite loss", fmt::format("{}", value)});
       }
       loss_sum += value * static_cast<double>(end - begin);
       progress.advance(end - begin);
+      if (hooks.step) hooks.step(++step, epoch);
     }
     progress.end();
     model.set_training(false);
-    const Score score = evaluate(program, test);
     history.push_back(
-        {epoch + 1, current, loss_sum / static_cast<double>(size), score.top1(), score.loss()});
-    progress.say(fmt::format(
-        "epoch {:>3}/{}  lr {:<8.3g} train loss {:.4f}  test loss {:.4f}  test accuracy {:.2f} %",
-        epoch + 1, epochs, current, history.back().train_loss, score.loss(), 100 * score.top1()));
+        {epoch, rate, loss_sum / static_cast<double>(size), evaluate(program, loss_kind, test)});
+    progress.say(epoch_line(history.back(), epochs));
+    if (hooks.epoch) hooks.epoch(epoch);
   }
   return history;
 }

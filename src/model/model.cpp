@@ -205,6 +205,14 @@ std::vector<std::pair<std::string, at::Tensor>> Model::parameters() const {
   return result;
 }
 
+std::vector<std::pair<std::string, at::Tensor>> Model::buffers() const {
+  std::vector<std::pair<std::string, at::Tensor>> result;
+  for (const auto& buffer : state_->module.named_buffers(true)) {
+    result.emplace_back(buffer.name, buffer.value);
+  }
+  return result;
+}
+
 namespace {
 
 /// Name of the first operator under `block` that produces a fixed floating dtype, with the dtype.
@@ -258,6 +266,10 @@ Model Model::with_output(OutputKey key) const {
 
 void Model::set_training(bool on) const {
   state_->module.train(on);
+}
+
+bool Model::is_training() const {
+  return state_->module.is_training();
 }
 
 void Model::save(const std::filesystem::path& file) const {

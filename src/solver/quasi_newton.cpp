@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/eye.h>
 #include <ATen/ops/linalg_inv.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
 #include "solver/line_search.h"
@@ -31,12 +34,18 @@ Place evaluated(Descent& descent, const at::Tensor& point) {
   return place;
 }
 
+/// The pairs (s, y) of steps and gradient changes, and −H g of the two-loop recursion. All inner
+/// products that it needs come from one product with the matrix of all pairs, and the result from
+/// another: two passes over the memory instead of four vector operations a pair.
 class Memory {
  public:
-  explicit Memory(std::int64_t size) : size_(static_cast<std::size_t>(size)) {}
+  explicit Memory(std::int64_t size) : size_(size) {}
 
-  void clear() { pairs_.clear(); }
-  bool empty() const { return pairs_.empty(); }
+  void clear() {
+    count_ = next_ = 0;
+    stale_.clear();
+  }
+  void set_scale(double scale) { scale_ = scale; }
 
   void add(const at::Tensor& step, const at::Tensor& change) {
     const double product = frobenius(step, change);
@@ -44,36 +53,85 @@ class Memory {
     if (!(product > 1e-14 * std::sqrt(norm * frobenius(step, step)))) return;
     scale_ = product / norm;
     if (size_ == 0) return;
-    if (pairs_.size() == size_) pairs_.pop_front();
-    pairs_.push_back({step, change, 1 / product});
+    if (!rows_.defined()) {
+      rows_ = at::zeros({2 * size_, step.numel()}, step.options());
+      products_.assign(static_cast<std::size_t>(4 * size_ * size_), 0.0);
+    }
+    rows_.select(0, next_).copy_(step.flatten());
+    rows_.select(0, size_ + next_).copy_(change.flatten());
+    stale_.push_back(next_);
+    next_ = (next_ + 1) % size_;
+    count_ = std::min(count_ + 1, size_);
   }
 
   /// −H g.
-  at::Tensor direction(const at::Tensor& gradient) const {
-    at::Tensor q = -gradient;
-    std::vector<double> alpha(pairs_.size());
-    for (std::size_t i = pairs_.size(); i-- > 0;) {
-      alpha[i] = pairs_[i].rho * frobenius(pairs_[i].step, q);
-      q.sub_(pairs_[i].change, alpha[i]);
+  at::Tensor direction(const at::Tensor& gradient) {
+    if (count_ == 0) return -scale_ * gradient;
+    const std::vector<double> along = refresh(gradient);
+    std::vector<double> of_steps(static_cast<std::size_t>(size_), 0.0);
+    std::vector<double> of_changes(static_cast<std::size_t>(size_), 0.0);
+    // First loop, newest to oldest: q = −g − Σ αⱼ yⱼ.
+    std::vector<double> alpha(static_cast<std::size_t>(size_), 0.0);
+    for (std::int64_t age = 0; age < count_; ++age) {
+      const std::int64_t i = slot(age);
+      double inner = -along[index(i)];
+      for (std::int64_t newer = 0; newer < age; ++newer)
+        inner -= alpha[index(slot(newer))] * product(i, size_ + slot(newer));
+      alpha[index(i)] = inner / product(i, size_ + i);
     }
-    q.mul_(scale_);
-    for (std::size_t i = 0; i < pairs_.size(); ++i) {
-      const double beta = pairs_[i].rho * frobenius(pairs_[i].change, q);
-      q.add_(pairs_[i].step, alpha[i] - beta);
+    // Second loop, oldest to newest: r = γ q + Σ (αⱼ − βⱼ) sⱼ.
+    for (std::int64_t age = count_ - 1; age >= 0; --age) {
+      const std::int64_t i = slot(age);
+      double inner = -along[index(size_ + i)];
+      for (std::int64_t other = 0; other < count_; ++other)
+        inner -= alpha[index(slot(other))] * product(size_ + i, size_ + slot(other));
+      inner *= scale_;
+      for (std::int64_t older = count_ - 1; older > age; --older)
+        inner += of_steps[index(slot(older))] * product(slot(older), size_ + i);
+      of_steps[index(i)] = alpha[index(i)] - inner / product(i, size_ + i);
+      of_changes[index(i)] = -scale_ * alpha[index(i)];
     }
-    return q;
+    at::Tensor coefficients = at::zeros({2 * size_}, gradient.options());
+    double* value = coefficients.data_ptr<double>();
+    std::copy(of_steps.begin(), of_steps.end(), value);
+    std::copy(of_changes.begin(), of_changes.end(), value + size_);
+    return (rows_.t().mv(coefficients)).view(gradient.sizes()) - scale_ * gradient;
   }
 
-  void set_scale(double scale) { scale_ = scale; }
-
  private:
-  struct Pair {
-    at::Tensor step;
-    at::Tensor change;
-    double rho;
-  };
-  std::size_t size_;
-  std::deque<Pair> pairs_{};
+  static std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+  /// Where the pair of that age is; 0 is the newest.
+  std::int64_t slot(std::int64_t age) const { return (next_ - 1 - age + 2 * size_) % size_; }
+  double& product(std::int64_t a, std::int64_t b) { return products_[index(a * 2 * size_ + b)]; }
+
+  /// Inner products of all rows with the gradient; those with the rows that are new are kept.
+  std::vector<double> refresh(const at::Tensor& gradient) {
+    std::vector<at::Tensor> columns{gradient.flatten()};
+    std::vector<std::int64_t> of;
+    for (const std::int64_t pair : stale_) {
+      of.push_back(pair);
+      of.push_back(size_ + pair);
+    }
+    for (const std::int64_t row : of) columns.push_back(rows_.select(0, row));
+    stale_.clear();
+    const at::Tensor inner = at::stack(columns).matmul(rows_.t()).contiguous();
+    const double* value = inner.data_ptr<double>();
+    for (std::size_t k = 0; k < of.size(); ++k) {
+      for (std::int64_t row = 0; row < 2 * size_; ++row) {
+        const double one = value[static_cast<std::int64_t>(k + 1) * 2 * size_ + row];
+        product(of[k], row) = one;
+        product(row, of[k]) = one;
+      }
+    }
+    return {value, value + 2 * size_};
+  }
+
+  std::int64_t size_;
+  std::int64_t count_ = 0;
+  std::int64_t next_ = 0;
+  at::Tensor rows_{};  // the steps, then the gradient changes
+  std::vector<double> products_{};
+  std::vector<std::int64_t> stale_{};
   double scale_ = 1;
 };
 

@@ -18,14 +18,17 @@ namespace {
 /// The tap's value for each batch of the data.
 void visit_batches(const TappedModel& tapped, const std::string& tap, const Source& data,
                    const std::function<void(const at::Tensor&)>& visit) {
-  const at::NoGradGuard no_grad;
   const at::Device device = tapped.model().device();
   const std::int64_t size = data.data->size();
   for (std::int64_t begin = 0; begin < size; begin += data.batch_size) {
     check_interrupt();
     Batch batch = data.data->slice(begin, std::min(size, begin + data.batch_size));
     for (at::Tensor& input : batch.inputs) input = input.to(device);
-    visit(tapped.forward_until(tap, batch.inputs).detach());
+    const auto value = [&] {
+      const at::NoGradGuard no_grad;  // of the network, not of what is done with the value
+      return tapped.forward_until(tap, batch.inputs).detach();
+    };
+    visit(value());
   }
 }
 

@@ -212,6 +212,42 @@ TEST_F(Command, FixturesOfOtherShapesCanBeDescrambled) {
   }
 }
 
+TEST_F(Command, TrainingIsProbed) {
+  const json config = {
+      {"name", "probed"},
+      {"threads", 1},
+      {"model",
+       {{"kind", "sequential"},
+        {"input", {1, 28, 28}},
+        {"layers", {{{"kind", "flatten"}}, {{"kind", "linear"}, {"name", "fc1"}, {"out", 10}}}}}},
+      {"data", {{"kind", "glyphs"}, {"count", 500}}},
+      {"train",
+       {{"loss", "mse"},
+        {"optimizer", {{"kind", "sgd"}}},
+        {"epochs", 2},
+        {"probes",
+         {{{"taps", "fc*"}, {"every", 2}, {"measure", {"smoothness", "diagonal_sum"}}}}}}}};
+  write("train.json", config.dump());
+  const std::vector<std::string> train{"train", at("train.json").string(), "--out",
+                                       at("out").string()};
+  const Outcome outcome = command(train);
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, testing::HasSubstr("probe  step 8: fc1 smoothness"));
+  const json result = json::parse(read(at("out/result.json")));
+  EXPECT_EQ(result["steps"][0]["loss_kind"], "mse");
+  EXPECT_EQ(result["warnings"], json::array());
+  std::istringstream lines(read(at("out/probes.jsonl")));
+  std::size_t count = 0;
+  for (std::string line; std::getline(lines, line); ++count)
+    EXPECT_EQ(json::parse(line)["tap"], "fc1");
+  EXPECT_EQ(count, 2 * 5U);
+  for (const char* figure : {"probe_smoothness.svg", "probe_diagonal_sum.svg"})
+    EXPECT_TRUE(fs::exists(at("out") / figure)) << figure;
+  EXPECT_EQ(command({"verify", at("out").string()}).code, 0);
+  write("out/probes.jsonl", "{}\n");
+  EXPECT_EQ(command({"verify", at("out").string()}).code, 1);
+}
+
 TEST_F(Command, TrainsFromAConfig) {
   const json config = {
       {"name", "tiny"},

@@ -6,6 +6,7 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
 
 #include "descramble/core/error.h"
 #include "descramble/experiment/certificate.h"
@@ -46,6 +47,27 @@ TEST(Score, BatchesAddUp) {
   parts.add(logits.slice(0, 1, 3), labels.slice(0, 1, 3));
   EXPECT_EQ(whole.top1_hits, parts.top1_hits);
   EXPECT_NEAR(whole.loss(), parts.loss(), 1e-14);
+}
+
+TEST(Score, FloatingTargetsGiveTheSquaredErrorAlone) {
+  Score score;
+  score.add(at::tensor({1.0, 2.0, 3.0, 4.0}).reshape({2, 2}),
+            at::tensor({1.0, 0.0, 3.0, 1.0}).reshape({2, 2}));
+  score.add(at::tensor({1.0, 2.0}).reshape({1, 2}), at::tensor({1.0, 1.0}).reshape({1, 2}));
+  EXPECT_EQ(score.count, 3);
+  EXPECT_DOUBLE_EQ(score.loss(), (4.0 + 9.0 + 1.0) / 6);
+  const nlohmann::json written = score_json(score);
+  EXPECT_TRUE(written["top1"].is_null());
+  EXPECT_EQ(written["loss_kind"], "mse");
+  EXPECT_THAT(score_line(score), testing::HasSubstr("mean squared error 2.333"));
+  EXPECT_THAT(score_line(score), testing::Not(testing::HasSubstr("top")));
+}
+
+TEST(Score, ClassesCanBeScoredByTheSquaredError) {
+  Score score{.loss_kind = Loss::mean_squared_error};
+  score.add(at::tensor({0.5, 0.0}).reshape({1, 2}), at::tensor({std::int64_t{0}}));
+  EXPECT_DOUBLE_EQ(score.loss(), 0.125);
+  EXPECT_EQ(score_json(score)["top1"], 1.0);
 }
 
 TEST(Score, RefusesWhatItCannotScore) {

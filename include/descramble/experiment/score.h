@@ -1,27 +1,43 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 
 #include <ATen/core/Tensor.h>
+#include <nlohmann/json_fwd.hpp>
+
+#include "descramble/experiment/loss.h"
 
 namespace descramble {
 
-/// Accuracy and loss of logits against labels, summed over batches.
+/// Accuracy and loss of a model's outputs against labels, summed over batches.
 struct Score {
-  std::int64_t count = 0;
+  /// Left out: cross-entropy for integer labels, the mean squared error for floating-point ones.
+  std::optional<Loss> loss_kind{};
+  std::int64_t count = 0;  ///< samples
   std::int64_t top1_hits = 0;
   std::int64_t top5_hits = 0;
   double loss_sum = 0;
+  std::int64_t loss_terms = 0;  ///< samples for the cross-entropy, elements for the squared error
+  bool has_accuracy = false;    ///< labels were classes
 
-  /// Adds logits [n, classes] and int64 labels [n]: top-k hits, and the cross-entropy
-  /// −log softmax(logits)[label], in float64. Equal logits rank by index.
-  /// @throws Error for labels outside [0, classes), floating-point labels, or logits that are no
-  /// matrix
-  void add(const at::Tensor& logits, const at::Tensor& labels);
+  /// Adds outputs and labels. Integer labels [n], the classes of logits [n, classes], give top-k
+  /// hits (equal logits rank by index) and the loss; floating-point targets of the output's shape
+  /// give the squared error alone. In float64.
+  /// @throws Error for labels that do not fit the outputs (see loss_target)
+  void add(const at::Tensor& outputs, const at::Tensor& labels);
 
   double top1() const { return static_cast<double>(top1_hits) / static_cast<double>(count); }
   double top5() const { return static_cast<double>(top5_hits) / static_cast<double>(count); }
-  double loss() const { return loss_sum / static_cast<double>(count); }
+  double loss() const { return loss_sum / static_cast<double>(loss_terms); }
 };
+
+/// {top1, top5 (null where there is no accuracy), loss, loss_kind, count} as results have it.
+nlohmann::json score_json(const Score& score);
+
+/// "top-1 98.53 % (9853), top-5 99.98 % (9998), loss 0.0575" for a person; without accuracy "mean
+/// squared error 0.0575".
+std::string score_line(const Score& score);
 
 }  // namespace descramble

@@ -58,12 +58,16 @@ class Model {
   /// Parameters by name, in the order of registration; they share storage with the model.
   std::vector<std::pair<std::string, at::Tensor>> parameters() const;
 
+  /// Buffers by name, in the order of registration; they share storage with the model.
+  std::vector<std::pair<std::string, at::Tensor>> buffers() const;
+
   /// A copy that shares nothing, with every floating-point tensor in `dtype`.
   /// @throws Error naming the operator when the graph holds a constant of another floating dtype
   Model to_dtype(at::ScalarType dtype) const;
   Model with_output(OutputKey key) const;
 
   void set_training(bool on) const;  ///< for training loops; load_model and export give eval mode
+  bool is_training() const;
 
   /// Plain TorchScript. @throws Failure when writing fails
   void save(const std::filesystem::path& file) const;

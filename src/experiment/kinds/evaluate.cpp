@@ -21,14 +21,10 @@ StepResult run_evaluate(const nlohmann::json& resolved, const Workspace& workspa
     score.add(workspace.model.forward(batch.inputs), batch.labels);
   });
   StepResult result;
-  result.json = {{"data", split},
-                 {"top1", score.top1()},
-                 {"top5", score.top5()},
-                 {"loss", score.loss()},
-                 {"count", score.count}};
-  result.lines.push_back(fmt::format(
-      "{} {} samples: top-1 {:.2f} % ({}), top-5 {:.2f} % ({}), loss {:.4f}", score.count, split,
-      100 * score.top1(), score.top1_hits, 100 * score.top5(), score.top5_hits, score.loss()));
+  result.json = score_json(score);
+  result.json["data"] = split;
+  result.lines.push_back(
+      fmt::format("{} {} samples: {}", score.count, split, score_line(score)));
   return result;
 }
 
@@ -37,7 +33,8 @@ StepResult run_evaluate(const nlohmann::json& resolved, const Workspace& workspa
 const StepKind& step_kind_evaluate() {
   static const StepKind kind{
       .info = {.name = "evaluate",
-               .summary = "Accuracy (top-1, top-5) and mean cross-entropy of the model",
+               .summary = "Accuracy (top-1, top-5) and mean cross-entropy of the model; where the "
+                          "labels are floating-point targets, the mean squared error",
                .fields = {data_field("test")}},
       .run = run_evaluate};
   return kind;

@@ -108,14 +108,8 @@ class Patch {
   bool converts_ = false;
 };
 
-json score_json(const Score& score) {
-  return {{"top1", score.top1()}, {"top5", score.top5()}, {"loss", score.loss()}};
-}
-
-std::string score_line(const char* what, const Score& score) {
-  return fmt::format("  {:<12}top-1 {:.2f} % ({}), top-5 {:.2f} % ({}), loss {:.4f}", what,
-                     100 * score.top1(), score.top1_hits, 100 * score.top5(), score.top5_hits,
-                     score.loss());
+std::string labelled(const char* what, const Score& score) {
+  return fmt::format("  {:<12}{}", what, score_line(score));
 }
 
 std::string single_tap(const json& resolved, const Model& model) {
@@ -190,15 +184,14 @@ StepResult run_patch(const json& resolved, const Workspace& workspace, Progress&
                  {"warnings", json::array()}};
   result.lines.push_back(fmt::format("{} of {} {} samples replaced ({}) by '{}' of {}", tap, count,
                                      split, patch.units_text(), donor.tensor, donor.file.given));
-  result.lines.push_back(score_line("before", before));
-  result.lines.push_back(score_line("after", after));
+  result.lines.push_back(labelled("before", before));
+  result.lines.push_back(labelled("after", after));
   result.lines.push_back(fmt::format("  {:<12}{:.2f} % of the predicted classes stay ({})",
                                      "agreement", 100 * agreement, agreeing));
   if (donor.labels.defined()) {
-    result.json["donor"] = {{"top1", as_donor.top1()}, {"loss", as_donor.loss()}};
-    result.lines.push_back(fmt::format(
-        "  {:<12}top-1 {:.2f} % ({}), loss {:.4f}: the outputs after, by the capture's labels",
-        "donor", 100 * as_donor.top1(), as_donor.top1_hits, as_donor.loss()));
+    result.json["donor"] = score_json(as_donor);
+    result.lines.push_back(labelled("donor", as_donor) +
+                           ": the outputs after, by the capture's labels");
   }
   if (patch.converts()) {
     const std::string warning = "the capture is " + dtype_name(donor.values.scalar_type()) +

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+namespace descramble {
+
+/// What a model's output is held against its targets by.
+enum class Loss {
+  cross_entropy,      ///< −log softmax(output)[class], mean over the samples
+  mean_squared_error  ///< (output − target)², mean over all elements
+};
+
+/// "cross_entropy", "mse".
+std::string loss_name(Loss loss);
+/// @throws Error for an unknown name
+Loss parse_loss(const std::string& name);
+
+/// The targets of `output` for `loss`, on its device. Cross-entropy takes integer classes [n]. The
+/// squared error takes floating-point targets of the output's shape, or integer classes, which
+/// become one-hot rows; both in the output's dtype.
+/// @throws Error for labels of another type, number, shape or range
+at::Tensor loss_target(Loss loss, const at::Tensor& output, const at::Tensor& labels);
+
+/// The loss as a tensor to differentiate; torch.nn.CrossEntropyLoss and torch.nn.MSELoss with their
+/// defaults. `target` is what loss_target returned.
+at::Tensor loss_value(Loss loss, const at::Tensor& output, const at::Tensor& target);
+
+}  // namespace descramble

@@ -1,0 +1,31 @@
+#include "experiment/evaluation_scope.h"
+
+#include <mutex>
+
+#include <ATen/Context.h>
+
+namespace descramble {
+
+EvaluationScope::EvaluationScope(const Model& model)
+    : model_(model), training_(model.is_training()) {
+  std::vector<at::Device> devices{at::kCPU};
+  if (!model.device().is_cpu()) devices.push_back(model.device());
+  for (const at::Device device : devices) {
+    at::Generator generator = at::globalContext().defaultGenerator(device);
+    const std::lock_guard<std::mutex> lock(generator.mutex());
+    generators_.emplace_back(generator, generator.get_state());
+  }
+  for (const auto& [name, buffer] : model.buffers()) buffers_.emplace_back(buffer, buffer.clone());
+  model.set_training(false);
+}
+
+EvaluationScope::~EvaluationScope() {
+  model_.set_training(training_);
+  for (auto& [buffer, value] : buffers_) buffer.copy_(value);
+  for (auto& [generator, state] : generators_) {
+    const std::lock_guard<std::mutex> lock(generator.mutex());
+    generator.set_state(state);
+  }
+}
+
+}  // namespace descramble

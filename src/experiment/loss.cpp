@@ -1,0 +1,72 @@
+#include "descramble/experiment/loss.h"
+
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/mse_loss.h>
+#include <ATen/ops/one_hot.h>
+#include <fmt/format.h>
+
+#include "descramble/core/error.h"
+#include "descramble/model/model.h"
+
+namespace descramble {
+
+std::string loss_name(Loss loss) {
+  return loss == Loss::cross_entropy ? "cross_entropy" : "mse";
+}
+
+Loss parse_loss(const std::string& name) {
+  for (const Loss loss : {Loss::cross_entropy, Loss::mean_squared_error}) {
+    if (loss_name(loss) == name) return loss;
+  }
+  throw Error({"unknown loss", "", "'cross_entropy' or 'mse'", "'" + name + "'"});
+}
+
+namespace {
+
+at::Tensor class_target(const at::Tensor& output, const at::Tensor& labels) {
+  if (output.dim() != 2) {
+    throw Error({"classes do not fit the model's output", "output", "samples x classes",
+                 shape_text(output)});
+  }
+  const std::int64_t samples = output.size(0);
+  if (labels.dim() != 1 || labels.size(0) != samples) {
+    throw Error({"classes do not fit the model's output", "labels",
+                 fmt::format("{} classes", samples), shape_text(labels)});
+  }
+  const at::Tensor classes = labels.to(at::kLong);
+  const std::int64_t lowest = classes.min().item<std::int64_t>();
+  const std::int64_t highest = classes.max().item<std::int64_t>();
+  if (lowest < 0 || highest >= output.size(1)) {
+    throw Error({"a label is not among the model's classes", "labels",
+                 fmt::format("0 to {}", output.size(1) - 1),
+                 fmt::format("{}", lowest < 0 ? lowest : highest)});
+  }
+  return classes.to(output.device());
+}
+
+}  // namespace
+
+at::Tensor loss_target(Loss loss, const at::Tensor& output, const at::Tensor& labels) {
+  if (!labels.defined()) throw Error({"no labels", "labels", "a target for each sample", "none"});
+  if (!labels.is_floating_point()) {
+    const at::Tensor classes = class_target(output, labels);
+    if (loss == Loss::cross_entropy) return classes;
+    return at::one_hot(classes, output.size(1)).to(output.scalar_type());
+  }
+  if (loss == Loss::cross_entropy) {
+    throw Error({"cross-entropy needs classes", "labels", "integers (or the loss 'mse')",
+                 shape_text(labels)});
+  }
+  if (labels.sizes() != output.sizes()) {
+    throw Error({"targets do not fit the model's output", "labels",
+                 "the output's shape, " + shape_text(output), shape_text(labels)});
+  }
+  return labels.to(output.device(), output.scalar_type());
+}
+
+at::Tensor loss_value(Loss loss, const at::Tensor& output, const at::Tensor& target) {
+  return loss == Loss::cross_entropy ? at::cross_entropy_loss(output, target)
+                                     : at::mse_loss(output, target);
+}
+
+}  // namespace descramble

@@ -1,0 +1,87 @@
+#include "experiment/probe_measures.h"
+
+#include <algorithm>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/linalg_eigvalsh.h>
+#include <ATen/ops/linalg_svdvals.h>
+
+namespace descramble {
+
+using nlohmann::json;
+
+ProbedTap::ProbedTap(const Moments& moments, const StencilSpectrum* stencil, at::Tensor weight)
+    : stencil_(stencil), weight_(std::move(weight)) {
+  if (moments.count() > 0) covariance_ = moments.covariance();
+}
+
+const at::Tensor& ProbedTap::eigenvalues() {
+  if (!eigenvalues_.defined()) eigenvalues_ = at::linalg_eigvalsh(covariance_).flip(0);
+  return eigenvalues_;
+}
+
+namespace {
+
+/// Sizes and shape of the spectrum: Σμ, (Σμ)²/Σμ², μ₁/Σμ and the ten largest μ. The shares of a
+/// constant have no value: null.
+json spectrum(ProbedTap& tap) {
+  const at::Tensor& values = tap.eigenvalues();
+  const double total = values.sum().item<double>();
+  const at::Tensor leading = values.slice(0, 0, 10);
+  json result = {
+      {"total_variance", total},
+      {"participation_ratio", nullptr},
+      {"first_share", nullptr},
+      {"eigenvalues", std::vector<double>(leading.data_ptr<double>(),
+                                          leading.data_ptr<double>() + leading.numel())}};
+  if (total > 0) {
+    result["participation_ratio"] = total * total / values.square().sum().item<double>();
+    result["first_share"] = values[0].item<double>() / total;
+  }
+  return result;
+}
+
+/// Of the layer as it is, Σ λᵢ (TᵀCT)ᵢᵢ, and at the best rotation, Σ λᵢμᵢ (λ ascending, μ
+/// descending). Eigenvalues are enough.
+json smoothness(ProbedTap& tap) {
+  const StencilSpectrum& stencil = tap.stencil();
+  const at::Tensor energy = tap.covariance().matmul(stencil.vectors).mul_(stencil.vectors).sum(0);
+  return {{"before", stencil.values.dot(energy).item<double>()},
+          {"optimum", stencil.values.dot(tap.eigenvalues()).item<double>()}};
+}
+
+/// tr W, and the nuclear norm Σσ, which is the largest tr(P W) over rotations.
+json diagonal_sum(ProbedTap& tap) {
+  return {{"diagonal_sum", tap.weight().diagonal().sum().item<double>()},
+          {"nuclear_norm", at::linalg_svdvals(tap.weight()).sum().item<double>()}};
+}
+
+}  // namespace
+
+const std::vector<ProbeMeasure>& probe_measures() {
+  static const std::vector<ProbeMeasure> measures = {
+      {.name = "spectrum",
+       .needs_values = true,
+       .measure = spectrum,
+       .whole = [](ProbedTap& tap) { return tap.eigenvalues(); },
+       .title = "Participation ratio of the spectrum while training",
+       .y_title = "(Σμ)² / Σμ²",
+       .curves = {{"participation_ratio", ""}}},
+      {.name = "smoothness",
+       .needs_values = true,
+       .measure = smoothness,
+       .title = "Smoothness while training",
+       .y_title = "‖D P F‖² / N",
+       .log_y = true,
+       .curves = {{"before", "as trained (P = I)"}, {"optimum", "at the best rotation"}}},
+      {.name = "diagonal_sum",
+       .needs_weight = true,
+       .measure = diagonal_sum,
+       .title = "Diagonal sum of the weight while training",
+       .y_title = "tr(P W)",
+       .curves = {{"diagonal_sum", "as trained (P = I)"},
+                  {"nuclear_norm", "at the best rotation"}}}};
+  return measures;
+}
+
+}  // namespace descramble
