@@ -129,7 +129,7 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
     const double seconds = watch.lap(fmt::format("steps.{}.{}", i, kind));
     for (std::size_t line = 0; line < result.lines.size(); ++line) {
       progress.say(fmt::format(
-          "{:<18}{}{}", line == 0 ? fmt::format("[{}/{}] {}", i + 1, steps.size(), kind) : "",
+          "{:<17} {}{}", line == 0 ? fmt::format("[{}/{}] {}", i + 1, steps.size(), kind) : "",
           result.lines[line], line == 0 ? fmt::format("  [{:.1f} s]", seconds) : ""));
     }
     json entry = {{"kind", kind}};

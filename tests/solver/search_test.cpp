@@ -29,16 +29,26 @@ bool serves(const std::string& kind, const Objective& objective) {
   return kind != "generalized_power" || objective.is_concave();
 }
 
+/// Those that serve any objective.
+std::vector<std::string> general_kinds() {
+  std::vector<std::string> names = iterative_kinds();
+  std::erase(names, "generalized_power");
+  return names;
+}
+
+class General : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(, General, ::testing::ValuesIn(general_kinds()),
+                         [](const auto& one) { return one.param; });
+
 class Iterative : public ::testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(, Iterative, ::testing::ValuesIn(iterative_kinds()),
                          [](const auto& one) { return one.param; });
 
 // REFERENCE T3: m = 12, 10 Haar starts; Riemannian L-BFGS reaches the exact value from each of
 // them, the others never get below it.
-TEST_P(Iterative, T3ReachesTheExactValue) {
+TEST_P(General, T3ReachesTheExactValue) {
   for (const Stencil stencil : all_stencils()) {
     const Smoothness objective(stencil, covariance(12));
-    if (!serves(GetParam(), objective)) continue;
     const double optimum = *objective.optimum();
     const Solution solution = minimise_with(
         objective, json{{"kind", GetParam()}, {"starts", 10}, {"first", "haar"}}, {.seed = 5});
@@ -70,10 +80,9 @@ at::Tensor circulant_covariance(std::int64_t d) {
 }
 
 // REFERENCE T21.
-TEST_P(Iterative, T21DoesNotStopAtACriticalPoint) {
+TEST_P(General, T21DoesNotStopAtACriticalPoint) {
   for (const std::int64_t d : {5, 8, 12}) {
     const Smoothness objective(Stencil::fourier_second, circulant_covariance(d));
-    if (!serves(GetParam(), objective)) continue;
     const at::Tensor identity = at::eye(d, at::kDouble);
     const at::Tensor slope = objective.gradient(identity);
     ASSERT_LT(difference(slope, slope.t()), 1e-10 * largest(slope)) << "P = I is critical";
@@ -121,18 +130,22 @@ class Witness final : public Objective {
   mutable double least_ = INFINITY;
 };
 
-// REFERENCE T20.
+// REFERENCE T20, over functions with many minima.
 TEST_P(Iterative, T20ReturnsTheBestPointItSaw) {
-  for (const double k : {1.0, 5.0, 20.0}) {
-    for (const std::int64_t d : {2, 5, 9}) {
+  int served = 0;
+  for (const std::int64_t d : {2, 5, 9}) {
+    const Wavy slow(d, 1);
+    const Wavy fast(d, 20);
+    const MaximumDiagonalNormSquare diagonal(haar(d, 3) * at::arange(1, d + 1, at::kDouble));
+    for (const Objective* objective : std::vector<const Objective*>{&slow, &fast, &diagonal}) {
+      if (!serves(GetParam(), *objective)) continue;
       for (const int budget : {1, 3, 40}) {
-        const Wavy wavy(d, k);
-        if (!serves(GetParam(), wavy)) continue;
-        const Witness witness(wavy);
+        ++served;
+        const Witness witness(*objective);
         const Solution solution = minimise_with(
             witness, json{{"kind", GetParam()}, {"max_iterations", budget}, {"starts", 3}},
             {.seed = 9});
-        EXPECT_EQ(solution.value, wavy.value(solution.point));
+        EXPECT_EQ(solution.value, objective->value(solution.point));
         EXPECT_LE(solution.value, witness.least() + 1e-12 * (1 + std::abs(witness.least())));
         EXPECT_LT(distance_from_orthogonal(solution.point), 1e-12 * static_cast<double>(d));
         EXPECT_THAT((std::vector<std::string>{"converged", "max_iterations", "line_search"}),
@@ -140,13 +153,14 @@ TEST_P(Iterative, T20ReturnsTheBestPointItSaw) {
         for (const StartOutcome& outcome : solution.outcomes) {
           EXPECT_LE(outcome.iterations, budget);
           EXPECT_EQ(outcome.trace.size(), static_cast<std::size_t>(outcome.iterations) + 1);
-          EXPECT_EQ(outcome.reason == "max_iterations", outcome.iterations == budget &&
-                                                            outcome.reason != "converged" &&
-                                                            outcome.reason != "line_search");
+          if (outcome.reason == "max_iterations") {
+            EXPECT_EQ(outcome.iterations, budget);
+          }
         }
       }
     }
   }
+  EXPECT_GT(served, 0);
 }
 
 TEST_P(Iterative, StopsAtAnInterruptWithWhatItHas) {
