@@ -13,20 +13,13 @@
 #include <benchmark/benchmark.h>
 
 #include "descramble/core/random.h"
+#include "timing.h"
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
-                   values.end());
-  return values[values.size() / 2];
-}
+using descramble::bench::Clock;
+using descramble::bench::median;
+using descramble::bench::seconds_since;
 
 void moments(benchmark::State& state) {
   const std::int64_t batch = state.range(0);

@@ -16,21 +16,12 @@
 #include "descramble/core/random.h"
 #include "descramble/experiment/train.h"
 #include "descramble/model/kinds.h"
+#include "timing.h"
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
 using nlohmann::json;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
-                   values.end());
-  return values[values.size() / 2];
-}
 
 /// Random pictures and classes, held in memory: reading costs next to nothing, so that it does not
 /// hide the probes.

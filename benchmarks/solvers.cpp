@@ -15,20 +15,13 @@
 #include "descramble/core/random.h"
 #include "descramble/objective/smoothness.h"
 #include "descramble/solver/solver.h"
+#include "timing.h"
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
-                   values.end());
-  return values[values.size() / 2];
-}
+using descramble::bench::Clock;
+using descramble::bench::median;
+using descramble::bench::seconds_since;
 
 /// Second moment of a tanh layer of d units that sees 256 points of smooth random signals.
 at::Tensor layer_moment(std::int64_t d) {

@@ -19,20 +19,13 @@
 #include "descramble/model/kinds.h"
 #include "descramble/model/model.h"
 #include "descramble/taps/tapped_model.h"
+#include "timing.h"
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
-                   values.end());
-  return values[values.size() / 2];
-}
+using descramble::bench::Clock;
+using descramble::bench::median;
+using descramble::bench::seconds_since;
 
 descramble::Model built_model() {
   using nlohmann::json;

@@ -2,10 +2,10 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/eye.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "descramble/basis/orthogonal.h"
 #include "descramble/basis/rotation_pair.h"
 #include "descramble/core/files.h"
 #include "descramble/core/json.h"
@@ -88,10 +88,7 @@ class Verification {
       for (const json& tap : steps[i].at("taps")) {
         const std::string prefix = fmt::format("steps.{}.{}", i, tap.at("name").get<std::string>());
         const at::Tensor& rotation = tensor(prefix + ".rotation");
-        const double distance =
-            (rotation.t().matmul(rotation) - at::eye(rotation.size(0), at::kDouble))
-                .norm()
-                .item<double>();
+        const double distance = distance_from_orthogonal(rotation);
         const double limit = 1e-12 * static_cast<double>(rotation.size(0));
         add(prefix + ".rotation", distance <= limit,
             fmt::format("|PtP - I| = {:.2e} (allowed {:.0e})", distance, limit));

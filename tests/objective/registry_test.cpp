@@ -57,17 +57,7 @@ TEST_P(EveryObjective, T4GradientIsThatOfTheValue) {
     ASSERT_EQ(objective->dimension(), 8);
     const at::Tensor p = haar(8, 31);
     const at::Tensor gradient = objective->gradient(p);
-    at::Tensor differences = at::zeros_like(gradient);
-    const double step = 1e-5;
-    for (std::int64_t i = 0; i < 8; ++i) {
-      for (std::int64_t j = 0; j < 8; ++j) {
-        at::Tensor up = p.clone();
-        at::Tensor down = p.clone();
-        up[i][j] += step;
-        down[i][j] -= step;
-        differences[i][j] = (objective->value(up) - objective->value(down)) / (2 * step);
-      }
-    }
+    const at::Tensor differences = central_differences(*objective, p, 1e-5);
     EXPECT_LE(difference(gradient, differences), 1e-6 * largest(gradient)) << variant;
   }
 }

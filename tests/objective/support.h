@@ -102,6 +102,22 @@ inline double log_log_slope(const std::vector<double>& x, const std::vector<doub
   return xy / xx;
 }
 
+/// ∂f/∂P by central differences, entry by entry.
+inline at::Tensor central_differences(const Objective& objective, const at::Tensor& p,
+                                      double step) {
+  at::Tensor differences = at::zeros_like(p);
+  for (std::int64_t i = 0; i < p.size(0); ++i) {
+    for (std::int64_t j = 0; j < p.size(1); ++j) {
+      at::Tensor up = p.clone();
+      at::Tensor down = p.clone();
+      up[i][j] += step;
+      down[i][j] -= step;
+      differences[i][j] = (objective.value(up) - objective.value(down)) / (2 * step);
+    }
+  }
+  return differences;
+}
+
 /// Everything that an objective may want of a layer of d quantities.
 inline LayerData layer_of_size(std::int64_t d, std::uint64_t index = 4) {
   RandomStream random = random_stream(index, "test/objective");

@@ -61,7 +61,7 @@ std::string objective_line(const json& objective, const std::string& kind,
   const double before = objective.at("before");
   const double after = objective.at("after");
   const bool maximised = objective.at("sense") == "maximise";
-  std::string line = fmt::format("  {:<12}{:.6g} -> {:.6g}", kind, before, after);
+  std::string line = fmt::format("  {:<11} {:.6g} -> {:.6g}", kind, before, after);
   if (!objective.at("optimum").is_null())
     line += fmt::format(", optimum {:.6g}", objective.at("optimum").get<double>());
   if (!objective.at("bound").is_null()) {
