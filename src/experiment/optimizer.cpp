@@ -66,6 +66,7 @@ const std::vector<OptimizerKind>& optimizer_kinds() {
       {.info = {.name = "sgd",
                 .summary = "stochastic gradient descent, with momentum or without",
                 .formula = "v <- momentum v + g; w <- w - lr v (Nesterov: lr (g + momentum v))",
+                .source = "Sutskever, Martens, Dahl, Hinton, ICML 2013 (momentum); torch.optim.SGD",
                 .fields = {rate_field(0.01),
                            {.name = "momentum",
                             .type = FieldType::number,

@@ -71,10 +71,14 @@ Score evaluate(const TappedModel& program, Loss loss, const Source& source) {
   return score;
 }
 
-void require_labels(const Source& source, const char* split) {
+void require_labels(const Source& source, const char* split, Loss loss) {
+  const std::string pointer = std::string("/data/") + split;
   if (!source.data->has_labels())
-    throw Error(
-        {"cannot train", std::string("/data/") + split, "a source with labels", "one without"});
+    throw Error({"cannot train", pointer, "a source with labels", "one without"});
+  if (loss == Loss::cross_entropy && source.data->slice(0, 1).labels.is_floating_point()) {
+    throw Error({"cross-entropy needs classes", pointer, "integers as labels (or the loss 'mse')",
+                 "floating-point targets"});
+  }
 }
 
 std::string epoch_line(const Epoch& epoch, std::int64_t epochs) {
@@ -91,9 +95,9 @@ std::string epoch_line(const Epoch& epoch, std::int64_t epochs) {
 std::vector<Epoch> train_model(const Model& model, const json& resolved, const Source& train,
                                const Source& test, std::uint64_t seed, Progress& progress,
                                const TrainingHooks& hooks) {
-  require_labels(train, "train");
-  require_labels(test, "test");
   const Loss loss_kind = parse_loss(resolved.at("loss"));
+  require_labels(train, "train", loss_kind);
+  require_labels(test, "test", loss_kind);
   const TappedModel program = tap_model(model, {});
   std::vector<at::Tensor> parameters;
   for (const auto& [name, parameter] : model.parameters()) parameters.push_back(parameter);

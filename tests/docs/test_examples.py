@@ -72,7 +72,7 @@ def check_own_objective(program, folder):
     data = Path(data)
     run_own_objective(program, folder, data / "models" / "squeezenet1_1.pt", "features.3.expand1x1", {
         "kind": "images", "path": str(data / "imagenet200"), "labels": str(data / "imagenet200" / "labels.csv"),
-        "limit": 4, "batch_size": 4, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]})
+        "crop": 224, "limit": 4, "batch_size": 4, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]})
     trained = folder / "mnist_mlp"
     run(BUILD / "descramble", "train", SOURCE / "configs" / "mnist_mlp_train.json", "--set", "/train/epochs=1",
         "--set", "/data/train/limit=6000", "--quiet", "--out", trained)
