@@ -20,7 +20,9 @@
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using descramble::bench::Clock;
+using descramble::bench::median;
+using descramble::bench::seconds_since;
 using nlohmann::json;
 
 /// Random pictures and classes, held in memory: reading costs next to nothing, so that it does not
