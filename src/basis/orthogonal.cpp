@@ -58,16 +58,21 @@ Polar canonical_polar(const at::Tensor& matrix, bool proper) {
     return result;
   }
   at::Tensor right = vt;
+  at::Tensor last_left = u.select(1, d - 1);
+  at::Tensor last_right = vt.select(0, d - 1);
   if (result.rank < d) {
     const at::Tensor u0 = u.slice(1, result.rank);
     const at::Tensor v0t = vt.slice(0, result.rank);
     const auto [a, overlap, bt] = at::linalg_svd(u0.t().matmul(v0t.t()), true);
     right = vt.clone();
     right.slice(0, result.rank).copy_(a.matmul(bt).matmul(v0t));
+    // The null direction whose turn takes it least far from the identity.
+    last_left = u0.matmul(a.select(1, d - result.rank - 1));
+    last_right = bt.select(0, d - result.rank - 1).matmul(v0t);
   }
   result.rotation = u.matmul(right).contiguous();
   if (proper && is_improper(result.rotation)) {
-    result.rotation = result.rotation - 2 * at::outer(u.select(1, d - 1), right.select(0, d - 1));
+    result.rotation = result.rotation - 2 * at::outer(last_left, last_right);
   }
   return result;
 }

@@ -5,6 +5,7 @@
 #include <ATen/ops/eye.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/zeros.h>
+#include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
 #include "descramble/basis/orthogonal.h"
@@ -22,6 +23,7 @@ struct RotationPair::Learnable {
 
   /// P₀ ← P, θ ← 0.
   void move_base() {
+    const c10::InferenceMode off(false);  // the base outlives the mode of whoever asks for P
     const at::NoGradGuard no_grad;
     if (!parameters.ne(0).any().item<bool>()) return;
     base = reorthogonalised(rotation_of(chart, skew_matrix(parameters, dimension()), base));

@@ -49,7 +49,7 @@ int kinds_command(const std::string& name, bool as_schema, std::ostream& out) {
     for (const KindInfo& kind : family->kinds) {
       known.push_back(kind.name);
       if (name.empty()) {
-        out << fmt::format("    {:<16}{}\n", kind.name, kind.summary);
+        out << fmt::format("    {:<28}  {}\n", kind.name, kind.summary);
       } else if (kind.name == name || family->title == name) {
         print_kind(*family, kind, out);
         found = true;

@@ -96,7 +96,7 @@ std::string type_text(const Field& field) {
     case FieldType::kinds:
       return "a non-empty list of objects {\"kind\": ...}: " + field.family().title;
     case FieldType::kind_or_integers:
-      return "an object {\"kind\": ...}: " + field.family().title + ", or a list of integers";
+      return "an object {\"kind\": ...}: " + field.family().title + ", or a list of integers >= 1";
     case FieldType::kind_or_split:
       return "an object {\"kind\": ...}: " + field.family().title +
              ", or {\"train\": ..., \"test\": ...}";

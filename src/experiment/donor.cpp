@@ -4,6 +4,8 @@
 #include <cctype>
 #include <vector>
 
+#include <ATen/ops/isfinite.h>
+
 #include "data/tensor_file.h"
 #include "descramble/core/error.h"
 #include "descramble/model/model.h"
@@ -51,6 +53,11 @@ Donor read_donor(const std::string& capture, const std::optional<std::string>& t
   if (donor.values.dim() == 0 || donor.values.size(0) == 0) {
     throw Error({"no rows in '" + donor.tensor + "'", donor.file.path.string(), "at least one",
                  shape_text(donor.values)});
+  }
+  if (donor.values.is_floating_point() && !at::isfinite(donor.values).all().item<bool>()) {
+    throw Error({"the capture is not finite",
+                 "'" + donor.tensor + "' in " + donor.file.path.string(), "finite numbers",
+                 "inf or nan"});
   }
   const std::string prefix = step_prefix(donor.tensor);
   if (const auto labels = tensors.find(prefix + "labels");

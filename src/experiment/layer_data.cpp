@@ -1,5 +1,7 @@
 #include "experiment/layer_data.h"
 
+#include <set>
+
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -14,13 +16,20 @@ at::Tensor layer_weight(const Model& model, const std::string& tap) {
   constexpr std::string_view ending = ".input";
   const bool input_side = tap.ends_with(ending);
   const std::string layer = input_side ? tap.substr(0, tap.size() - ending.size()) : tap;
+  // Other layers keep their weights in another order (transposed convolutions), or have no product.
+  const std::set<std::string> types{"Linear", "Conv1d", "Conv2d", "Conv3d"};
+  std::string type = "no layer";
+  for (const TapPoint& point : list_taps(model)) {
+    if (point.name == layer && point.kind == "module") type = point.type;
+  }
   for (const auto& [name, parameter] : model.parameters()) {
-    if (name != layer + ".weight" || parameter.dim() < 2) continue;
+    if (name != layer + ".weight" || parameter.dim() < 2 || !types.contains(type)) continue;
     const at::Tensor weight = parameter.detach().to(at::kCPU, at::kDouble);
     return (input_side ? weight.transpose(0, 1) : weight).flatten(1).contiguous();
   }
   throw Error({"the tap has no weight", "tap '" + tap + "'",
-               "a linear or convolution layer by name, or NAME.input", "'" + layer + "'"});
+               "a linear or convolution layer by name, or NAME.input",
+               fmt::format("'{}' ({})", layer, type)});
 }
 
 namespace {
@@ -38,12 +47,12 @@ void describe(TapMoments& tap, const TapValues& values) {
 }
 
 Layer with_values(const Workspace& workspace, const Source& source, const std::string& tap,
-                  const json& axis, Progress& progress) {
+                  const json& axis, std::int64_t memory_mb, Progress& progress) {
   progress.begin("values of " + tap, source.data->size());
   const TappedModel tapped = tap_model(workspace.model, {tap});
   Layer layer;
-  layer.data.values = TapValues::of(tapped, tap, source,
-                                    {.axis = chosen_axis(axis), .memory_mb = workspace.memory_mb});
+  layer.data.values =
+      TapValues::of(tapped, tap, source, {.axis = chosen_axis(axis), .memory_mb = memory_mb});
   describe(layer.tap, *layer.data.values);
   require_memory(layer.data.values->dimension(), workspace.memory_mb, tap, layer.tap.axis);
   layer.data.values->for_each([&](const TapValues::Part& part) {
@@ -82,10 +91,16 @@ std::vector<Layer> gather_layers(const Workspace& workspace, const Source& sourc
       for (TapMoments& tap : measure_taps(workspace, source, taps, axis, progress))
         layers.push_back({std::move(tap), {}});
       break;
-    case LayerNeeds::values:
-      for (const std::string& tap : taps)
-        layers.push_back(with_values(workspace, source, tap, axis, progress));
+    case LayerNeeds::values: {
+      // All taps of both sources are at hand together and share the ceiling.
+      const auto shares =
+          static_cast<std::int64_t>(taps.size()) * (workspace.separate_test ? 2 : 1);
+      for (const std::string& tap : taps) {
+        layers.push_back(
+            with_values(workspace, source, tap, axis, workspace.memory_mb / shares, progress));
+      }
       break;
+    }
     case LayerNeeds::weight:
       for (const std::string& tap : taps) layers.push_back(with_weight(workspace, tap, axis));
       break;

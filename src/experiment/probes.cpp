@@ -92,6 +92,7 @@ struct Probes::Probe {
   std::int64_t every = 1;
   std::int64_t memory_mb = 0;
   std::int64_t last_step = -1;
+  std::int64_t told_step = -1;  // the last one that a person was told of
   bool runs_model = false;
   std::vector<std::string> newest{};  // figures of the last measurement, one text a tap
 
@@ -112,7 +113,10 @@ struct Probes::Probe {
     try {
       tap.moments.add(to_rows(value, tap.axis));
     } catch (const Error& error) {
-      throw Failure({"cannot probe", "tap '" + tap.name + "'", "", error.what()});
+      Complaint complaint = error.complaint();
+      complaint.what = "cannot probe: " + complaint.what;
+      complaint.where = "tap '" + tap.name + "'";
+      throw Failure(complaint);
     }
   }
 
@@ -227,10 +231,12 @@ void Probes::at_end() {
   }
 }
 
-std::vector<std::string> Probes::lines() const {
+std::vector<std::string> Probes::new_lines() {
   constexpr std::size_t shown = 3;
   std::vector<std::string> result;
   for (const auto& probe : probes_) {
+    if (probe->last_step == probe->told_step) continue;
+    probe->told_step = probe->last_step;
     const std::size_t count = std::min(shown, probe->newest.size());
     std::string line =
         fmt::format("step {}: {}", probe->last_step,

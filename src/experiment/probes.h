@@ -29,7 +29,7 @@ class Probes {
 
   bool empty() const { return probes_.empty(); }
   /// The newest figures, one line a probe.
-  std::vector<std::string> lines() const;
+  std::vector<std::string> new_lines();
   /// Everything measured: {probe, step, epoch, tap, measure, …}, in the order in which it was.
   const std::vector<nlohmann::json>& records() const { return records_; }
   /// One for each measure: `probe_<measure>`.

@@ -3,6 +3,7 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
+#include "descramble/core/interrupt.h"
 #include "descramble/core/safetensors.h"
 #include "descramble/experiment/certificate.h"
 #include "experiment/result_folder.h"
@@ -126,6 +127,7 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
         throw in_step(i, error);
       }
     }
+    check_interrupt();  // a solver that was stopped returns what it has
     const double seconds = watch.lap(fmt::format("steps.{}.{}", i, kind));
     for (std::size_t line = 0; line < result.lines.size(); ++line) {
       progress.say(fmt::format(

@@ -43,12 +43,13 @@ void run_training(const Config& config, const fs::path& out, bool force, Progres
   if (!probes.empty()) {
     hooks.step = [&probes](std::int64_t step, std::int64_t epoch) { probes.at_step(step, epoch); };
     hooks.epoch = [&](std::int64_t) {
-      for (const std::string& line : probes.lines()) progress.say("  probe  " + line);
+      for (const std::string& line : probes.new_lines()) progress.say("  probe  " + line);
     };
   }
   const std::vector<Epoch> history = train_model(workspace.model, settings, workspace.train,
                                                  workspace.test, workspace.seed, progress, hooks);
   probes.at_end();
+  for (const std::string& line : probes.new_lines()) progress.say("  probe  " + line);
   watch.lap("train");
   json epochs = json::array();
   for (const Epoch& epoch : history) epochs.push_back(epoch_json(epoch));

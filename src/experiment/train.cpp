@@ -134,7 +134,7 @@ std::vector<Epoch> train_model(const Model& model, const json& resolved, const S
       if (!std::isfinite(value)) {
         model.set_training(false);
         throw Failure({"the training diverged", fmt::format("epoch {}, sample {}", epoch, begin),
-                       "a finite loss", fmt::format("{}", value)});
+                       "a finite loss", fmt::format("{}", std::abs(value))});
       }
       loss_sum += value * static_cast<double>(end - begin);
       progress.advance(end - begin);
@@ -144,6 +144,11 @@ std::vector<Epoch> train_model(const Model& model, const json& resolved, const S
     model.set_training(false);
     history.push_back(
         {epoch, rate, loss_sum / static_cast<double>(size), evaluate(program, loss_kind, test)});
+    if (!std::isfinite(history.back().test.loss())) {
+      throw Failure({"the test loss is no longer finite", fmt::format("epoch {}", epoch),
+                     "a finite loss (a batch of one sample has no variance for batch norm)",
+                     fmt::format("{}", std::abs(history.back().test.loss()))});
+    }
     progress.say(epoch_line(history.back(), epochs));
     if (hooks.epoch) hooks.epoch(epoch);
   }

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <map>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -253,8 +254,19 @@ Model Model::to_dtype(at::ScalarType wanted) const {
                  "a graph without floating dtype constants", found});
   }
   auto copy = std::make_shared<State>(*state_);
-  copy->module = state_->module.clone();
-  copy->module.to(wanted);
+  {
+    // Copied under autograd, parameters would be results of an operation, which none can train.
+    const at::NoGradGuard no_grad;
+    std::map<std::string, bool> trained;
+    for (const auto& parameter : state_->module.named_parameters(true))
+      trained[parameter.name] = parameter.value.requires_grad();
+    copy->module = state_->module.clone();
+    copy->module.to(wanted);
+    for (const auto& parameter : copy->module.named_parameters(true)) {
+      const bool wants = trained[parameter.name] && parameter.value.is_floating_point();
+      parameter.value.detach_().set_requires_grad(wants);
+    }
+  }
   return Model(std::move(copy));
 }
 

@@ -24,6 +24,10 @@ at::Tensor LossObjective::checked_loss(const at::Tensor& rotated) const {
   return loss.reshape({});
 }
 
+double LossObjective::weight_of(const TapValues::Part& part) const {
+  return static_cast<double>(part.samples) / static_cast<double>(values_.samples());
+}
+
 double LossObjective::value(const at::Tensor& rotation) const {
   require_rotation_size(rotation, *this);
   const at::NoGradGuard no_grad;
@@ -31,8 +35,7 @@ double LossObjective::value(const at::Tensor& rotation) const {
   values_.for_each([&](const TapValues::Part& part) {
     const at::Tensor matrix = rotation.detach().to(part.rows.device(), at::kDouble);
     const at::Tensor rotated = values_.shaped(at::linear(part.rows, matrix), part.samples);
-    sum += checked_loss(rotated).item<double>() * static_cast<double>(part.samples) /
-           static_cast<double>(values_.samples());
+    sum += checked_loss(rotated).item<double>() * weight_of(part);
   });
   return sum;
 }
@@ -60,10 +63,9 @@ Evaluation LossObjective::evaluate(const at::Tensor& rotation) const {
       throw Error({"the objective has no gradient", name(),
                    "a differentiable function of the values", "one that autograd cannot follow"});
     }
-    const double weight =
-        static_cast<double>(part.samples) / static_cast<double>(values_.samples());
-    sum += loss.item<double>() * weight;
-    (loss * weight).backward();
+    sum += loss.item<double>() * weight_of(part);
+    // Into P alone: what else the loss is a function of keeps the gradients that it has.
+    (loss * weight_of(part)).backward({}, c10::nullopt, false, at::TensorList(leaf));
   });
   // A loss of other tensors that need gradients may never touch the values.
   if (!leaf.grad().defined()) {

@@ -27,13 +27,6 @@ at::Tensor cayley_factor(const at::Tensor& skew) {
   return at::linalg_inv(at::eye(skew.size(0), skew.options()) - 0.5 * skew);
 }
 
-Place evaluated(Descent& descent, const at::Tensor& point) {
-  const Evaluation evaluation = descent.evaluate(point);
-  Place place{.point = point, .value = evaluation.value, .gradient = evaluation.gradient};
-  if (std::isfinite(place.value)) place.slope = lie_gradient(place.gradient, point);
-  return place;
-}
-
 /// The pairs (s, y) of steps and gradient changes, and −H g of the two-loop recursion. All inner
 /// products that it needs come from one product with the matrix of all pairs, and the result from
 /// another: two passes over the memory instead of four vector operations a pair.
@@ -137,6 +130,15 @@ class Memory {
 
 }  // namespace
 
+Place Space::evaluated(Descent& descent, const at::Tensor& point) const {
+  const Evaluation evaluation = descent.evaluate(point);
+  Place place{.point = point, .value = evaluation.value, .scaled = evaluation.value / unit_};
+  if (!std::isfinite(place.value)) return place;
+  place.gradient = evaluation.gradient / unit_;
+  place.slope = place.along = lie_gradient(place.gradient, point);
+  return place;
+}
+
 Place GroupSpace::place(Descent& descent, const at::Tensor& start) {
   return evaluated(descent, start);
 }
@@ -149,10 +151,10 @@ Moved GroupSpace::move(Descent& descent, const Place& from, const at::Tensor& di
   return moved;
 }
 
-Place StaticCayleySpace::at_coordinates(Descent& descent, const at::Tensor& base,
-                                        const at::Tensor& skew, at::Tensor& factor) {
+Place StaticCayleySpace::at_coordinates(Descent& descent, const at::Tensor& skew,
+                                        at::Tensor& factor) const {
   factor = cayley_factor(skew);
-  Place place = evaluated(descent, 2 * factor.matmul(base) - base);
+  Place place = evaluated(descent, 2 * factor.matmul(base_) - base_);
   place.coordinates = skew;
   if (std::isfinite(place.value)) place.slope = factor.t().matmul(place.slope).matmul(factor);
   return place;
@@ -161,13 +163,13 @@ Place StaticCayleySpace::at_coordinates(Descent& descent, const at::Tensor& base
 Place StaticCayleySpace::place(Descent& descent, const at::Tensor& start) {
   base_ = start;
   at::Tensor factor;
-  return at_coordinates(descent, base_, at::zeros_like(start), factor);
+  return at_coordinates(descent, at::zeros_like(start), factor);
 }
 
 Moved StaticCayleySpace::move(Descent& descent, const Place& from, const at::Tensor& direction,
                               double t) {
   at::Tensor factor;
-  Moved moved{at_coordinates(descent, base_, from.coordinates + t * direction, factor)};
+  Moved moved{at_coordinates(descent, from.coordinates + t * direction, factor)};
   if (std::isfinite(moved.place.value)) moved.slope = frobenius(moved.place.slope, direction);
   return moved;
 }
@@ -176,7 +178,12 @@ std::string quasi_newton(Space& space, std::int64_t history, Descent& descent,
                          const at::Tensor& start) {
   Place here = space.place(descent, start);
   if (!std::isfinite(here.value)) return "line_search";
-  Memory memory(history);
+  if (const double largest = here.gradient.abs().max().item<double>(); largest > 0) {
+    here.scaled /= largest;
+    for (at::Tensor* part : {&here.gradient, &here.slope, &here.along}) *part = *part / largest;
+    space.set_unit(largest);
+  }
+  Memory memory(std::min(history, descent.left()));  // no more pairs than there are iterations
   // First trial: a step that turns by about a tenth of a radian in the largest entry.
   const auto unit = [](const at::Tensor& slope) {
     const double largest = slope.abs().max().item<double>();
@@ -186,7 +193,7 @@ std::string quasi_newton(Space& space, std::int64_t history, Descent& descent,
   memory.set_scale(unit(here.slope));
   bool more = descent.step(here.value);
   while (true) {
-    if (descent.is_critical(here.slope, here.gradient)) return "converged";
+    if (descent.is_critical(here.along, here.gradient)) return "converged";
     if (!more) return descent.interrupted() ? "interrupted" : "max_iterations";
     const at::Tensor direction = memory.direction(here.slope);
     const double slope = frobenius(here.slope, direction);
@@ -197,11 +204,11 @@ std::string quasi_newton(Space& space, std::int64_t history, Descent& descent,
       const auto at = [&](double t) {
         last = space.move(descent, here, direction, t);
         last_step = t;
-        return Trial{t, last.place.value, last.slope};
+        return Trial{t, last.place.scaled, last.slope};
       };
-      found = strong_wolfe(at, {0, here.value, slope}, 1.0);
+      found = strong_wolfe(at, {0, here.scaled, slope}, 1.0);
     }
-    if (!found || (found->value >= here.value && fresh && found->step == 0)) {
+    if (!found) {
       if (fresh) return "line_search";
       memory.clear();
       memory.set_scale(unit(here.slope));

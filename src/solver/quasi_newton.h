@@ -13,8 +13,10 @@ namespace descramble {
 struct Place {
   at::Tensor point{};        ///< P
   at::Tensor coordinates{};  ///< of a fixed chart; undefined where the chart moves along
-  double value = 0;
+  double value = 0;          ///< f
+  double scaled = 0;      ///< f in units of the first gradient's largest entry, as all that follows
   at::Tensor slope{};     ///< the gradient in these coordinates, skew [d, d]
+  at::Tensor along{};     ///< Ω, the gradient along the group
   at::Tensor gradient{};  ///< ∂f/∂P
 };
 
@@ -28,10 +30,20 @@ struct Moved {
 class Space {
  public:
   virtual ~Space() = default;
+  /// What f is divided by, so that squares of gradients stay within the range of float64.
+  void set_unit(double unit) { unit_ = unit; }
+  double unit() const { return unit_; }
   virtual Place place(Descent& descent, const at::Tensor& start) = 0;
   /// From `from` along `direction` (skew) by t.
   virtual Moved move(Descent& descent, const Place& from, const at::Tensor& direction,
                      double t) = 0;
+
+ protected:
+  /// f and its gradient along the group, in units.
+  Place evaluated(Descent& descent, const at::Tensor& point) const;
+
+ private:
+  double unit_ = 1;
 };
 
 /// P(t) = cayley(t A) P, with the base point moving along. All tangent spaces are identified with
@@ -50,8 +62,7 @@ class StaticCayleySpace final : public Space {
   Moved move(Descent& descent, const Place& from, const at::Tensor& direction, double t) override;
 
  private:
-  static Place at_coordinates(Descent& descent, const at::Tensor& base, const at::Tensor& skew,
-                              at::Tensor& factor);
+  Place at_coordinates(Descent& descent, const at::Tensor& skew, at::Tensor& factor) const;
   at::Tensor base_{};
 };
 

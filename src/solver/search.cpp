@@ -5,6 +5,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/eye.h>
 #include <ATen/ops/isfinite.h>
+#include <ATen/ops/linalg_slogdet.h>
 #include <ATen/ops/matmul.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -55,7 +56,15 @@ Evaluation Descent::evaluate(const at::Tensor& point) {
     throw Error({what, fmt::format("{}, iteration {}", objective_.name(), iterations_),
                  "a finite number", found});
   };
-  Evaluation evaluation = objective_.evaluate(point);
+  Evaluation evaluation;
+  try {
+    evaluation = objective_.evaluate(point);
+  } catch (const Error& error) {
+    Complaint complaint = error.complaint();
+    complaint.where +=
+        fmt::format("{}iteration {}", complaint.where.empty() ? "" : ", ", iterations_);
+    throw Error(complaint);
+  }
   if (std::isnan(evaluation.value) || evaluation.value == -INFINITY)
     refuse("the objective is not a number", fmt::format("{}", evaluation.value));
   if (!std::isfinite(evaluation.value)) return evaluation;
@@ -89,7 +98,11 @@ bool Descent::interrupted() const {
 }
 
 bool Descent::is_critical(const at::Tensor& skew, const at::Tensor& gradient) const {
-  return skew.norm().item<double>() <= tolerance_ * gradient.norm().item<double>();
+  // Scaled first: the square of a large or small gradient leaves the range of float64.
+  const double scale = gradient.abs().max().item<double>();
+  if (scale == 0) return true;
+  return (skew / scale).norm().item<double>() <=
+         tolerance_ * (gradient / scale).norm().item<double>();
 }
 
 at::Tensor lie_gradient(const at::Tensor& gradient, const at::Tensor& point) {
@@ -99,26 +112,38 @@ at::Tensor lie_gradient(const at::Tensor& gradient, const at::Tensor& point) {
 
 namespace {
 
-std::vector<at::Tensor> starting_points(const Objective& objective, const json& resolved,
-                                        const SolverRun& run) {
-  const std::int64_t d = objective.dimension();
-  const auto count = resolved.at("starts").get<std::size_t>();
-  std::vector<at::Tensor> points;
-  if (run.start.defined()) {
-    require_rotation_size(run.start, objective);
-    points.push_back(RotationPair(run.start).matrix());
+/// The starting points one after the other: the given one, the objective's guesses (identity where
+/// it has none), then Haar rotations. Made when they are asked for, since there may be many.
+class StartingPoints {
+ public:
+  StartingPoints(const Objective& objective, const json& resolved, const SolverRun& run)
+      : d_(objective.dimension()), proper_(objective.is_proper()), seed_(run.seed) {
+    if (run.start.defined()) {
+      require_rotation_size(run.start, objective);
+      const at::Tensor start = RotationPair(run.start).matrix();
+      if (proper_ && std::get<0>(at::linalg_slogdet(start)).item<double>() < 0) {
+        throw Error({"the start is a reflection", objective.name(), "determinant +1", "-1"});
+      }
+      first_.push_back(reorthogonalised(reorthogonalised(start)));
+    }
+    if (resolved.at("first") == "haar") return;
+    const std::vector<at::Tensor> guesses = objective.guesses();
+    first_.insert(first_.end(), guesses.begin(), guesses.end());
+    first_.push_back(at::eye(d_, at::kDouble));
   }
-  if (resolved.at("first") == "guess") {
-    for (const at::Tensor& guess : objective.guesses()) points.push_back(guess);
-    if (points.empty() || count > points.size()) points.push_back(at::eye(d, at::kDouble));
+
+  at::Tensor at_index(std::size_t i) const {
+    if (i < first_.size()) return first_[i];
+    RandomStream random = random_stream(seed_, "haar", i - first_.size());
+    return haar_rotation(d_, random, proper_);
   }
-  for (std::uint64_t i = 0; points.size() < count; ++i) {
-    RandomStream random = random_stream(run.seed, "haar", i);
-    points.push_back(haar_rotation(d, random, objective.is_proper()));
-  }
-  points.resize(count);
-  return points;
-}
+
+ private:
+  std::int64_t d_;
+  bool proper_;
+  std::uint64_t seed_;
+  std::vector<at::Tensor> first_{};
+};
 
 /// A nearby point, about 0.05 away in the largest singular value of the step.
 at::Tensor shaken(const at::Tensor& point, RandomStream& random) {
@@ -138,9 +163,11 @@ std::string descend(Descent& descent, const at::Tensor& start, RandomStream rand
     const double scale =
         descent.objective().evaluate(descent.best()).gradient.norm().item<double>();
     const std::string next = method(descent, shaken(descent.best(), random));
-    if (next == "interrupted") return next;
-    if (value - descent.best_value() <= gain * std::max(std::abs(value), 1e-3 * scale)) break;
-    reason = next;
+    const bool gained =
+        value - descent.best_value() > gain * std::max(std::abs(value), 1e-3 * scale);
+    // A push that had no time to lead anywhere proves nothing.
+    if (gained || next == "interrupted" || next == "max_iterations") reason = next;
+    if (!gained) break;
   }
   return reason;
 }
@@ -149,57 +176,64 @@ std::string descend(Descent& descent, const at::Tensor& start, RandomStream rand
 
 Solution search(const Objective& objective, const json& resolved, const SolverRun& run,
                 const Method& method) {
-  const std::vector<at::Tensor> starts = starting_points(objective, resolved, run);
+  const StartingPoints points(objective, resolved, run);
+  const auto starts = resolved.at("starts").get<std::size_t>();
+  const at::Tensor identity = at::eye(objective.dimension(), at::kDouble);
   Solution solution;
   solution.starts = 0;
   double best = INFINITY;
-  for (std::size_t i = 0; i < starts.size() && solution.reason != "interrupted"; ++i) {
+  bool interrupted = false;
+  for (std::size_t i = 0; i < starts && !interrupted; ++i) {
     const auto index = static_cast<std::int64_t>(i);
     Descent descent(objective, resolved.at("max_iterations"), resolved.at("tolerance"),
                     [&](std::int64_t iteration, double value) {
                       if (run.watch) run.watch({index, iteration, value});
                     });
-    std::string reason;
+    StartOutcome outcome;
     try {
-      reason = descend(descent, starts[i], random_stream(run.seed, "shake", i), method);
+      outcome.reason =
+          descend(descent, points.at_index(i), random_stream(run.seed, "shake", i), method);
     } catch (const Interrupted&) {
-      reason = "interrupted";
+      outcome.reason = "interrupted";
     } catch (const Error& error) {
-      if (starts.size() == 1) throw;
+      if (starts == 1) throw;
       Complaint complaint = error.complaint();
       complaint.where += fmt::format(" of start {}", i);
       throw Error(complaint);
     }
-    if (!descent.best().defined()) {
-      if (reason == "interrupted") break;
-      throw Error({"the objective is not finite anywhere it was tried", objective.name(),
-                   "a finite number", "inf"});
-    }
+    interrupted = outcome.reason == "interrupted" || interrupt_requested();
+    if (!descent.best().defined()) continue;  // +inf at the start, or interrupted before it
     ++solution.starts;
-    solution.outcomes.push_back(
-        {descent.best_value(), reason, descent.iterations(), descent.trace()});
-    if (descent.best_value() < best) {
-      best = descent.best_value();
+    outcome.value = descent.best_value();
+    outcome.iterations = descent.iterations();
+    outcome.trace = descent.trace();
+    if (outcome.value < best) {
+      best = outcome.value;
       solution.point = descent.best();
-      solution.reason = reason;
-      solution.iterations = descent.iterations();
-      solution.trace = descent.trace();
+      solution.reason = outcome.reason;
+      solution.iterations = outcome.iterations;
+      solution.trace = outcome.trace;
     }
-    if (reason == "interrupted") solution.reason = reason;
+    solution.outcomes.push_back(std::move(outcome));
   }
-  const at::Tensor identity = at::eye(objective.dimension(), at::kDouble);
-  if (!solution.point.defined()) {
-    solution.reason = "interrupted";
-    solution.point = identity;
-    solution.value = objective.value(identity);
-    return solution;
+  if (interrupted) solution.reason = "interrupted";
+  if (!solution.point.defined() && !interrupted) {
+    throw Error({"the objective is not finite anywhere it was tried", objective.name(),
+                 "a finite number", "inf"});
   }
-  solution.point = reorthogonalised(solution.point).contiguous();
-  solution.value = objective.value(solution.point);
-  // A handful of steps from a random start need not get below where nothing is turned.
-  if (const double unturned = objective.value(identity); unturned < solution.value) {
-    solution.point = identity;
-    solution.value = unturned;
+  solution.value = best;
+  try {
+    // A handful of steps from a random start need not get below where nothing is turned.
+    if (const double unturned = objective.value(identity);
+        !solution.point.defined() || unturned < best) {
+      solution.point = identity;
+    } else {
+      solution.point = reorthogonalised(solution.point).contiguous();
+    }
+    solution.value = objective.value(solution.point);
+  } catch (const Interrupted&) {
+    // Values that would have to be computed again: the best point stands as it was evaluated.
+    if (!solution.point.defined()) throw;
   }
   return solution;
 }

@@ -6,6 +6,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/isfinite.h>
+#include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
 #include "descramble/core/error.h"
@@ -25,6 +26,7 @@ void visit_batches(const TappedModel& tapped, const std::string& tap, const Sour
     Batch batch = data.data->slice(begin, std::min(size, begin + data.batch_size));
     for (at::Tensor& input : batch.inputs) input = input.to(device);
     const auto value = [&] {
+      const c10::InferenceMode off(false);
       const at::NoGradGuard no_grad;  // of the network, not of what is done with the value
       return tapped.forward_until(tap, batch.inputs).detach();
     };
@@ -65,7 +67,8 @@ TapValues::Part TapValues::part_of(const at::Tensor& value) const {
 
 TapValues::TapValues(std::string tap, const at::Tensor& values, Axis axis) : tap_(std::move(tap)) {
   learn_shape(values, axis);
-  parts_.push_back(part_of(values.detach()));
+  const c10::InferenceMode off(false);
+  parts_.push_back(part_of(values.detach().clone()));
   samples_ = values.size(0);
 }
 

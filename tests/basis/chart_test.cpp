@@ -160,6 +160,13 @@ TEST(CanonicalPolar, MaximisesTheTraceWhateverTheRank) {
   const at::Tensor half = random.normal_tensor({6, 3});
   EXPECT_TRUE(at::allclose(canonical_polar(half.matmul(half.t())).rotation, at::eye(6, at::kDouble),
                            0, 1e-9));
+  // The completion does not depend on the last bits of the matrix, with determinant +1 or either.
+  const at::Tensor deficient = random.normal_tensor({5, 2}).matmul(random.normal_tensor({2, 5}));
+  const at::Tensor moved = deficient + 1e-15 * random.normal_tensor({5, 5});
+  for (const bool proper : {false, true}) {
+    EXPECT_TRUE(at::allclose(canonical_polar(moved, proper).rotation,
+                             canonical_polar(deficient, proper).rotation, 0, 1e-8));
+  }
   EXPECT_THROW(canonical_polar(at::zeros({2, 3})), Error);
 }
 

@@ -113,12 +113,29 @@ TEST(AtTap, DoesNotDependOnHowTheValuesComeIn) {
   const double value = kept.value(p);
   EXPECT_NEAR(together.value(p), value, 1e-12 * value);
   EXPECT_NEAR(rerun.value(p), value, 1e-6 * value) << "float32 forward passes in other batches";
-  EXPECT_NEAR(rerun.evaluate(p).value, rerun.value(p), 0);
+  EXPECT_EQ(kept.evaluate(p).value, kept.value(p)) << "over four batches, bit for bit";
+  EXPECT_EQ(rerun.evaluate(p).value, rerun.value(p));
   EXPECT_LE(difference(kept.gradient(p), together.gradient(p)), 1e-12);
 
   EXPECT_THAT([&] { at_tap(tapped, "fc9", data, l1); }, ThrowsError("unknown tap 'fc9'"));
   EXPECT_THAT([&] { at_tap(tapped, "fc1", data, l1, {.memory_mb = 0, .together = true}); },
               ThrowsError("do not fit into memory together"));
+}
+
+TEST(LossObjective, LeavesOtherGradientsAlone) {
+  const at::Tensor weight = at::ones({4}, at::kDouble).set_requires_grad(true);
+  const LossObjective objective(values_of_size({6, 4}),
+                                [&](const at::Tensor& h) { return (h * weight).square().mean(); });
+  EXPECT_GT(largest(objective.gradient(haar(4, 2))), 0);
+  EXPECT_FALSE(weight.grad().defined());
+}
+
+TEST(TapValues, StayWhatTheyWere) {
+  at::Tensor mine = at::ones({3, 2}, at::kDouble);
+  const TapValues values("here", mine, Axis::features);
+  mine.zero_();
+  values.for_each(
+      [](const TapValues::Part& part) { EXPECT_EQ(part.rows.sum().item<double>(), 6); });
 }
 
 TEST(Quartimax, IsTheFourthPowerOfTheRows) {

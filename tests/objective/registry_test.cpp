@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "descramble/basis/orthogonal.h"
 #include "descramble/objective/objective.h"
 #include "objective/support.h"
 
@@ -96,9 +97,19 @@ TEST_P(EveryObjective, NoRotationLiesBelowTheOptimum) {
 TEST_P(EveryObjective, NoRotationLiesBelowTheBound) {
   for (const json& variant : variants()) {
     const std::unique_ptr<Objective> objective = make_objective(variant, layer_of_size(9));
-    for (std::uint64_t i = 0; i < 20; ++i) {
-      const std::optional<double> bound = objective->lower_bound(haar(9, 40 + i));
-      for (std::uint64_t j = 0; bound && j < 20; ++j) {
+    // Where a bound exists, it does so near good points: the guesses, and a few steps from there.
+    std::vector<at::Tensor> points{haar(9, 40)};
+    for (at::Tensor point : objective->guesses()) {
+      for (int step = 0; step < 20; ++step)
+        point = canonical_polar(-objective->gradient(point)).rotation;
+      points.push_back(point);
+      EXPECT_TRUE(objective->lower_bound(point)) << variant;
+    }
+    for (const at::Tensor& point : points) {
+      const std::optional<double> bound = objective->lower_bound(point);
+      if (!bound) continue;
+      EXPECT_GE(objective->value(point), *bound - 1e-10 * std::abs(*bound)) << variant;
+      for (std::uint64_t j = 0; j < 20; ++j) {
         EXPECT_GE(objective->value(haar(9, 80 + j)), *bound - 1e-10 * std::abs(*bound)) << variant;
       }
     }

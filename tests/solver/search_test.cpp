@@ -187,6 +187,66 @@ TEST_P(Iterative, StopsAtAnInterruptWithWhatItHas) {
   EXPECT_LT(solution.value, objective.value(haar(20, 3)));
 }
 
+/// Asks for an interrupt each time, as values do that are computed anew.
+class Recomputed final : public Objective {
+ public:
+  std::int64_t dimension() const override { return linear_.size(0); }
+  bool is_concave() const override { return true; }
+  double value(const at::Tensor& p) const override {
+    check_interrupt();
+    return linear_.mul(p).sum().item<double>() - 0.1 * p.square().square().sum().item<double>();
+  }
+  at::Tensor gradient(const at::Tensor& p) const override { return linear_ - 0.4 * p.pow(3); }
+
+ private:
+  at::Tensor linear_ = haar(6, 2);
+};
+
+TEST_P(Iterative, AnInterruptDuringAnEvaluationKeepsTheBestPoint) {
+  clear_interrupt();
+  SolverRun run{.seed = 1};
+  run.watch = [](const Iteration& at) {
+    if (at.iteration == 2) request_interrupt();
+  };
+  const Recomputed objective;
+  const Solution solution = minimise_with(
+      objective, json{{"kind", GetParam()}, {"first", "haar"}, {"tolerance", 0}}, run);
+  clear_interrupt();
+  EXPECT_EQ(solution.reason, "interrupted");
+  EXPECT_LT(distance_from_orthogonal(solution.point), 1e-12);
+  EXPECT_NEAR(solution.value, objective.value(solution.point), 1e-12);
+}
+
+// Near a saddle, with too few iterations to leave it: not converged.
+TEST(RiemannianLbfgs, DoesNotCallASaddleConvergedForLackOfTime) {
+  const std::int64_t d = 21;
+  const StencilSpectrum spectrum = stencil_spectrum(Stencil::fourier_second, d);
+  at::Tensor mu = at::arange(d, 0, -1, at::kDouble);
+  for (std::int64_t i = 1; i + 1 < d; i += 2) mu[i] = mu[i + 1];
+  const at::Tensor last = mu.slice(0, d - 2).clone();
+  mu.slice(0, d - 2).copy_(mu.slice(0, d - 4, d - 2).clone());
+  mu.slice(0, d - 4, d - 2).copy_(last);
+  const at::Tensor c = (spectrum.vectors * mu).matmul(spectrum.vectors.t());
+  const Smoothness objective(Stencil::fourier_second, (c + c.t()) / 2);
+  const double saddle = objective.value(at::eye(d, at::kDouble));
+  ASSERT_GT(saddle, *objective.optimum() * 1.001);
+  for (std::uint64_t seed = 0; seed < 5; ++seed) {
+    const Solution hasty =
+        minimise(objective, {.max_iterations = 5, .kind = "riemannian_lbfgs", .seed = seed});
+    EXPECT_EQ(hasty.reason, "max_iterations");
+    const Solution patient = minimise(objective, {.kind = "riemannian_lbfgs", .seed = seed});
+    EXPECT_LE(patient.value, *objective.optimum() * (1 + 1e-8));
+  }
+}
+
+TEST(RiemannianLbfgs, DoesNotDependOnTheScaleOfTheObjective) {
+  for (const double scale : {1e-200, 1e-160, 1.0, 1e200}) {
+    const Smoothness objective(Stencil::forward_free, covariance(6) * scale);
+    const Solution solution = minimise(objective, {.kind = "riemannian_lbfgs"});
+    EXPECT_LE(solution.value, *objective.optimum() * (1 + 1e-8)) << scale;
+  }
+}
+
 // A function that is not a number somewhere, or everywhere.
 class Broken final : public Objective {
  public:
@@ -267,6 +327,20 @@ TEST(Minimise, TakesOptionsOfAProgram) {
         minimise(objective, {.kind = "riemannian_lbfgs", .start = 2 * at::eye(10, at::kDouble)});
       },
       ThrowsError("not a rotation"));
+  at::Tensor mirror = at::eye(5, at::kDouble);
+  mirror[4][4] = -1;
+  const MaximumDiagonalSum proper(haar(5, 1), true);
+  EXPECT_THAT([&] { minimise(proper, {.kind = "riemannian_lbfgs", .start = mirror}); },
+              ThrowsError("a reflection", "+1"));
+}
+
+TEST(Minimise, NamesTheIterationOfALossThatFails) {
+  int calls = 0;
+  const LossObjective objective(
+      TapValues("fc1", random_stream(1, "test/values").normal_tensor({9, 4}), Axis::features),
+      [&](const at::Tensor& h) { return ++calls > 6 ? h : h.abs().mean(); });
+  EXPECT_THAT([&] { minimise(objective); },
+              ThrowsError("returns no scalar", "tap 'fc1', iteration", "9x4"));
 }
 
 /// Matrices of several sorts: Gaussian, with a steep spectrum, sparse, of deficient rank, oblong.
@@ -301,7 +375,8 @@ void compare_with_general_solver(std::uint64_t matrices, std::int64_t largest, i
                                            json{{"kind", "riemannian_lbfgs"},
                                                 {"starts", starts},
                                                 {"first", "haar"},
-                                                {"tolerance", 1e-7}},
+                                                {"tolerance", 1e-6},
+                                                {"max_iterations", 150}},
                                            {.seed = i});
     const double scale = std::abs(general.value);
     EXPECT_LE(power.value, general.value + 1e-8 * scale) << "matrix " << i;

@@ -41,7 +41,9 @@ class RotationPair {
   /// P. Of a learnable pair: a function of the parameters that gradients flow through. The chart
   /// `cayley` first moves its base point to where the parameters have got to, and sets them to
   /// zero; momentum that an optimiser holds stays meaningful, since all tangent spaces share the
-  /// frame of the Lie algebra.
+  /// frame of the Lie algebra. That suits optimisers that take one step for each gradient (SGD,
+  /// Adam); LBFGS, whose line search goes back to remembered parameters, needs one of the fixed
+  /// charts. Weight decay does nothing to parameters that are zero after each step.
   at::Tensor matrix() const;
 
   /// θ [d(d − 1)/2], float64, of a learnable pair; empty otherwise.

@@ -32,6 +32,7 @@ class LossObjective final : public Objective {
   const TapValues& values() const { return values_; }
 
  private:
+  double weight_of(const TapValues::Part& part) const;
   at::Tensor checked_loss(const at::Tensor& rotated) const;
 
   TapValues values_;

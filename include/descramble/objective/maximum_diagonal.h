@@ -41,8 +41,9 @@ class MaximumDiagonalSum final : public Objective {
 /// f(P) = −Σ_i (P W)_ii²: as much of the weights' energy as possible on the diagonal, whatever its
 /// signs. W as in MaximumDiagonalSum. The sum is convex in P, so P ← polar(diag(c) Wᵀ),
 /// c_i = (P W)_ii, never lowers it (solver `generalized_power`); it starts from the maximum
-/// diagonal sum. Bound: where Y = sym(W diag(c) P) is positive definite, no P has more than
-/// tr(Y)·max_i w_iᵀ Y⁻¹ w_i, w_i the columns of W.
+/// diagonal sum. Bound: where Y = sym(W diag(c) P) is positive definite (or semidefinite with the
+/// columns w_i of W in its range, Y⁻¹ the pseudo-inverse), no P has more than
+/// tr(Y)·max_i w_iᵀ Y⁻¹ w_i.
 class MaximumDiagonalNormSquare final : public Objective {
  public:
   /// @throws Error for a W that is no finite matrix

@@ -108,9 +108,9 @@ StepResult run_compare_solvers(const json& resolved, const Workspace& workspace,
       {"objective",
        {{"kind", resolved.at("objective").at("kind")},
         {"sense", objective->is_maximised() ? "maximise" : "minimise"},
-        {"before", sign * objective->value(at::eye(objective->dimension(), at::kDouble))},
-        {"best", sign * best},
-        {"optimum", optimum ? json(sign * *optimum) : json()}}},
+        {"before", sign * objective->value(at::eye(objective->dimension(), at::kDouble)) + 0.0},
+        {"best", sign * best + 0.0},
+        {"optimum", optimum ? json(sign * *optimum + 0.0) : json()}}},
       {"solvers", json::array()}};
   result.lines.push_back(fmt::format("{}  {} ({}, d = {}): {} {:.6g}, {} {:.6g}", taps[0],
                                      fmt::join(layer.tap.shape, "x"), axis_name(layer.tap.axis),
@@ -149,8 +149,12 @@ StepResult run_compare_solvers(const json& resolved, const Workspace& workspace,
                                        solution.reason));
   }
   if (!table.rows.empty()) {
-    result.figures.push_back(
-        {"convergence", convergence_figure(taps[0], contenders, reference, optimum.has_value())});
+    Figure figure = convergence_figure(taps[0], contenders, reference, optimum.has_value());
+    if (figure.series.empty()) {
+      result.lines.push_back("  no figure: no solver was ever above the best value");
+    } else {
+      result.figures.push_back({"convergence", std::move(figure)});
+    }
     result.tables.push_back(std::move(table));
   }
   return result;

@@ -69,7 +69,9 @@ std::string objective_line(const json& objective, const std::string& kind,
     line += fmt::format(", no rotation {} {:.6g} (gap {:.1e})", maximised ? "exceeds" : "is below",
                         bound, std::abs(bound - after) / std::max(std::abs(bound), 1e-300));
   }
-  if (!maximised && after > 0) line += fmt::format(" ({:.4g} times less)", before / after);
+  // Below that share, what is left is rounding.
+  if (!maximised && after > 1e-12 * before)
+    line += fmt::format(" ({:.4g} times less)", before / after);
   return line + ", " + solution.reason;
 }
 
@@ -86,14 +88,14 @@ TapResult descramble_tap(const json& resolved, const Workspace& workspace, const
   const at::Tensor identity = at::eye(d, at::kDouble);
   const double sign = objective->is_maximised() ? -1 : 1;
   const auto shown = [sign](std::optional<double> value) {
-    return value ? json(sign * *value) : json();
+    return value ? json(sign * *value + 0.0) : json();  // no negative zero
   };
   const std::optional<double> optimum = objective->optimum();
   json entry = tap_json(layer.tap);
   entry["rows"] = layer.tap.moments.count();
   entry["objective"] = {{"sense", objective->is_maximised() ? "maximise" : "minimise"},
-                        {"before", sign * objective->value(identity)},
-                        {"after", sign * solution.value},
+                        {"before", shown(objective->value(identity))},
+                        {"after", shown(solution.value)},
                         {"optimum", shown(optimum)},
                         {"bound", optimum ? json() : shown(objective->lower_bound(solution.point))},
                         {"degenerate_directions", solution.degenerate}};

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
@@ -20,11 +22,14 @@ StepResult run_evaluate(const nlohmann::json& resolved, const Workspace& workspa
   for_each_batch(source, workspace.model.device(), progress, "evaluate", [&](const Batch& batch) {
     score.add(workspace.model.forward(batch.inputs), batch.labels);
   });
+  if (!std::isfinite(score.loss())) {
+    throw Error({"the loss is not finite", "/data/" + split, "finite samples, labels and outputs",
+                 "inf or nan"});
+  }
   StepResult result;
   result.json = score_json(score);
   result.json["data"] = split;
-  result.lines.push_back(
-      fmt::format("{} {} samples: {}", score.count, split, score_line(score)));
+  result.lines.push_back(fmt::format("{} {} samples: {}", score.count, split, score_line(score)));
   return result;
 }
 

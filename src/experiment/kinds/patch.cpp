@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <functional>
+#include <set>
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/argmax.h>
@@ -30,6 +31,10 @@ class Patch {
     if (resolved.at("units").is_null()) return;
     units_ = resolved.at("units").get<std::vector<std::int64_t>>();
     if (units_->empty()) throw Error({"units", "units", "at least one, or null for all", "none"});
+    if (std::set<std::int64_t>(units_->begin(), units_->end()).size() != units_->size()) {
+      throw Error(
+          {"units", "units", "each unit once", fmt::format("{}", fmt::join(*units_, ", "))});
+    }
   }
 
   /// What follows patches rows begin … end − 1.

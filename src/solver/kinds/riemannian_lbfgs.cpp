@@ -28,7 +28,8 @@ const SolverKind& solver_kind_riemannian_lbfgs() {
                                   .type = FieldType::integer,
                                   .doc = "pairs of steps and gradient changes that are kept",
                                   .fallback = 20,
-                                  .minimum = 1});
+                                  .minimum = 1,
+                                  .maximum = 1000});
     return result;
   }();
   return kind;

@@ -27,7 +27,8 @@ const SolverKind& solver_kind_static_cayley_lbfgs() {
                                   .type = FieldType::integer,
                                   .doc = "pairs of steps and gradient changes that are kept",
                                   .fallback = 5,
-                                  .minimum = 1});
+                                  .minimum = 1,
+                                  .maximum = 1000});
     return result;
   }();
   return kind;
