@@ -64,8 +64,7 @@ std::vector<std::string> Smoothness::warnings() const {
   if (rank < dimension()) {
     result.push_back(fmt::format(
         "the activations span {0} of {1} directions; the others cost nothing wherever "
-        "they are put, which lowers the optimum, and which of them becomes which of the "
-        "{2} roughest modes is not unique",
+        "they are put: that lowers the optimum, and the {2} roughest modes are not unique",
         rank, dimension(), dimension() - rank));
   }
   return result;
