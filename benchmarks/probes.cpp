@@ -66,7 +66,7 @@ void probe_every_100_steps(benchmark::State& state) {
   const descramble::Source test{std::make_shared<Noise>(256), 256};
   const json settings = descramble::resolve_fields(
       descramble::train_fields().fields,
-      {{"epochs", 1},
+      {{"epochs", 3},
        {"batch_size", 128},
        {"probes", {{{"taps", "fc1"}, {"measure", {"spectrum", "smoothness"}}}}}},
       "/train");
@@ -108,6 +108,6 @@ void probe_every_100_steps(benchmark::State& state) {
   state.counters["threads"] = at::get_num_threads();
 }
 
-BENCHMARK(probe_every_100_steps)->UseManualTime()->Unit(benchmark::kMillisecond)->Iterations(21);
+BENCHMARK(probe_every_100_steps)->UseManualTime()->Unit(benchmark::kMillisecond)->Iterations(9);
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/linalg_eigvalsh.h>
 #include <ATen/ops/linalg_svdvals.h>
@@ -15,8 +16,24 @@ ProbedTap::ProbedTap(const Moments& moments, const StencilSpectrum* stencil, at:
   if (moments.count() > 0) covariance_ = moments.covariance();
 }
 
+namespace {
+
+/// Eigenvalues alone, descending. Up to a few hundred directions the reduction to tridiagonal form is
+/// a chain of small products: threads that sleep between them take three times as long as one.
+at::Tensor eigenvalues_of(const at::Tensor& symmetric) {
+  constexpr std::int64_t small = 400;
+  const int threads = at::get_num_threads();
+  const bool alone = threads > 1 && symmetric.size(0) <= small;
+  if (alone) at::set_num_threads(1);
+  at::Tensor values = at::linalg_eigvalsh(symmetric).flip(0);
+  if (alone) at::set_num_threads(threads);
+  return values;
+}
+
+}  // namespace
+
 const at::Tensor& ProbedTap::eigenvalues() {
-  if (!eigenvalues_.defined()) eigenvalues_ = at::linalg_eigvalsh(covariance_).flip(0);
+  if (!eigenvalues_.defined()) eigenvalues_ = eigenvalues_of(covariance_);
   return eigenvalues_;
 }
 
