@@ -92,11 +92,11 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
   const int threads = apply_threads(config.resolved.at("threads"));
   progress.say(heading(config, threads));
   Opened opened = open_workspace(config);
-  const Workspace& workspace = opened.workspace;
+  Workspace& workspace = opened.workspace;
   watch.lap("open");
 
   const json& steps = config.resolved.at("steps");
-  // A wrong tap in the last step is said before the first one runs.
+  // What is wrong with the last step is said before the first one runs.
   const auto in_step = [&steps](std::size_t i, const Error& error) {
     Complaint complaint = error.complaint();
     complaint.where = fmt::format("/steps/{} ({}){}{}", i, steps[i].at("kind").get<std::string>(),
@@ -104,9 +104,11 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
     return Error(complaint);
   };
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    if (!steps[i].contains("tap") && !steps[i].contains("taps")) continue;
     try {
-      step_taps(steps[i], workspace.model);
+      const StepKind& kind = step_kind(steps[i].at("kind"));
+      if (kind.check != nullptr) kind.check(steps, i);
+      if (steps[i].contains("tap") || steps[i].contains("taps"))
+        step_taps(steps[i], workspace.model);
     } catch (const Error& error) {
       throw in_step(i, error);
     }
@@ -118,18 +120,15 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const std::string kind = steps[i].at("kind");
     StepResult result;
-    for (const StepKind& candidate : step_kinds()) {
-      if (candidate.info.name != kind) continue;
-      try {
-        result = candidate.run(steps[i], workspace, progress);
-      } catch (const Error& error) {
-        throw in_step(i, error);
-      }
+    try {
+      result = step_kind(kind).run(steps[i], workspace, progress);
+    } catch (const Error& error) {
+      throw in_step(i, error);
     }
     const double seconds = watch.lap(fmt::format("steps.{}.{}", i, kind));
     for (std::size_t line = 0; line < result.lines.size(); ++line) {
       progress.say(fmt::format(
-          "{:<18}{}{}", line == 0 ? fmt::format("[{}/{}] {}", i + 1, steps.size(), kind) : "",
+          "{:<17} {}{}", line == 0 ? fmt::format("[{}/{}] {}", i + 1, steps.size(), kind) : "",
           result.lines[line], line == 0 ? fmt::format("  [{:.1f} s]", seconds) : ""));
     }
     json entry = {{"kind", kind}};
@@ -150,6 +149,7 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
                      "each tap in one step",
                      fmt::format("it in /steps/{} too", step_of_tap[edit.tap])});
       }
+      workspace.rotations[{static_cast<std::int64_t>(i), edit.tap}] = edit.rotation;
       edits.push_back(std::move(edit));
     }
   }
