@@ -3,7 +3,9 @@
 // Everything that a program embeds: models, taps, statistics, objectives, solvers, rotations,
 // export.
 
+#include "descramble/basis/basis.h"
 #include "descramble/basis/chart.h"
+#include "descramble/basis/kinds.h"
 #include "descramble/basis/orthogonal.h"
 #include "descramble/basis/rotation_pair.h"
 #include "descramble/core/error.h"
@@ -16,6 +18,7 @@
 #include "descramble/objective/smoothness.h"
 #include "descramble/solver/solver.h"
 #include "descramble/stats/moments.h"
+#include "descramble/stats/proportion.h"
 #include "descramble/taps/export.h"
 #include "descramble/taps/tap.h"
 #include "descramble/taps/tap_values.h"

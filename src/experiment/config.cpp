@@ -1,11 +1,13 @@
 #include "experiment/config.h"
 
+#include "descramble/basis/kinds.h"
 #include "descramble/core/json.h"
 #include "descramble/data/kinds.h"
 #include "descramble/experiment/train.h"
 #include "descramble/model/kinds.h"
 #include "descramble/objective/objective.h"
 #include "descramble/solver/solver.h"
+#include "experiment/grid.h"
 #include "experiment/step.h"
 
 namespace descramble {
@@ -84,8 +86,9 @@ const std::vector<Field>& training_fields() {
 }
 
 std::vector<const KindFamily*> all_families() {
-  return {&model_family(),     &layer_family(),  &source_family(),    &step_family(),
-          &objective_family(), &solver_family(), &optimizer_family(), &schedule_family()};
+  return {&model_family(),     &layer_family(),   &source_family(), &step_family(),
+          &objective_family(), &solver_family(),  &basis_family(),  &grid_family(),
+          &optimizer_family(), &schedule_family()};
 }
 
 Config resolve_config(const json& document, const std::filesystem::path& file) {

@@ -93,11 +93,11 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
   const int threads = apply_threads(config.resolved.at("threads"));
   progress.say(heading(config, threads));
   Opened opened = open_workspace(config);
-  const Workspace& workspace = opened.workspace;
+  Workspace& workspace = opened.workspace;
   watch.lap("open");
 
   const json& steps = config.resolved.at("steps");
-  // A wrong tap in the last step is said before the first one runs.
+  // What is wrong with the last step is said before the first one runs.
   const auto in_step = [&steps](std::size_t i, const Error& error) {
     Complaint complaint = error.complaint();
     complaint.where = fmt::format("/steps/{} ({}){}{}", i, steps[i].at("kind").get<std::string>(),
@@ -105,9 +105,11 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
     return Error(complaint);
   };
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    if (!steps[i].contains("tap") && !steps[i].contains("taps")) continue;
     try {
-      step_taps(steps[i], workspace.model);
+      const StepKind& kind = step_kind(steps[i].at("kind"));
+      if (kind.check != nullptr) kind.check(steps, i);
+      if (steps[i].contains("tap") || steps[i].contains("taps"))
+        step_taps(steps[i], workspace.model);
     } catch (const Error& error) {
       throw in_step(i, error);
     }
@@ -119,13 +121,10 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const std::string kind = steps[i].at("kind");
     StepResult result;
-    for (const StepKind& candidate : step_kinds()) {
-      if (candidate.info.name != kind) continue;
-      try {
-        result = candidate.run(steps[i], workspace, progress);
-      } catch (const Error& error) {
-        throw in_step(i, error);
-      }
+    try {
+      result = step_kind(kind).run(steps[i], workspace, progress);
+    } catch (const Error& error) {
+      throw in_step(i, error);
     }
     check_interrupt();  // a solver that was stopped returns what it has
     const double seconds = watch.lap(fmt::format("steps.{}.{}", i, kind));
@@ -152,6 +151,7 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
                      "each tap in one step",
                      fmt::format("it in /steps/{} too", step_of_tap[edit.tap])});
       }
+      workspace.rotations[{static_cast<std::int64_t>(i), edit.tap}] = edit.rotation;
       edits.push_back(std::move(edit));
     }
   }

@@ -10,10 +10,7 @@
 
 namespace descramble {
 
-namespace {
-
-/// How many logits stand before the label's own: larger ones, and equal ones of smaller index.
-at::Tensor ranks(const at::Tensor& logits, const at::Tensor& classes) {
+at::Tensor class_ranks(const at::Tensor& logits, const at::Tensor& classes) {
   const at::Tensor label = classes.unsqueeze(1);
   const at::Tensor own = logits.gather(1, label);
   const at::Tensor index = at::arange(logits.size(1), at::kLong).unsqueeze(0);
@@ -22,15 +19,13 @@ at::Tensor ranks(const at::Tensor& logits, const at::Tensor& classes) {
   return ahead.sum(1).masked_fill(own.isfinite().squeeze(1).logical_not(), logits.size(1) + 5);
 }
 
-}  // namespace
-
 void Score::add(const at::Tensor& outputs, const at::Tensor& labels) {
   const at::Tensor values = outputs.detach().to(at::kCPU, at::kDouble);
   const bool classes = labels.defined() && !labels.is_floating_point();
   const Loss kind = loss_kind.value_or(classes ? Loss::cross_entropy : Loss::mean_squared_error);
   const at::Tensor target = loss_target(kind, values, labels);
   if (classes) {
-    const at::Tensor rank = ranks(values, labels.to(at::kCPU, at::kLong));
+    const at::Tensor rank = class_ranks(values, labels.to(at::kCPU, at::kLong));
     top1_hits += rank.lt(1).sum().item<std::int64_t>();
     top5_hits += rank.lt(5).sum().item<std::int64_t>();
   }

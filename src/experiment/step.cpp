@@ -29,6 +29,12 @@ const KindFamily& step_family() {
   return family;
 }
 
+const StepKind& step_kind(const std::string& name) {
+  std::size_t i = 0;
+  while (step_kinds()[i].info.name != name) ++i;
+  return step_kinds()[i];
+}
+
 Field data_field(const char* fallback) {
   return {.name = "data",
           .type = FieldType::string,

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "descramble/basis/kinds.h"
 #include "descramble/core/kind.h"
 #include "descramble/core/progress.h"
 #include "descramble/core/safetensors.h"
@@ -17,7 +18,8 @@
 
 namespace descramble {
 
-/// What an experiment has at hand for its steps: opened once, shared by all, changed by none.
+/// What an experiment has at hand for its steps: opened once, shared by all, changed by none of
+/// them.
 struct Workspace {
   Model model;
   Source train{};
@@ -26,6 +28,7 @@ struct Workspace {
   std::uint64_t seed = 0;
   std::int64_t memory_mb = 4096;
   PathSearch paths{};         ///< finds the files that a step names
+  Rotations rotations{};      ///< that the steps before this one have found
   Batch check{};              ///< eight samples on the model's device, for certificates
   at::Tensor check_output{};  ///< the untouched model's logits for them
 
@@ -48,11 +51,16 @@ struct StepKind {
   KindInfo info{};
   StepResult (*run)(const nlohmann::json& resolved, const Workspace& workspace,
                     Progress& progress) = nullptr;
+  /// What can be said of step `number` of `steps` before any has run; absent: nothing.
+  /// @throws Error
+  void (*check)(const nlohmann::json& steps, std::size_t number) = nullptr;
 };
 
 /// Every kind in src/experiment/builtin.def.
 const std::vector<StepKind>& step_kinds();
 const KindFamily& step_family();
+/// The kind of that name, which is known to exist.
+const StepKind& step_kind(const std::string& name);
 
 /// The field that each step has: which data it runs on.
 Field data_field(const char* fallback);

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <map>
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,11 +20,21 @@ struct TapMoments {
   Moments moments{};
 };
 
-/// One pass over the data for all taps together. `axis` null: the default of each tap.
+/// Picks those of a tap's rows that count: `rows` [N, d] of the samples from number `first` on.
+using RowChoice = std::function<at::Tensor(const std::string& tap, const at::Tensor& rows,
+                                           std::int64_t samples, std::int64_t first)>;
+
+/// Of each sample the row of one position, drawn from the stream "position/TAP" of its number: the
+/// same seed and sample, the same position.
+RowChoice one_position(std::uint64_t seed);
+
+/// One pass over the data for all taps together. `choose` absent: every row counts. `axis` null:
+/// the default of each tap.
 /// @throws Error for an axis that a tap does not have, or whose matrices exceed the memory ceiling
 std::vector<TapMoments> measure_taps(const Workspace& workspace, const Source& source,
                                      const std::vector<std::string>& taps,
-                                     const nlohmann::json& axis, Progress& progress);
+                                     const nlohmann::json& axis, Progress& progress,
+                                     const RowChoice& choose = {});
 
 /// {name, shape, axis} as results have it.
 nlohmann::json tap_json(const TapMoments& tap);

@@ -98,7 +98,7 @@ class Commands {
       plot(
           fmt::format("using 1:2:3 with filledcurves linecolor rgb '{}' fillstyle transparent "
                       "solid 0.2 noborder notitle",
-                      colour(style)));
+                      colour(series.colour.value_or(style))));
     });
   }
 
@@ -112,8 +112,12 @@ class Commands {
                          : series.steps ? "steps"
                          : marked       ? "linespoints"
                                         : "lines";
-      std::string line = fmt::format("using 1:2 with {} linecolor rgb '{}'", with, colour(style));
-      if (!alone) line += fmt::format(" linewidth 2 dashtype {}", dashes[style % dashes.size()]);
+      std::string line = fmt::format("using 1:2 with {} linecolor rgb '{}'", with,
+                                     colour(series.colour.value_or(style)));
+      if (!alone) {
+        line += fmt::format(" linewidth 2 dashtype {}",
+                            dashes[series.dash.value_or(style) % dashes.size()]);
+      }
       if (alone || marked)
         line += fmt::format(" pointtype {} pointsize 0.6", markers[style % markers.size()]);
       plot(line + (named ? " notitle" : " title " + quoted(series.label)));
@@ -181,7 +185,7 @@ std::string gnuplot_script(const Figure& figure) {
       "set tics nomirror enhanced\n"
       "set grid linecolor rgb '#dddddd' linewidth 1 dashtype solid\n";
   script += "set title " + quoted(figure.title) + " noenhanced\n";
-  script += "set xlabel " + quoted(figure.x_title) + " noenhanced\n";
+  script += "set xlabel " + quoted(figure.x_title) + " offset 0,0.4 noenhanced\n";
   script += "set ylabel " + quoted(figure.y_title) + " noenhanced\n";
   for (const auto& [name, logarithmic] : {std::pair{'x', figure.log_x}, {'y', figure.log_y}}) {
     if (logarithmic)

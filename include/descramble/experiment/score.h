@@ -33,6 +33,10 @@ struct Score {
   double loss() const { return loss_sum / static_cast<double>(loss_terms); }
 };
 
+/// How many logits [n, classes] stand before the one of each sample's class [n]: larger ones, and
+/// equal ones of smaller index. 0: the sample is right.
+at::Tensor class_ranks(const at::Tensor& logits, const at::Tensor& classes);
+
 /// {top1, top5 (null where there is no accuracy), loss, loss_kind, count} as results have it.
 nlohmann::json score_json(const Score& score);
 

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,10 @@ struct Series {
   std::vector<double> low{};  ///< a band around the curve, from `low` to `high`; both or neither
   std::vector<double> high{};
   bool steps = false;  ///< constant from each x to the next, instead of joined by straight lines
+  /// Which of the colours and dashes; absent: by the place among the series. Curves that belong
+  /// together share one of the two.
+  std::optional<std::size_t> colour{};
+  std::optional<std::size_t> dash{};
 };
 
 /// A horizontal line across the figure: a bound, a baseline.

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "descramble/taps/axis.h"
+#include "descramble/taps/split.h"
+
+namespace descramble {
+
+/// The directions of a basis and the order in which they go.
+struct AblationPath {
+  at::Tensor directions{};            ///< [d, k], orthonormal columns, float64
+  std::vector<std::int64_t> order{};  ///< indices of the columns
+};
+
+/// Runs the network behind a tap with more and more directions of the tapped value ablated: the
+/// first m columns q of a path give h − Σ q qᵀ(h − c), c the mean for mean ablation, 0 for zero
+/// ablation, at every position of the value.
+///
+/// From one count to the next the value is updated by a product of rank m′ − m, in float64; it is
+/// never made anew. Nothing ablated is the untouched value itself, everything ablated is c itself,
+/// and these two are run once for all paths.
+class Ablation {
+ public:
+  /// `target`: c [d]. @throws Error for a path of another d
+  Ablation(SplitModel split, Axis axis, at::Tensor target, std::vector<AblationPath> paths);
+
+  /// Called with the index of the path, the count, and the logits, which later runs may overwrite.
+  using Visit = std::function<void(std::size_t path, std::int64_t ablated, const at::Tensor&)>;
+
+  /// Runs every path at each of `counts` (ascending, 0 to d); one of k < d directions up to k.
+  /// @throws Error for a value of another d
+  void run(const Cut& cut, const std::vector<std::int64_t>& counts, const Visit& visit) const;
+
+  const SplitModel& split() const { return split_; }
+  std::int64_t dimension() const { return target_.size(0); }
+
+ private:
+  SplitModel split_;
+  Axis axis_;
+  at::Tensor target_;
+  std::vector<AblationPath> paths_;
+};
+
+}  // namespace descramble

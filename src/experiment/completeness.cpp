@@ -1,0 +1,271 @@
+#include "experiment/completeness.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/core/ivalue.h>
+#include <ATen/ops/argmax.h>
+#include <ATen/ops/isfinite.h>
+#include <ATen/ops/zeros_like.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "descramble/basis/kinds.h"
+#include "descramble/core/interrupt.h"
+#include "descramble/taps/tapped_model.h"
+#include "experiment/ablation.h"
+#include "experiment/grid.h"
+
+namespace descramble {
+
+using nlohmann::json;
+
+std::string reference_name(Reference reference) {
+  switch (reference) {
+    case Reference::labels:
+      return "labels";
+    case Reference::targets:
+      return "targets";
+    case Reference::untouched_class:
+      return "untouched class";
+    case Reference::untouched_output:
+      return "untouched output";
+  }
+  return "";
+}
+
+namespace {
+
+template <class Work>
+auto at_tap(const std::string& tap, const Work& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    Complaint complaint = error.complaint();
+    if (complaint.where.find("tap '") == std::string::npos)
+      complaint.where += (complaint.where.empty() ? "" : ", ") + ("tap '" + tap + "'");
+    throw Error(complaint);
+  }
+}
+
+/// Labels that several bases of one kind do not share.
+std::string free_label(const std::string& label, std::set<std::string>& taken) {
+  std::string result = label;
+  for (int number = 2; !taken.insert(result).second; ++number)
+    result = fmt::format("{} ({})", label, number);
+  return result;
+}
+
+/// Shares that are left after 0, 1, …, k components. Of a whole basis nothing is left at the end.
+std::vector<double> kept_shares(const at::Tensor& explained, const std::vector<std::int64_t>& order,
+                                std::int64_t d) {
+  const at::Tensor shares = explained.contiguous();
+  const double* share = shares.data_ptr<double>();
+  std::vector<double> kept(order.size() + 1);
+  kept.back() =
+      static_cast<std::int64_t>(order.size()) == d ? 0.0 : 1.0 - shares.sum().item<double>();
+  for (std::size_t i = order.size(); i > 0; --i) kept[i - 1] = kept[i] + share[order[i - 1]];
+  return kept;
+}
+
+/// A tap while it is measured.
+struct TapRun {
+  Ablation ablation;
+  std::vector<std::int64_t> counts{};  ///< of the next pass
+  TapCompleteness result{};
+};
+
+TapRun prepare_tap(const json& resolved, const Workspace& workspace, TapMoments measured,
+                   std::vector<InputFile>& files) {
+  TapCompleteness result;
+  result.rows = measured.moments.count();
+  result.dimension = measured.moments.dimension();
+  const std::int64_t d = result.dimension;
+  if (result.rows <= d) {
+    result.warnings.push_back(fmt::format(
+        "{}: {} rows for d = {}, at most {} directions vary and the order of the others "
+        "means nothing (more than {} rows are needed)",
+        measured.tap, result.rows, d, result.rows - 1, d));
+  }
+  const at::Tensor covariance = measured.moments.covariance();
+  const at::Tensor mean = measured.moments.mean();
+  std::set<std::string> labels;
+  const json& bases = resolved.at("bases");
+  for (std::size_t i = 0; i < bases.size(); ++i) {
+    BasisDraws draws = make_basis(bases[i], {.moments = measured.moments,
+                                             .tap = measured.tap,
+                                             .rotations = workspace.rotations,
+                                             .seed = workspace.seed,
+                                             .paths = workspace.paths,
+                                             .pointer = fmt::format("/bases/{}", i)});
+    const std::string label = free_label(draws.label, labels);
+    for (std::size_t draw = 0; draw < draws.draws.size(); ++draw) {
+      const Basis& basis = draws.draws[draw];
+      result.bases.push_back({label, draw, basis, explained_variance(basis, covariance)});
+    }
+    for (InputFile& file : draws.files) {
+      const bool known = std::any_of(files.begin(), files.end(), [&](const InputFile& other) {
+        return other.path == file.path;
+      });
+      if (!known) files.push_back(std::move(file));
+    }
+  }
+  std::vector<AblationPath> paths;
+  std::set<std::int64_t> ends;
+  for (std::size_t basis = 0; basis < result.bases.size(); ++basis) {
+    const AblatedBasis& ablated = result.bases[basis];
+    ends.insert(ablated.basis.size());
+    for (const json& name : resolved.at("orders")) {
+      Curve curve{.basis = basis, .draw = ablated.draw, .order = parse_order(name)};
+      std::vector<std::int64_t> order = ordered_components(ablated.explained, curve.order);
+      curve.kept = kept_shares(ablated.explained, order, d);
+      paths.push_back({ablated.basis.directions(), std::move(order)});
+      result.curves.push_back(std::move(curve));
+    }
+  }
+  std::vector<std::int64_t> counts = first_counts(resolved.at("grid"), d);
+  ends.insert(counts.begin(), counts.end());
+  const std::string tap = measured.tap;
+  const Axis axis = measured.axis;
+  measured.moments = {};
+  result.tap = std::move(measured);
+  const TappedModel tapped = tap_model(workspace.model, {tap});
+  return {Ablation(tapped.split(tap), axis,
+                   resolved.at("ablate") == "zero" ? at::zeros_like(mean) : mean, std::move(paths)),
+          {ends.begin(), ends.end()},
+          std::move(result)};
+}
+
+void require_like_before(const TapRun& run, const at::Tensor& value, std::int64_t batch) {
+  const std::string where = fmt::format("tap '{}', batch {}", run.result.tap.tap, batch);
+  if (value.dim() == 0 || value.sizes().slice(1) != at::IntArrayRef(run.result.tap.shape)) {
+    throw Error({"the tap's shape changes from batch to batch", where,
+                 "samples of the shape that the statistics saw", shape_text(value)});
+  }
+  if (!at::isfinite(value).all().item<bool>())
+    throw Error({"non-finite values", where, "finite numbers", "NaN or infinity"});
+}
+
+/// Holds outputs against labels, or against what the untouched model says.
+class Judge {
+ public:
+  explicit Judge(bool has_labels) : has_labels_(has_labels) {}
+
+  bool needs_untouched() const { return !has_labels_; }
+  /// What the outputs of a batch are held against.
+  at::Tensor truth(const Batch& batch, const at::Tensor& untouched) {
+    if (has_labels_) {
+      reference = batch.labels.is_floating_point() ? Reference::targets : Reference::labels;
+      return batch.labels;
+    }
+    const bool classes = untouched.dim() == 2 && untouched.size(1) > 1;
+    reference = classes ? Reference::untouched_class : Reference::untouched_output;
+    return classes ? at::argmax(untouched, 1) : untouched.clone();
+  }
+
+  Reference reference = Reference::labels;
+
+ private:
+  bool has_labels_;
+};
+
+void add_point(Curve& curve, std::int64_t ablated, std::int64_t half, const at::Tensor& output,
+               const at::Tensor& truth) {
+  Score& score = curve.scores[ablated];
+  score.add(output, truth);
+  if (ablated != half || !score.has_accuracy) return;
+  const at::Tensor right =
+      class_ranks(output.to(at::kCPU, at::kDouble), truth.to(at::kCPU, at::kLong)).eq(0);
+  for (std::int64_t i = 0; i < right.size(0); ++i)
+    curve.right_at_half.push_back(right[i].item<bool>());
+}
+
+/// One pass over the data: the counts that each tap waits for.
+void run_pass(const std::string& label, const Source& source, at::Device device,
+              std::vector<TapRun>& runs, Judge& judge, std::int64_t& classes, Progress& progress) {
+  const std::int64_t size = source.data->size();
+  std::int64_t points = 0;
+  for (const TapRun& run : runs)
+    points += static_cast<std::int64_t>(run.counts.size() * run.result.curves.size());
+  if (points == 0) return;
+  progress.begin(label, size * points);
+  for (std::int64_t begin = 0, number = 0; begin < size; begin += source.batch_size, ++number) {
+    Batch batch = source.data->slice(begin, std::min(size, begin + source.batch_size));
+    for (TapRun& run : runs) {
+      if (run.counts.empty()) continue;
+      const std::string& tap = run.result.tap.tap;
+      std::vector<c10::IValue> inputs;  // copies: a model may write to its inputs
+      for (const at::Tensor& input : batch.inputs)
+        inputs.emplace_back(input.to(device, input.scalar_type(), false, /*copy=*/true));
+      at_tap(tap, [&] {
+        const Cut cut = run.ablation.split().prefix_values(inputs);
+        require_like_before(run, cut.value, number);
+        const at::Tensor truth = judge.truth(
+            batch, judge.needs_untouched() ? run.ablation.split().suffix(cut) : at::Tensor());
+        const std::int64_t samples = batch.inputs.at(0).size(0);
+        run.ablation.run(cut, run.counts,
+                         [&](std::size_t curve, std::int64_t ablated, const at::Tensor& output) {
+                           check_interrupt();
+                           add_point(run.result.curves[curve], ablated, run.result.dimension / 2,
+                                     output, truth);
+                           if (!truth.is_floating_point()) classes = output.size(1);
+                           progress.advance(samples);
+                         });
+      });
+    }
+  }
+  progress.end();
+}
+
+/// How much accuracy (or the loss, where there is none) moves between neighbouring counts: the
+/// most of any curve.
+std::vector<double> movements(const TapRun& run) {
+  std::vector<double> moved(run.counts.size() - 1, 0.0);
+  for (const Curve& curve : run.result.curves) {
+    for (std::size_t i = 0; i + 1 < run.counts.size(); ++i) {
+      const auto here = curve.scores.find(run.counts[i]);
+      const auto next = curve.scores.find(run.counts[i + 1]);
+      if (here == curve.scores.end() || next == curve.scores.end()) continue;
+      const bool accuracy = here->second.has_accuracy;
+      moved[i] = std::max(moved[i], std::abs(accuracy ? here->second.top1() - next->second.top1()
+                                                      : here->second.loss() - next->second.loss()));
+    }
+  }
+  return moved;
+}
+
+}  // namespace
+
+Completeness measure_completeness(const json& resolved, const Workspace& workspace,
+                                  Progress& progress) {
+  const std::vector<std::string> taps = positioned_taps(resolved, workspace.model);
+  const RowChoice choose =
+      resolved.at("positions") == "one" ? one_position(workspace.seed) : RowChoice();
+  const at::NoGradGuard no_grad;
+  Completeness result;
+  std::vector<TapRun> runs;
+  // What cannot be cut is said before the first pass.
+  for (const std::string& tap : taps) tap_model(workspace.model, {tap}).split(tap);
+  for (TapMoments& measured :
+       measure_taps(workspace, workspace.source(resolved.at("statistics_data")), taps,
+                    resolved.at("axis"), progress, choose)) {
+    const std::string tap = measured.tap;
+    runs.push_back(
+        at_tap(tap, [&] { return prepare_tap(resolved, workspace, measured, result.files); }));
+  }
+  const Source& source = workspace.source(resolved.at("data"));
+  const at::Device device = workspace.model.device();
+  Judge judge(source.data->has_labels());
+  run_pass("curves", source, device, runs, judge, result.classes, progress);
+  for (TapRun& run : runs)
+    run.counts = further_counts(resolved.at("grid"), run.counts, movements(run));
+  run_pass("curves, finer", source, device, runs, judge, result.classes, progress);
+  result.reference = judge.reference;
+  for (TapRun& run : runs) result.taps.push_back(std::move(run.result));
+  return result;
+}
+
+}  // namespace descramble

@@ -1,0 +1,108 @@
+#include <fmt/format.h>
+
+#include "descramble/basis/kinds.h"
+#include "experiment/completeness_report.h"
+#include "experiment/grid.h"
+
+namespace descramble {
+
+namespace {
+
+using nlohmann::json;
+
+/// A basis of a step needs a rotation that was found before.
+void check_steps(const json& steps, std::size_t number) {
+  const json& bases = steps[number].at("bases");
+  for (std::size_t i = 0; i < bases.size(); ++i) {
+    if (bases[i].at("kind") != "step") continue;
+    const auto named = bases[i].at("step").get<std::size_t>();
+    const std::string where = fmt::format("/bases/{}/step", i);
+    if (named >= number) {
+      throw Error({"a basis of a step that has not run", where,
+                   number == 0 ? "an earlier step, of which there is none"
+                               : fmt::format("0 to {}", number - 1),
+                   std::to_string(named)});
+    }
+    if (steps[named].at("kind") != "descramble") {
+      throw Error(
+          {"a basis of a step that rotates nothing", where, "a step of kind 'descramble'",
+           fmt::format("step {} of kind '{}'", named, steps[named].at("kind").get<std::string>())});
+    }
+  }
+}
+
+StepResult run_completeness(const json& resolved, const Workspace& workspace, Progress& progress) {
+  if (resolved.at("orders").empty()) throw Error({"no orders", "/orders", "at least one", "none"});
+  return completeness_report(resolved, measure_completeness(resolved, workspace, progress));
+}
+
+Field ablated_axis_field() {
+  Field field = axis_field();
+  field.doc =
+      "where the directions lie: features (last dimension), channels (dimension 1) or neurons (all "
+      "but the batch); null: features up to 3 dimensions, channels from 4 on";
+  return field;
+}
+
+Field statistics_field() {
+  Field field = data_field("train");
+  field.name = "statistics_data";
+  field.doc = "the source of mean, variances and principal components";
+  return field;
+}
+
+}  // namespace
+
+const StepKind& step_kind_completeness() {
+  static const StepKind kind{
+      .info = {.name = "completeness",
+               .summary = "Accuracy as the directions of a layer are ablated one after the other, "
+                          "in one basis and another",
+               .formula =
+                   "h - sum_i q_i q_i' (h - c) over the first m directions q_i of a basis, c "
+                   "the mean (or 0), at every position",
+               .source = "Dey, Taylor, Wong, Tripp, Taylor, Neuron-based explanations of neural "
+                         "networks sacrifice completeness and interpretability, TMLR",
+               .fields = {{.name = "taps",
+                           .type = FieldType::names,
+                           .doc = "tap points, each ablated on its own: names or globs"},
+                          ablated_axis_field(),
+                          {.name = "position",
+                           .type = FieldType::string,
+                           .doc = "after: the tap's own value; before: what its call receives",
+                           .fallback = "after",
+                           .choices = {"before", "after"}},
+                          {.name = "bases",
+                           .type = FieldType::kinds,
+                           .doc = "whose directions are ablated",
+                           .family = basis_family},
+                          {.name = "orders",
+                           .type = FieldType::names,
+                           .doc = "by the variance that the directions explain, or as the basis "
+                                  "has them",
+                           .fallback = Fallback::json(R"(["descending", "ascending"])"),
+                           .choices = order_names()},
+                          {.name = "ablate",
+                           .type = FieldType::string,
+                           .doc = "what an ablated component becomes: its mean, or zero",
+                           .fallback = "mean",
+                           .choices = {"mean", "zero"}},
+                          {.name = "grid",
+                           .type = FieldType::kind,
+                           .doc = "the numbers of ablated directions that are measured",
+                           .fallback = Fallback::json(R"({"kind": "adaptive", "points": 64})"),
+                           .family = grid_family},
+                          {.name = "positions",
+                           .type = FieldType::string,
+                           .doc = "statistics from all positions of a sample, or from one of each, "
+                                  "drawn at random",
+                           .fallback = "all",
+                           .choices = {"all", "one"}},
+                          data_field("test"),
+                          statistics_field()}},
+      .run = run_completeness,
+      .check = check_steps};
+  return kind;
+}
+
+}  // namespace descramble

@@ -1,0 +1,257 @@
+// The completeness step, from config to curves.
+
+#include <cmath>
+#include <limits>
+#include <map>
+#include <sstream>
+
+#include <ATen/ATen.h>
+
+#include "cli/command.h"
+#include "descramble/core/safetensors.h"
+
+namespace descramble::test {
+
+namespace {
+
+class CompletenessStep : public CommandTest {
+ protected:
+  static json step(const json& more = json::object()) {
+    json result = {{"kind", "completeness"},
+                   {"taps", "fc2"},
+                   {"bases", json::array({{{"kind", "pca"}}, {{"kind", "neurons"}}})},
+                   {"grid", {{"kind", "linear"}, {"points", 5}}}};
+    result.update(more);
+    return result;
+  }
+  static json config(const json& steps) {
+    json result = small_config();
+    result["steps"] = steps.is_array() ? steps : json::array({steps});
+    return result;
+  }
+  /// The fixture "mlp" on vectors out of a file.
+  json vectors(const at::Tensor& inputs, const at::Tensor& labels, const json& step) const {
+    NamedTensors tensors{{"inputs", inputs}};
+    if (labels.defined()) tensors["labels"] = labels;
+    save_safetensors(at("vectors.safetensors"), tensors);
+    json result = config(step);
+    result["model"]["path"] = fixture("mlp.pt").string();
+    result["data"] = {{"kind", "safetensors"},
+                      {"path", at("vectors.safetensors").string()},
+                      {"inputs", "inputs"},
+                      {"batch_size", 8}};
+    if (labels.defined()) result["data"]["labels"] = "labels";
+    return result;
+  }
+
+  json result_of(const json& config, int step = 0) const {
+    const Outcome outcome = run_config(config, {"--force"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    if (outcome.code != 0) return json();
+    return json::parse(read(at("out/result.json")))["steps"][static_cast<std::size_t>(step)];
+  }
+
+  /// curves.csv as rows by column name.
+  std::vector<std::map<std::string, std::string>> curves() const {
+    std::istringstream lines(read(at("out/curves.csv")));
+    const auto cells = [](const std::string& line) {
+      std::vector<std::string> result;
+      std::istringstream stream(line);
+      for (std::string cell; std::getline(stream, cell, ',');) result.push_back(cell);
+      return result;
+    };
+    std::string line;
+    std::getline(lines, line);
+    EXPECT_EQ(line,
+              "step,tap,basis,draw,order,ablated,kept_variance,top1,top1_low,top1_high,top5,loss");
+    const std::vector<std::string> names = cells(line);
+    std::vector<std::map<std::string, std::string>> rows;
+    while (std::getline(lines, line)) {
+      const std::vector<std::string> values = cells(line);
+      rows.emplace_back();
+      for (std::size_t i = 0; i < names.size(); ++i) rows.back()[names[i]] = values.at(i);
+    }
+    return rows;
+  }
+
+  static json with(json config, const std::string& pointer, const json& value) {
+    config[json::json_pointer(pointer)] = value;
+    return config;
+  }
+};
+
+TEST_F(CompletenessStep, GoesFromTheUntouchedScoreToOneEnd) {
+  const json steps = json::array(
+      {{{"kind", "evaluate"}},
+       {{"kind", "descramble"}, {"tap", "fc2"}, {"objective", {{"kind", "smoothness"}}}},
+       step({{"bases", json::array({{{"kind", "pca"}},
+                                    {{"kind", "neurons"}},
+                                    {{"kind", "random"}, {"draws", 2}},
+                                    {{"kind", "step"}, {"step", 1}}})},
+             {"orders", {"descending", "ascending", "given"}}})});
+  const json evaluated = result_of(config(steps), 0);
+  const json result = json::parse(read(at("out/result.json")))["steps"][2];
+  const json& tap = result["taps"][0];
+  EXPECT_EQ(tap["d"], 32);
+  EXPECT_EQ(tap["untouched"]["top1"], evaluated["top1"]);
+  EXPECT_EQ(tap["untouched"]["loss"], evaluated["loss"]);
+  EXPECT_EQ(result["against"], "labels");
+  EXPECT_EQ(result["classes"], 10);
+  EXPECT_EQ(tap["bases"].size(), 5u);
+  std::map<std::string, int> ends;
+  for (const auto& row : curves()) {
+    if (row.at("ablated") == "0") {
+      EXPECT_EQ(std::stod(row.at("top1")), evaluated["top1"].get<double>());
+      EXPECT_NEAR(std::stod(row.at("kept_variance")), 1, 1e-12);
+    }
+    if (row.at("ablated") == "32") {
+      EXPECT_EQ(row.at("kept_variance"), "0");
+      ++ends[row.at("top1") + " " + row.at("loss")];
+    }
+    EXPECT_LE(std::stod(row.at("top1_low")), std::stod(row.at("top1")));
+    EXPECT_GE(std::stod(row.at("top1_high")), std::stod(row.at("top1")));
+  }
+  // T14: one end for all bases and orders.
+  ASSERT_EQ(ends.size(), 1u);
+  EXPECT_EQ(ends.begin()->second, 15);
+  EXPECT_FALSE(tap["comparisons"].empty());
+  for (const char* file : {"steps.2.fc2.accuracy.svg", "steps.2.fc2.variance.svg"})
+    EXPECT_EQ(fs::exists(at("out") / file), std::system("command -v gnuplot >/dev/null") == 0);
+  EXPECT_EQ(command({"verify", at("out").string()}).code, 0);
+}
+
+TEST_F(CompletenessStep, RepeatsItself) {
+  json some = config(step({{"grid", {{"kind", "adaptive"}, {"points", 9}}}, {"positions", "one"}}));
+  result_of(some);
+  const std::string first = read(at("out/curves.csv"));
+  result_of(some);
+  EXPECT_EQ(read(at("out/curves.csv")), first);
+  // Another size of batches: the same positions, the same curves.
+  some["data"]["test"]["batch_size"] = 7;
+  some["data"]["train"]["batch_size"] = 64;
+  EXPECT_EQ(
+      result_of(some)["taps"][0]["bases"][0]["components_80"],
+      json::parse(read(at("out/result.json")))["steps"][0]["taps"][0]["bases"][0]["components_80"]);
+}
+
+TEST_F(CompletenessStep, RunsOnConvolutionsAxesAndSides) {
+  json conv = small_config();
+  conv["model"] = {
+      {"kind", "sequential"},
+      {"input", {1, 28, 28}},
+      {"layers",
+       {{{"kind", "conv2d"}, {"name", "conv"}, {"out", 6}, {"kernel", 5}, {"stride", 4}},
+        {{"kind", "relu"}, {"name", "act"}},
+        {{"kind", "flatten"}, {"name", "flatten"}},
+        {{"kind", "linear"}, {"name", "fc"}, {"out", 10}}}}};
+  for (const char* axis : {"features", "channels", "neurons"}) {
+    for (const char* position : {"before", "after"}) {
+      for (const char* positions : {"all", "one"}) {
+        for (const char* ablate : {"mean", "zero"}) {
+          conv["steps"] = json::array({step({{"taps", {"act"}},
+                                             {"axis", axis},
+                                             {"position", position},
+                                             {"positions", positions},
+                                             {"ablate", ablate}})});
+          const json tap = result_of(conv)["taps"][0];
+          const std::string expected = std::string(position) == "before" ? "act.input" : "act";
+          EXPECT_EQ(tap["name"], expected);
+          const std::int64_t rows =
+              std::string(positions) == "one" || std::string(axis) == "neurons"
+                  ? 300
+                  : 300 * (std::string(axis) == "channels" ? 36 : 36);
+          EXPECT_EQ(tap["rows"], rows) << axis;
+        }
+      }
+    }
+  }
+}
+
+TEST_F(CompletenessStep, WithoutLabelsHoldsAgainstTheUntouchedModel) {
+  at::manual_seed(1);
+  const at::Tensor inputs = at::randn({30, 8});
+  const json result = result_of(vectors(inputs, {}, step({{"taps", "fc1"}})));
+  EXPECT_EQ(result["against"], "untouched class");
+  EXPECT_EQ(result["taps"][0]["untouched"]["top1"], 1);
+  EXPECT_LT(result["taps"][0]["all_ablated"]["top1"].get<double>(), 1);
+  EXPECT_GT(result["taps"][0]["all_ablated"]["loss"].get<double>(),
+            result["taps"][0]["untouched"]["loss"].get<double>());
+}
+
+TEST_F(CompletenessStep, OneClassOnlyIsAnAnswer) {
+  at::manual_seed(1);
+  const json result =
+      result_of(vectors(at::randn({30, 8}), at::zeros({30}, at::kLong), step({{"taps", "fc1"}})));
+  const double end = result["taps"][0]["all_ablated"]["top1"];
+  EXPECT_TRUE(end == 0 || end == 1) << "one prediction for all";
+}
+
+TEST_F(CompletenessStep, SaysWhenSamplesAreTooFew) {
+  json few = config(step());
+  few["data"]["train"]["count"] = 20;
+  const json result = result_of(few);
+  EXPECT_THAT(result["warnings"].dump(), testing::HasSubstr("20 rows for d = 32, at most 19"));
+  EXPECT_FALSE(result["taps"][0]["all_ablated"].is_null());
+}
+
+TEST_F(CompletenessStep, TakesABasisFromAFile) {
+  save_safetensors(at("basis.safetensors"), {{"Q", at::eye(32, at::kDouble)},
+                                             {"part", at::eye(32, at::kDouble).slice(1, 0, 4)},
+                                             {"wrong", at::eye(31, at::kDouble)},
+                                             {"skew", at::eye(32, at::kDouble) * 1.5}});
+  const auto basis = [&](const std::string& name) {
+    return step({{"bases", json::array({{{"kind", "tensor"},
+                                         {"path", at("basis.safetensors").string()},
+                                         {"name", name}},
+                                        {{"kind", "neurons"}}})}});
+  };
+  const json result = result_of(config(basis("Q")));
+  EXPECT_EQ(result["taps"][0]["bases"][0]["orders"], result["taps"][0]["bases"][1]["orders"]);
+  const json inputs = json::parse(read(at("out/result.json")))["inputs"];
+  EXPECT_EQ(inputs.back()["role"], "steps.0 basis");
+  const json partial = result_of(config(basis("part")));
+  EXPECT_EQ(partial["taps"][0]["bases"][0]["directions"], 4);
+  EXPECT_TRUE(partial["taps"][0]["bases"][0]["orders"][0]["area"].is_null());
+  fs::remove_all(at("out"));
+  expect_refused(run_config(config(basis("wrong"))),
+                 {"/steps/0", "/bases/0", "wrong size", "32 x k", "31 x 31", "tap 'fc2'"});
+  expect_refused(run_config(config(basis("skew"))),
+                 {"/bases/0", "not orthonormal", "1.25 off at entry (0, 0)"});
+  expect_refused(run_config(config(basis("absent"))), {"/bases/0/name", "'absent'"});
+}
+
+TEST_F(CompletenessStep, RefusesBadSteps) {
+  const auto from_step = [&](int number) {
+    return step({{"bases", json::array({{{"kind", "step"}, {"step", number}}})}});
+  };
+  const json evaluate = {{"kind", "evaluate"}};
+  const json descramble = {
+      {"kind", "descramble"}, {"tap", "fc1"}, {"objective", {{"kind", "smoothness"}}}};
+  expect_refused(run_config(config(from_step(0))), {"/steps/0", "/bases/0/step", "has not run"});
+  expect_refused(run_config(config({evaluate, from_step(5)})), {"/steps/1", "0 to 0", "5"});
+  expect_refused(run_config(config({evaluate, from_step(0)})), {"rotates nothing", "'evaluate'"});
+  expect_refused(run_config(config({descramble, from_step(0)})),
+                 {"/steps/1", "'fc1' of step 0", "'fc2' of step 0"});
+  expect_refused(run_config(config(step({{"grid", {{"kind", "linear"}, {"points", 2}}}}))),
+                 {"/steps/0/grid/points"});
+  expect_refused(run_config(config(step({{"taps", "fc9"}}))), {"/steps/0", "fc9", "fc1"});
+  expect_refused(run_config(config(step({{"bases", json::array()}}))), {"/steps/0/bases"});
+}
+
+TEST_F(CompletenessStep, RefusesWhatCannotBeCutOrIsNotFinite) {
+  json branch =
+      vectors(at::randn({30, 8}).abs(), at::zeros({30}, at::kLong), step({{"taps", "tanh"}}));
+  branch["model"]["path"] = fixture("if_branch.pt").string();
+  expect_refused(run_config(branch), {"tanh", "`if` and `loop`"});
+  at::Tensor inputs = at::randn({30, 8});
+  inputs[21][3] = std::numeric_limits<float>::quiet_NaN();
+  expect_refused(run_config(vectors(inputs, at::zeros({30}, at::kLong), step({{"taps", "fc1"}}))),
+                 {"non-finite", "tap 'fc1'", "batch 2"});
+  expect_refused(
+      run_config(vectors(at::zeros({30, 8}), at::zeros({30}, at::kLong), step({{"taps", "fc1"}}))),
+      {"no variance", "tap 'fc1'"});
+}
+
+}  // namespace
+
+}  // namespace descramble::test
