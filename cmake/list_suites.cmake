@@ -9,12 +9,14 @@ foreach(line IN LISTS lines)
   string(REGEX MATCH "[A-Za-z0-9_/]+" suite "${line}")
   set(name "${LAYER}.${suite}")
   set(labels "${LAYER}")
+  set(timeout 600)
   if(suite MATCHES "(^|/)Long")
     list(APPEND labels long)
+    set(timeout 7200)
   endif()
   string(APPEND script
     "add_test([==[${name}]==] [==[${EXECUTABLE}]==] --gtest_brief=1 --gtest_filter=${suite}.*)\n"
-    "set_tests_properties([==[${name}]==] PROPERTIES LABELS [==[${labels}]==] TIMEOUT 600\n"
+    "set_tests_properties([==[${name}]==] PROPERTIES LABELS [==[${labels}]==] TIMEOUT ${timeout}\n"
     "  SKIP_RETURN_CODE 77 ENVIRONMENT OMP_WAIT_POLICY=PASSIVE)\n")
 endforeach()
 file(WRITE "${OUTPUT}" "${script}")

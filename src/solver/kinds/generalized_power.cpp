@@ -35,7 +35,7 @@ const SolverKind& solver_kind_generalized_power() {
                           "quantity that is maximised): never raises the value, has no step length",
                .formula = "P <- polar(-G), G = df/dP",
                .source = "Journee, Nesterov, Richtarik, Sepulchre, JMLR 11 (2010) 517, algorithm 1",
-               .fields = search_fields(1000, 1e-8)},
+               .fields = search_fields(2000, 1e-10)},
       .solve = [](const Objective& objective, const nlohmann::json& resolved,
                   const SolverRun& run) {
         if (!objective.is_concave()) {
