@@ -40,8 +40,8 @@ cmake -S "$copy" -B "$copy/build" -G Ninja -DTorch_DIR="$DESCRAMBLE_TORCH_DIR" \
 cmake --build "$copy/build" --target test_objective test_solver descramble_command >"$copy/log" 2>&1 ||
   { tail -50 "$copy/log"; exit 1; }
 
-"$copy/build/descramble" kinds mean_absolute | grep --quiet 'mean size of the rotated values'
-"$copy/build/descramble" kinds --schema | grep --quiet mean_absolute
+"$copy/build/descramble" kinds mean_absolute | grep 'mean size of the rotated values' >/dev/null
+"$copy/build/descramble" kinds --schema | grep mean_absolute >/dev/null
 "$copy/build/tests/test_objective" --gtest_filter='*EveryObjective*mean_absolute*' | tee "$copy/tests"
 grep --quiet 'PASSED.* [1-9][0-9]* tests' "$copy/tests"
 "$copy/build/tests/test_solver" --gtest_filter='*EverySolver*'
