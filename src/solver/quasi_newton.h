@@ -74,4 +74,17 @@ class StaticCayleySpace final : public Space {
 std::string quasi_newton(Space& space, std::int64_t history, Descent& descent,
                          const at::Tensor& start);
 
+/// `search` with that method, a new space for each descent.
+template <class SpaceOfDescent>
+Solution search_quasi_newton(const Objective& objective, const nlohmann::json& resolved,
+                             const SolverRun& run, std::int64_t history) {
+  return search(objective, resolved, run, [history](Descent& descent, const at::Tensor& start) {
+    SpaceOfDescent space;
+    return quasi_newton(space, history, descent, start);
+  });
+}
+
+/// The fields of a limited-memory solver: those of a search, and `history`.
+std::vector<Field> quasi_newton_fields(int max_iterations, double tolerance, int history);
+
 }  // namespace descramble

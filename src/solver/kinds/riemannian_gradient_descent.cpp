@@ -14,10 +14,7 @@ const SolverKind& solver_kind_riemannian_gradient_descent() {
                .fields = search_fields(1000, 1e-8)},
       .solve = [](const Objective& objective, const nlohmann::json& resolved,
                   const SolverRun& run) {
-        return search(objective, resolved, run, [](Descent& descent, const at::Tensor& start) {
-          GroupSpace space;
-          return quasi_newton(space, 0, descent, start);
-        });
+        return search_quasi_newton<GroupSpace>(objective, resolved, run, 0);
       }};
   return kind;
 }
