@@ -78,17 +78,14 @@ Evaluation Descent::evaluate(const at::Tensor& point) {
   if (!best_.defined() || evaluation.value < best_value_) {
     best_ = point;
     best_value_ = evaluation.value;
+    best_gradient_ = evaluation.gradient;
   }
   return evaluation;
 }
 
 bool Descent::step(double value) {
-  if (trace_.empty()) {
-    trace_.push_back(value);
-  } else {
-    ++iterations_;
-    trace_.push_back(value);
-  }
+  if (!trace_.empty()) ++iterations_;
+  trace_.push_back(value);
   if (watch_) watch_(iterations_, value);
   return iterations_ < budget_ && !interrupted();
 }
@@ -160,8 +157,7 @@ std::string descend(Descent& descent, const at::Tensor& start, RandomStream rand
   std::string reason = method(descent, start);
   while (reason == "converged" && descent.left() > 0 && descent.objective().dimension() > 1) {
     const double value = descent.best_value();
-    const double scale =
-        descent.objective().evaluate(descent.best()).gradient.norm().item<double>();
+    const double scale = descent.best_gradient().norm().item<double>();
     const std::string next = method(descent, shaken(descent.best(), random));
     const bool gained =
         value - descent.best_value() > gain * std::max(std::abs(value), 1e-3 * scale);

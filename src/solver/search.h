@@ -32,6 +32,7 @@ class Descent {
   const Objective& objective() const { return objective_; }
   const at::Tensor& best() const { return best_; }
   double best_value() const { return best_value_; }
+  const at::Tensor& best_gradient() const { return best_gradient_; }  ///< ∂f/∂P there
   std::int64_t iterations() const { return iterations_; }
   const std::vector<double>& trace() const { return trace_; }
   std::int64_t left() const { return budget_ - iterations_; }
@@ -44,6 +45,7 @@ class Descent {
   std::function<void(std::int64_t, double)> watch_;
   at::Tensor best_{};
   double best_value_ = 0;
+  at::Tensor best_gradient_{};
   std::int64_t iterations_ = 0;
   std::vector<double> trace_{};
 };

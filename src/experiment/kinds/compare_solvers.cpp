@@ -47,31 +47,24 @@ Figure convergence_figure(const std::string& tap, const std::vector<Contender>& 
                 .log_x = true,
                 .log_y = true};
   for (const Contender& contender : contenders) {
-    bool first = true;
-    for (const StartOutcome& outcome : contender.solution.outcomes) {
-      Series series{.label = first ? contender.label : ""};
-      double best = std::numeric_limits<double>::infinity();
-      for (std::size_t i = 0; i < outcome.trace.size(); ++i) {
-        best = std::min(best, outcome.trace[i]);
-        const double above = excess(best, reference);
-        if (i == 0) continue;
-        series.x.push_back(static_cast<double>(i));
-        series.y.push_back(above > 1e-16 ? above : std::numeric_limits<double>::quiet_NaN());
-      }
-      const bool drawable =
-          std::any_of(series.y.begin(), series.y.end(), [](double y) { return std::isfinite(y); });
-      // The starts of a solver beyond the first would need a curve each; the best one stands for
-      // all.
-      const bool is_best =
-          outcome.value ==
-          std::min_element(contender.solution.outcomes.begin(), contender.solution.outcomes.end(),
-                           [](const auto& a, const auto& b) { return a.value < b.value; })
-              ->value;
-      if (drawable && is_best && first) {
-        figure.series.push_back(std::move(series));
-        first = false;
-      }
+    const std::vector<StartOutcome>& outcomes = contender.solution.outcomes;
+    if (outcomes.empty()) continue;
+    // One curve a solver: the start that got furthest stands for all.
+    const StartOutcome& outcome = *std::min_element(
+        outcomes.begin(), outcomes.end(),
+        [](const StartOutcome& a, const StartOutcome& b) { return a.value < b.value; });
+    Series series{.label = contender.label};
+    double best = outcome.trace.front();
+    bool drawable = false;
+    for (std::size_t i = 1; i < outcome.trace.size(); ++i) {
+      best = std::min(best, outcome.trace[i]);
+      const double above = excess(best, reference);
+      const bool positive = above > 1e-16;
+      series.x.push_back(static_cast<double>(i));
+      series.y.push_back(positive ? above : std::numeric_limits<double>::quiet_NaN());
+      drawable = drawable || positive;
     }
+    if (drawable) figure.series.push_back(std::move(series));
   }
   return figure;
 }
