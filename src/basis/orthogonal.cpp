@@ -71,7 +71,8 @@ Polar canonical_polar(const at::Tensor& matrix, bool proper) {
     last_right = bt.select(0, d - result.rank - 1).matmul(v0t);
   }
   result.rotation = u.matmul(right).contiguous();
-  if (proper && is_improper(result.rotation)) {
+  result.turned = proper && is_improper(result.rotation);
+  if (result.turned) {
     result.rotation = result.rotation - 2 * at::outer(last_left, last_right);
   }
   return result;

@@ -64,11 +64,7 @@ const Polar& MaximumDiagonalSum::polar() const {
 
 std::optional<double> MaximumDiagonalSum::optimum() const {
   const double sum = polar().singular.sum().item<double>();
-  if (!proper_) return -sum;
-  // Where nothing had to be turned, the free polar factor is proper already.
-  const at::Tensor any = canonical_polar(square_.t()).rotation;
-  const bool turned = (any - polar().rotation).abs().max().item<double>() > 1e-6;
-  return turned ? -(sum - 2 * polar().singular[-1].item<double>()) : -sum;
+  return polar().turned ? -(sum - 2 * polar().singular[-1].item<double>()) : -sum;
 }
 
 std::optional<ExactPoint> MaximumDiagonalSum::solve_exactly() const {
@@ -114,14 +110,18 @@ std::optional<double> MaximumDiagonalNormSquare::lower_bound(const at::Tensor& f
   return -(values.slice(0, null).sum() * ratio.max()).item<double>();
 }
 
+const Polar& MaximumDiagonalNormSquare::polar() const {
+  if (!polar_) polar_ = canonical_polar(square_.t());
+  return *polar_;
+}
+
 std::vector<at::Tensor> MaximumDiagonalNormSquare::guesses() const {
-  return {canonical_polar(square_.t()).rotation};
+  return {polar().rotation};
 }
 
 std::vector<std::string> MaximumDiagonalNormSquare::warnings() const {
-  const std::int64_t rank = canonical_polar(square_.t()).rank;
-  if (rank == dimension()) return {};
-  return {free_rows(rank, dimension())};
+  if (polar().rank == dimension()) return {};
+  return {free_rows(polar().rank, dimension())};
 }
 
 }  // namespace descramble

@@ -25,6 +25,7 @@ struct Polar {
   at::Tensor rotation{};  ///< Q, [d, d], float64
   at::Tensor singular{};  ///< singular values of M, descending
   std::int64_t rank = 0;  ///< those above 1e-12·d·(largest)
+  bool turned = false;    ///< a pair was turned for the sake of the determinant
 };
 
 /// Polar factor of a square M = U Σ Vᵀ: Q = U Vᵀ. It is unique only where M has full rank. With

@@ -61,7 +61,10 @@ class MaximumDiagonalNormSquare final : public Objective {
   std::vector<std::string> warnings() const override;
 
  private:
+  const Polar& polar() const;  // of the maximum diagonal sum
+
   at::Tensor square_;
+  mutable std::optional<Polar> polar_{};
 };
 
 }  // namespace descramble
