@@ -7,11 +7,6 @@
 
 namespace descramble {
 
-Quartimax::Quartimax(TapValues rows) : rows_(std::move(rows)) {
-  rows_.for_each(
-      [&](const TapValues::Part& part) { count_ += static_cast<double>(part.rows.size(0)); });
-}
-
 double Quartimax::value(const at::Tensor& rotation) const {
   return sums(rotation, false).value;
 }
@@ -27,15 +22,16 @@ Evaluation Quartimax::evaluate(const at::Tensor& rotation) const {
 Evaluation Quartimax::sums(const at::Tensor& rotation, bool with_gradient) const {
   require_rotation_size(rotation, *this);
   const at::NoGradGuard no_grad;
+  const auto count = static_cast<double>(rows_.rows());
   Evaluation result;
   rows_.for_each([&](const TapValues::Part& part) {
     const at::Tensor rotated =
         at::linear(part.rows, rotation.detach().to(part.rows.device(), at::kDouble));
     const at::Tensor squares = rotated.square();
-    result.value -= squares.square().sum().item<double>() / count_;
+    result.value -= squares.square().sum().item<double>() / count;
     if (!with_gradient) return;
     const at::Tensor gradient =
-        rotated.mul(squares).t().matmul(part.rows).mul(-4 / count_).to(at::kCPU);
+        rotated.mul(squares).t().matmul(part.rows).mul(-4 / count).to(at::kCPU);
     result.gradient = result.gradient.defined() ? result.gradient + gradient : gradient;
   });
   return result;

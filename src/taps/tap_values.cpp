@@ -111,6 +111,10 @@ TapValues TapValues::of(const TappedModel& tapped, const std::string& tap, const
   return result;
 }
 
+std::int64_t TapValues::rows() const {
+  return samples_ * c10::multiply_integers(shape_) / dimension_;
+}
+
 void TapValues::for_each(const std::function<void(const Part& part)>& visit) const {
   const auto prepared = [&](const Part& part) {
     const at::Tensor rows = part.rows.to(at::kDouble);
@@ -125,14 +129,12 @@ void TapValues::for_each(const std::function<void(const Part& part)>& visit) con
 
 TapValues TapValues::centred() const {
   at::Tensor sum;
-  std::int64_t count = 0;
   for_each([&](const Part& part) {
     const at::Tensor partial = part.rows.sum(0);
     sum = sum.defined() ? sum + partial : partial;
-    count += part.rows.size(0);
   });
   TapValues result = *this;
-  const at::Tensor mean = sum / static_cast<double>(count);
+  const at::Tensor mean = sum / static_cast<double>(rows());
   result.mean_ = mean_.defined() ? mean_ + mean : mean;
   return result;
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <utility>
+
 #include <ATen/core/Tensor.h>
 
 #include "descramble/objective/objective.h"
@@ -13,7 +15,7 @@ namespace descramble {
 /// (2020).
 class Quartimax final : public Objective {
  public:
-  explicit Quartimax(TapValues rows);
+  explicit Quartimax(TapValues rows) : rows_(std::move(rows)) {}
 
   std::string name() const override { return "quartimax of '" + rows_.tap() + "'"; }
   std::int64_t dimension() const override { return rows_.dimension(); }
@@ -27,7 +29,6 @@ class Quartimax final : public Objective {
   Evaluation sums(const at::Tensor& rotation, bool with_gradient) const;
 
   TapValues rows_;
-  double count_ = 0;
 };
 
 }  // namespace descramble

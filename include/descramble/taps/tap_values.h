@@ -47,6 +47,7 @@ class TapValues {
   const std::vector<std::int64_t>& shape() const { return shape_; }  ///< of one sample
   at::ScalarType dtype() const { return dtype_; }
   std::int64_t samples() const { return samples_; }
+  std::int64_t rows() const;  ///< of all samples together: every position of each
   bool kept() const { return !rerun_; }
 
   /// Some samples: rows [N, d] (every position of a sample is a row), in float64, and how many
