@@ -71,9 +71,10 @@ std::vector<std::string> Smoothness::warnings() const {
 }
 
 TapLoss smoothness_loss(Stencil stencil, Axis axis) {
-  return [stencil, axis](const at::Tensor& value) {
+  return [stencil, axis, spectrum = StencilSpectrum()](const at::Tensor& value) mutable {
     const at::Tensor rows = to_rows(value, axis);
-    const StencilSpectrum spectrum = stencil_spectrum(stencil, rows.size(1));
+    if (!spectrum.values.defined() || spectrum.values.size(0) != rows.size(1))
+      spectrum = stencil_spectrum(stencil, rows.size(1));
     const at::Tensor modes = rows.matmul(spectrum.vectors.to(rows.device(), rows.scalar_type()));
     return modes.square().mean(0).dot(spectrum.values.to(rows.device(), rows.scalar_type()));
   };
