@@ -31,23 +31,25 @@ double inserted_difference(const Workspace& workspace, const std::string& tap, A
   return relative_difference(tapped.forward(workspace.check.inputs), workspace.check_output);
 }
 
-/// Sums over taps; null where one of them is unknown.
-class Total {
- public:
-  void add(const json& entry, const std::string& key) {
-    const json value = entry.value(key, json());
-    json& sum = sums_[key];
-    sum = value.is_null() || (sums_seen_ > 0 && sum.is_null())
-              ? json()
-              : json((sum.is_null() ? 0.0 : sum.get<double>()) + value.get<double>());
+/// The sum of what all taps have at `path`; null where one of them does not know it.
+json summed(const json& entries, const char* path) {
+  const json::json_pointer pointer(path);
+  double sum = 0;
+  for (const json& entry : entries) {
+    const json& value = entry.at(pointer);
+    if (value.is_null()) return json();
+    sum += value.get<double>();
   }
-  void next() { ++sums_seen_; }
-  json take() { return std::move(sums_); }
+  return sum;
+}
 
- private:
-  json sums_ = json::object();
-  int sums_seen_ = 0;
-};
+/// The largest of it.
+double worst(const json& entries, const char* path) {
+  const json::json_pointer pointer(path);
+  double result = 0;
+  for (const json& entry : entries) result = std::max(result, entry.at(pointer).get<double>());
+  return result;
+}
 
 struct TapResult {
   json entry{};
@@ -166,23 +168,10 @@ StepResult run_descramble(const json& resolved, const Workspace& workspace, Prog
   StepResult result;
   json entries = json::array();
   json warnings = json::array();
-  Total total;
-  Total held_total;
-  json certificate = {{"orthogonality", 0.0}, {"orthogonality_in_model", 0.0}, {"inserted", 0.0}};
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const Layer& layer = layers[i];
     TapResult one = descramble_tap(resolved, workspace, layer,
                                    held_out.empty() ? nullptr : &held_out[i], progress);
-    for (const char* key : {"before", "after", "optimum", "bound"})
-      total.add(one.entry["objective"], key);
-    total.next();
-    if (!held_out.empty()) {
-      for (const char* key : {"before", "after"})
-        held_total.add(one.entry["objective"]["held_out"], key);
-      held_total.next();
-    }
-    for (auto& [key, value] : certificate.items())
-      value = std::max(value.get<double>(), one.entry["certificate"][key].get<double>());
     for (const std::string& warning : one.warnings) warnings.push_back(warning);
     result.lines.insert(result.lines.end(), one.lines.begin(), one.lines.end());
     add_tensors(layer, one.pair, config.value("center", true), result.tensors);
@@ -191,18 +180,28 @@ StepResult run_descramble(const json& resolved, const Workspace& workspace, Prog
                             one.pair.matrix(), layer.tap.dtype});
     entries.push_back(std::move(one.entry));
   }
-  json objective = total.take();
-  objective["kind"] = config.at("kind");
-  objective["sense"] = entries[0]["objective"]["sense"];
-  if (!held_out.empty()) objective["held_out"] = held_total.take();
+  json objective = {{"kind", config.at("kind")},
+                    {"sense", entries[0]["objective"]["sense"]},
+                    {"before", summed(entries, "/objective/before")},
+                    {"after", summed(entries, "/objective/after")},
+                    {"optimum", summed(entries, "/objective/optimum")},
+                    {"bound", summed(entries, "/objective/bound")}};
+  if (!held_out.empty()) {
+    objective["held_out"] = {{"before", summed(entries, "/objective/held_out/before")},
+                             {"after", summed(entries, "/objective/held_out/after")}};
+  }
   for (const json& warning : warnings)
     result.lines.push_back(fmt::format("  {:<12}{}", "warning", warning.get<std::string>()));
-  result.json = {{"data", split},
-                 {"objective", std::move(objective)},
-                 {"solver", solvers_json(entries)},
-                 {"warnings", std::move(warnings)},
-                 {"certificate", std::move(certificate)},
-                 {"taps", std::move(entries)}};
+  result.json = {
+      {"data", split},
+      {"objective", std::move(objective)},
+      {"solver", solvers_json(entries)},
+      {"warnings", std::move(warnings)},
+      {"certificate",
+       {{"orthogonality", worst(entries, "/certificate/orthogonality")},
+        {"orthogonality_in_model", worst(entries, "/certificate/orthogonality_in_model")},
+        {"inserted", worst(entries, "/certificate/inserted")}}},
+      {"taps", std::move(entries)}};
   return result;
 }
 
