@@ -25,9 +25,11 @@ void print_fields(const std::vector<Field>& fields, std::ostream& out) {
 
 void print_kind(const KindFamily& family, const KindInfo& kind, std::ostream& out) {
   out << fmt::format("{} '{}': {}{}\n", family.title, kind.name, kind.summary,
-                     kind.exactly_one.empty()
-                         ? ""
-                         : fmt::format(" (exactly one of {})", quoted_list(kind.exactly_one)));
+                     !kind.exactly_one.empty()
+                         ? fmt::format(" (exactly one of {})", quoted_list(kind.exactly_one))
+                     : !kind.at_most_one.empty()
+                         ? fmt::format(" (at most one of {})", quoted_list(kind.at_most_one))
+                         : "");
   if (!kind.formula.empty()) out << "    formula: " << kind.formula << '\n';
   if (!kind.source.empty()) out << "    source: " << kind.source << '\n';
   print_fields(kind.fields, out);

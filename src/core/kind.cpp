@@ -301,10 +301,18 @@ json resolve_kind(const KindFamily& family, const json& value, const std::string
   std::vector<Field> fields = info->fields;
   fields.insert(fields.end(), family.common.begin(), family.common.end());
   json result = resolve_fields(fields, value, pointer, true);
-  std::vector<std::string> given;
-  for (const std::string& name : info->exactly_one) {
-    if (!result.at(name).is_null()) given.push_back(name);
+  const auto given_of = [&result](const std::vector<std::string>& names) {
+    std::vector<std::string> given;
+    for (const std::string& name : names) {
+      if (!result.at(name).is_null()) given.push_back(name);
+    }
+    return given;
+  };
+  if (const auto both = given_of(info->at_most_one); both.size() > 1) {
+    throw Error({"keys that exclude each other", pointer,
+                 "at most one of " + quoted_list(info->at_most_one), quoted_list(both)});
   }
+  const std::vector<std::string> given = given_of(info->exactly_one);
   if (!info->exactly_one.empty() && given.size() != 1) {
     throw Error({"one of several keys is needed", pointer,
                  "exactly one of " + quoted_list(info->exactly_one),

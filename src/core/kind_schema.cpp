@@ -116,6 +116,12 @@ json schema_of(const KindFamily& family) {
       option["oneOf"].push_back(
           {{"required", {name}}, {"properties", {{name, {{"not", {{"type", "null"}}}}}}}});
     }
+    if (!kind.at_most_one.empty()) {
+      json all = {{"required", kind.at_most_one}};
+      for (const std::string& name : kind.at_most_one)
+        all["properties"][name] = {{"not", {{"type", "null"}}}};
+      option["not"] = std::move(all);
+    }
     options.push_back(option);
   }
   return {{"title", family.title}, {"anyOf", options}};

@@ -101,6 +101,9 @@ std::vector<Layer> gather_layers(const Workspace& workspace, const Source& sourc
       }
       break;
     }
+    case LayerNeeds::jacobians:
+      throw Error({"an objective over a chain of taps has no single layer", "/objective",
+                   "a step 'descramble', whose objective names its taps", "another step"});
     case LayerNeeds::weight:
       for (const std::string& tap : taps) layers.push_back(with_weight(workspace, tap, axis));
       break;

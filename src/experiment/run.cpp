@@ -108,7 +108,8 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
     try {
       const StepKind& kind = step_kind(steps[i].at("kind"));
       if (kind.check != nullptr) kind.check(steps, i);
-      if (steps[i].contains("tap") || steps[i].contains("taps"))
+      const json nothing;
+      if (!steps[i].value("tap", nothing).is_null() || !steps[i].value("taps", nothing).is_null())
         step_taps(steps[i], workspace.model);
     } catch (const Error& error) {
       throw in_step(i, error);

@@ -36,7 +36,8 @@ double in_sense(const Objective& objective, double value) {
 json solver_json(const Objective& objective, const Solution& solution) {
   json outcomes = json::array();
   for (const StartOutcome& outcome : solution.outcomes) {
-    outcomes.push_back({{"value", in_sense(objective, outcome.value)},
+    outcomes.push_back({{"from", outcome.from},
+                        {"value", in_sense(objective, outcome.value)},
                         {"reason", outcome.reason},
                         {"iterations", outcome.iterations}});
   }

@@ -115,8 +115,8 @@ const Polar& MaximumDiagonalNormSquare::polar() const {
   return *polar_;
 }
 
-std::vector<at::Tensor> MaximumDiagonalNormSquare::guesses() const {
-  return {polar().rotation};
+std::vector<Guess> MaximumDiagonalNormSquare::guesses() const {
+  return {{"maximum diagonal sum", polar().rotation}};
 }
 
 std::vector<std::string> MaximumDiagonalNormSquare::warnings() const {

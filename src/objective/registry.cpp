@@ -43,6 +43,8 @@ bool has(const LayerData& layer, LayerNeeds needs) {
       return layer.weight.defined();
     case LayerNeeds::values:
       return layer.values.has_value();
+    case LayerNeeds::jacobians:
+      return layer.jacobians.has_value();
   }
   return false;
 }
@@ -55,6 +57,8 @@ const char* text_of(LayerNeeds needs) {
       return "a layer with a weight";
     case LayerNeeds::values:
       return "the layer's values";
+    case LayerNeeds::jacobians:
+      return "the Jacobians between taps";
   }
   return "";
 }

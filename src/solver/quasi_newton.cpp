@@ -23,8 +23,10 @@ double frobenius(const at::Tensor& a, const at::Tensor& b) {
 }
 
 /// K = (I − S/2)⁻¹, from which cayley(S) = 2K − I, and its derivative dP Pᵀ = K dS Kᵀ.
-at::Tensor cayley_factor(const at::Tensor& skew) {
-  return at::linalg_inv(at::eye(skew.size(0), skew.options()) - 0.5 * skew);
+at::Tensor cayley_factor(const at::Tensor& skew, const std::vector<std::int64_t>& blocks) {
+  return blockwise(skew, blocks, [](const at::Tensor& block) {
+    return at::linalg_inv(at::eye(block.size(0), block.options()) - 0.5 * block);
+  });
 }
 
 /// The pairs (s, y) of steps and gradient changes, and −H g of the two-loop recursion. All inner
@@ -155,7 +157,7 @@ Place GroupSpace::place(Descent& descent, const at::Tensor& start) {
 }
 
 Moved GroupSpace::move(Descent& descent, const Place& from, const at::Tensor& direction, double t) {
-  const at::Tensor factor = cayley_factor(t * direction);
+  const at::Tensor factor = cayley_factor(t * direction, descent.objective().blocks());
   Moved moved{evaluated(descent, 2 * factor.matmul(from.point) - from.point)};
   if (std::isfinite(moved.place.value))
     moved.slope = frobenius(factor.t().matmul(moved.place.slope).matmul(factor), direction);
@@ -164,7 +166,7 @@ Moved GroupSpace::move(Descent& descent, const Place& from, const at::Tensor& di
 
 Place StaticCayleySpace::at_coordinates(Descent& descent, const at::Tensor& skew,
                                         at::Tensor& factor) const {
-  factor = cayley_factor(skew);
+  factor = cayley_factor(skew, descent.objective().blocks());
   Place place = evaluated(descent, 2 * factor.matmul(base_) - base_);
   place.coordinates = skew;
   if (std::isfinite(place.value)) place.slope = factor.t().matmul(place.slope).matmul(factor);
@@ -230,6 +232,7 @@ std::string quasi_newton(Space& space, std::int64_t history, Descent& descent,
     memory.add(found->step * direction, last.place.slope - here.slope);
     fresh = false;
     here = std::move(last.place);
+    descent.set_end(here.point);
     more = descent.step(here.value);
   }
 }

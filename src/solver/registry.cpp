@@ -30,6 +30,7 @@ const KindFamily& solver_family() {
 
 std::string best_solver(const Objective& objective) {
   if (objective.has_closed_form()) return "exact";
+  if (objective.is_sharp()) return "annealed";
   return objective.is_concave() ? "generalized_power" : "riemannian_lbfgs";
 }
 

@@ -1,12 +1,16 @@
 #include "solver/search.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/eye.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/linalg_slogdet.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -75,9 +79,10 @@ Evaluation Descent::evaluate(const at::Tensor& point) {
   }
   if (!at::isfinite(evaluation.gradient).all().item<bool>())
     refuse("the objective's gradient is not finite", "inf or nan");
-  if (!best_.defined() || evaluation.value < best_value_) {
+  last_value_ = evaluation.sharp.value_or(evaluation.value);
+  if (!best_.defined() || last_value_ < best_value_) {
     best_ = point;
-    best_value_ = evaluation.value;
+    best_value_ = last_value_;
     best_gradient_ = evaluation.gradient;
   }
   return evaluation;
@@ -107,47 +112,67 @@ at::Tensor lie_gradient(const at::Tensor& gradient, const at::Tensor& point) {
   return (product - product.t()) / 2;
 }
 
+StartingPoints::StartingPoints(const Objective& objective, const std::string& first,
+                               const SolverRun& run)
+    : blocks_(objective.blocks()), proper_(objective.is_proper()), seed_(run.seed) {
+  if (run.start.defined()) {
+    require_rotation_size(run.start, objective);
+    const at::Tensor start = RotationPair(run.start).matrix();
+    if (proper_ && std::get<0>(at::linalg_slogdet(start)).item<double>() < 0) {
+      throw Error({"the start is a reflection", objective.name(), "determinant +1", "-1"});
+    }
+    const at::Tensor inside = blockwise(start, blocks_, [](const at::Tensor& b) { return b; });
+    if (!at::equal(inside, start)) {
+      throw Error({"the start does not fit", objective.name(),
+                   fmt::format("{} diagonal blocks and nothing beside them", blocks_.size()),
+                   "other entries"});
+    }
+    first_.push_back({"given", reorthogonalised(reorthogonalised(start))});
+  }
+  if (first == "haar") return;
+  const std::vector<Guess> guesses = objective.guesses();
+  first_.insert(first_.end(), guesses.begin(), guesses.end());
+  const bool known = std::any_of(guesses.begin(), guesses.end(),
+                                 [](const Guess& guess) { return guess.name == "identity"; });
+  if (!known) first_.push_back({"identity", at::eye(objective.dimension(), at::kDouble)});
+}
+
+Guess StartingPoints::at_index(std::size_t i) const {
+  if (i < first_.size()) return first_[i];
+  RandomStream random = random_stream(seed_, "haar", i - first_.size());
+  std::int64_t d = 0;
+  for (const std::int64_t size : blocks_) d += size;
+  return {"haar", blockwise(at::zeros({d, d}, at::kDouble), blocks_, [&](const at::Tensor& block) {
+            return haar_rotation(block.size(0), random, proper_);
+          })};
+}
+
+at::Tensor blockwise(const at::Tensor& matrix, const std::vector<std::int64_t>& blocks,
+                     const std::function<at::Tensor(const at::Tensor& block)>& change) {
+  if (blocks.size() == 1) return change(matrix);
+  at::Tensor result = at::zeros_like(matrix);
+  std::int64_t begin = 0;
+  for (const std::int64_t size : blocks) {
+    const auto of = [&](const at::Tensor& whole) {
+      return whole.narrow(0, begin, size).narrow(1, begin, size);
+    };
+    of(result).copy_(change(of(matrix)));
+    begin += size;
+  }
+  return result;
+}
+
 namespace {
 
-/// The starting points one after the other: the given one, the objective's guesses (identity where
-/// it has none), then Haar rotations. Made when they are asked for, since there may be many.
-class StartingPoints {
- public:
-  StartingPoints(const Objective& objective, const json& resolved, const SolverRun& run)
-      : d_(objective.dimension()), proper_(objective.is_proper()), seed_(run.seed) {
-    if (run.start.defined()) {
-      require_rotation_size(run.start, objective);
-      const at::Tensor start = RotationPair(run.start).matrix();
-      if (proper_ && std::get<0>(at::linalg_slogdet(start)).item<double>() < 0) {
-        throw Error({"the start is a reflection", objective.name(), "determinant +1", "-1"});
-      }
-      first_.push_back(reorthogonalised(reorthogonalised(start)));
-    }
-    if (resolved.at("first") == "haar") return;
-    const std::vector<at::Tensor> guesses = objective.guesses();
-    first_.insert(first_.end(), guesses.begin(), guesses.end());
-    first_.push_back(at::eye(d_, at::kDouble));
-  }
-
-  at::Tensor at_index(std::size_t i) const {
-    if (i < first_.size()) return first_[i];
-    RandomStream random = random_stream(seed_, "haar", i - first_.size());
-    return haar_rotation(d_, random, proper_);
-  }
-
- private:
-  std::int64_t d_;
-  bool proper_;
-  std::uint64_t seed_;
-  std::vector<at::Tensor> first_{};
-};
-
 /// A nearby point, about 0.05 away in the largest singular value of the step.
-at::Tensor shaken(const at::Tensor& point, RandomStream& random) {
-  const std::int64_t d = point.size(0);
-  const at::Tensor noise =
-      random.normal_tensor({d, d}) * (0.025 / std::sqrt(static_cast<double>(d)));
-  return cayley(noise - noise.t()).matmul(point);
+at::Tensor shaken(const at::Tensor& point, const std::vector<std::int64_t>& blocks,
+                  RandomStream& random) {
+  return blockwise(point, blocks, [&](const at::Tensor& block) {
+    const std::int64_t d = block.size(0);
+    const at::Tensor noise =
+        random.normal_tensor({d, d}) * (0.025 / std::sqrt(static_cast<double>(d)));
+    return cayley(noise - noise.t()).matmul(block);
+  });
 }
 
 /// From one start, with a push off each point where it comes to rest.
@@ -158,7 +183,8 @@ std::string descend(Descent& descent, const at::Tensor& start, RandomStream rand
   while (reason == "converged" && descent.left() > 0 && descent.objective().dimension() > 1) {
     const double value = descent.best_value();
     const double scale = descent.best_gradient().norm().item<double>();
-    const std::string next = method(descent, shaken(descent.best(), random));
+    const std::string next =
+        method(descent, shaken(descent.best(), descent.objective().blocks(), random));
     const bool gained =
         value - descent.best_value() > gain * std::max(std::abs(value), 1e-3 * scale);
     // A push that had no time to lead anywhere proves nothing.
@@ -170,11 +196,27 @@ std::string descend(Descent& descent, const at::Tensor& start, RandomStream rand
 
 }  // namespace
 
+void finish(Solution& solution, const Objective& objective) {
+  const at::Tensor identity = at::eye(objective.dimension(), at::kDouble);
+  try {
+    // A handful of steps from a random start need not get below where nothing is turned.
+    if (const double unturned = objective.value(identity);
+        !solution.point.defined() || unturned < solution.value) {
+      solution.point = identity;
+    } else {
+      solution.point = reorthogonalised(solution.point).contiguous();
+    }
+    solution.value = objective.value(solution.point);
+  } catch (const Interrupted&) {
+    // Values that would have to be computed again: the best point stands as it was evaluated.
+    if (!solution.point.defined()) throw;
+  }
+}
+
 Solution search(const Objective& objective, const json& resolved, const SolverRun& run,
                 const Method& method) {
-  const StartingPoints points(objective, resolved, run);
+  const StartingPoints points(objective, resolved.at("first"), run);
   const auto starts = resolved.at("starts").get<std::size_t>();
-  const at::Tensor identity = at::eye(objective.dimension(), at::kDouble);
   Solution solution;
   solution.starts = 0;
   double best = INFINITY;
@@ -187,8 +229,10 @@ Solution search(const Objective& objective, const json& resolved, const SolverRu
                     });
     StartOutcome outcome;
     try {
+      const Guess start = points.at_index(i);
+      outcome.from = start.name;
       outcome.reason =
-          descend(descent, points.at_index(i), random_stream(run.seed, "shake", i), method);
+          descend(descent, start.rotation, random_stream(run.seed, "shake", i), method);
     } catch (const Interrupted&) {
       outcome.reason = "interrupted";
     } catch (const Error& error) {
@@ -218,19 +262,7 @@ Solution search(const Objective& objective, const json& resolved, const SolverRu
                  "a finite number", "inf"});
   }
   solution.value = best;
-  try {
-    // A handful of steps from a random start need not get below where nothing is turned.
-    if (const double unturned = objective.value(identity);
-        !solution.point.defined() || unturned < best) {
-      solution.point = identity;
-    } else {
-      solution.point = reorthogonalised(solution.point).contiguous();
-    }
-    solution.value = objective.value(solution.point);
-  } catch (const Interrupted&) {
-    // Values that would have to be computed again: the best point stands as it was evaluated.
-    if (!solution.point.defined()) throw;
-  }
+  finish(solution, objective);
   return solution;
 }
 

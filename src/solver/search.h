@@ -30,9 +30,13 @@ class Descent {
   bool is_critical(const at::Tensor& skew, const at::Tensor& gradient) const;
 
   const Objective& objective() const { return objective_; }
+  /// The best point seen, by the sharp value where the objective is a smoothed one.
   const at::Tensor& best() const { return best_; }
   double best_value() const { return best_value_; }
   const at::Tensor& best_gradient() const { return best_gradient_; }  ///< ∂f/∂P there
+  const at::Tensor& end() const { return end_; }  ///< where the last iteration ended
+  void set_end(const at::Tensor& point) { end_ = point; }
+  double last_value() const { return last_value_; }  ///< of the point evaluated last, as above
   std::int64_t iterations() const { return iterations_; }
   const std::vector<double>& trace() const { return trace_; }
   std::int64_t left() const { return budget_ - iterations_; }
@@ -45,10 +49,35 @@ class Descent {
   std::function<void(std::int64_t, double)> watch_;
   at::Tensor best_{};
   double best_value_ = 0;
+  double last_value_ = 0;
+  at::Tensor end_{};
   at::Tensor best_gradient_{};
   std::int64_t iterations_ = 0;
   std::vector<double> trace_{};
 };
+
+/// The starting points one after the other: the given one, the objective's guesses (identity where
+/// it has none), then Haar rotations. Made when they are asked for, since there may be many.
+class StartingPoints {
+ public:
+  /// `first`: "guess", or "haar" for random rotations alone.
+  StartingPoints(const Objective& objective, const std::string& first, const SolverRun& run);
+  Guess at_index(std::size_t i) const;
+
+ private:
+  std::vector<std::int64_t> blocks_;
+  bool proper_;
+  std::uint64_t seed_;
+  std::vector<Guess> first_{};
+};
+
+/// Puts the diagonal blocks of a matrix through `change`, one after the other.
+at::Tensor blockwise(const at::Tensor& matrix, const std::vector<std::int64_t>& blocks,
+                     const std::function<at::Tensor(const at::Tensor& block)>& change);
+
+/// A point that is orthogonal to the last bit that can be had, with its value; identity where that
+/// is no worse. What `search` ends with.
+void finish(Solution& solution, const Objective& objective);
 
 /// ½(G Pᵀ − P Gᵀ): the gradient of f along the group at P, in the frame of the Lie algebra (the
 /// curve exp(t A) P, A skew, changes f by t ⟨Ω, A⟩ in first order).

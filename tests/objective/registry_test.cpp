@@ -99,7 +99,8 @@ TEST_P(EveryObjective, NoRotationLiesBelowTheBound) {
     const std::unique_ptr<Objective> objective = make_objective(variant, layer_of_size(9));
     // Where a bound exists, it does so near good points: the guesses, and a few steps from there.
     std::vector<at::Tensor> points{haar(9, 40)};
-    for (at::Tensor point : objective->guesses()) {
+    for (const Guess& guess : objective->guesses()) {
+      at::Tensor point = guess.rotation;
       for (int step = 0; step < 20; ++step)
         point = canonical_polar(-objective->gradient(point)).rotation;
       points.push_back(point);
@@ -133,8 +134,10 @@ TEST_P(EveryObjective, GuessesAreRotations) {
   for (const std::int64_t d : {1, 2, 7}) {
     const std::unique_ptr<Objective> objective =
         make_objective({{"kind", GetParam()}}, layer_of_size(d));
-    for (const at::Tensor& guess : objective->guesses())
-      EXPECT_LT(distance_from_orthogonal(guess), 1e-12 * static_cast<double>(d));
+    for (const Guess& guess : objective->guesses()) {
+      EXPECT_LT(distance_from_orthogonal(guess.rotation), 1e-12 * static_cast<double>(d));
+      EXPECT_FALSE(guess.name.empty());
+    }
     EXPECT_EQ(objective->has_closed_form(), objective->solve_exactly().has_value());
     EXPECT_FALSE(objective->name().empty());
     const Evaluation both = objective->evaluate(haar(d, 1));

@@ -126,6 +126,8 @@ inline LayerData layer_of_size(std::int64_t d, std::uint64_t index = 4) {
   layer.moments.add(rows);
   layer.weight = random.normal_tensor({d, d + 2});
   layer.values = TapValues("here", rows, Axis::features);
+  layer.jacobians = {.taps = {"here", "there"},
+                     .layers = {{"here", "there", random.normal_tensor({6, d + 1, d})}}};
   return layer;
 }
 

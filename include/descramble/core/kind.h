@@ -83,6 +83,8 @@ struct KindInfo {
   std::vector<Field> fields{};
   /// Of these fields exactly one must be given.
   std::vector<std::string> exactly_one{};
+  /// Of these fields no more than one.
+  std::vector<std::string> at_most_one{};
 };
 
 /// All kinds that may stand in one place of a config ("data source", "objective", …).

@@ -57,7 +57,7 @@ class MaximumDiagonalNormSquare final : public Objective {
   bool is_concave() const override { return true; }
   /// The bound above, negated; absent where Y is not positive definite at the point found.
   std::optional<double> lower_bound(const at::Tensor& found) const override;
-  std::vector<at::Tensor> guesses() const override;
+  std::vector<Guess> guesses() const override;
   std::vector<std::string> warnings() const override;
 
  private:

@@ -9,6 +9,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "descramble/core/kind.h"
+#include "descramble/jacobian/jacobian_stack.h"
 #include "descramble/stats/moments.h"
 #include "descramble/taps/tap_values.h"
 
@@ -25,6 +26,14 @@ struct ExactPoint {
 struct Evaluation {
   double value = 0;
   at::Tensor gradient{};  ///< [d, d], as if the entries of P were free
+  /// Of a smoothed objective: the value of the one that it stands for.
+  std::optional<double> sharp{};
+};
+
+/// A place for a solver to begin.
+struct Guess {
+  std::string name{};  ///< "identity", "mean Jacobian"
+  at::Tensor rotation{};
 };
 
 /// A real function of an orthogonal P, to be minimised.
@@ -60,7 +69,18 @@ class Objective {
   /// A number that f nowhere falls below, as it can be proven at a point found.
   virtual std::optional<double> lower_bound(const at::Tensor& /*found*/) const { return optimum(); }
   /// Where iterative solvers do well to begin, best first; empty: nowhere in particular.
-  virtual std::vector<at::Tensor> guesses() const { return {}; }
+  virtual std::vector<Guess> guesses() const { return {}; }
+
+  /// Sizes of the diagonal blocks that the point consists of: a rotation each. One by default.
+  virtual std::vector<std::int64_t> blocks() const { return {dimension()}; }
+  /// f has kinks, where its gradient says little of its surroundings.
+  virtual bool is_sharp() const { return false; }
+  /// A differentiable stand-in, the closer the smaller ε (1: as wide as a typical entry); nothing
+  /// where there is none. Its evaluations carry the value of f beside their own.
+  virtual std::unique_ptr<Objective> smoothed(double /*epsilon*/) const { return nullptr; }
+  /// The same over at least `samples` of its samples; nothing where it is no mean over samples, or
+  /// has no more than those.
+  virtual std::unique_ptr<Objective> on_fewer(std::int64_t /*samples*/) const { return nullptr; }
   /// What a reader of the result should know, one sentence each.
   virtual std::vector<std::string> warnings() const { return {}; }
 };
@@ -74,10 +94,11 @@ struct LayerData {
   Moments moments{};
   at::Tensor weight{};  ///< of the tap's layer: [d, fan], row i feeds quantity i
   std::optional<TapValues> values{};
+  std::optional<JacobianChain> jacobians{};  ///< from tap to tap
 };
 
 /// Which of them it needs.
-enum class LayerNeeds { moments, weight, values };
+enum class LayerNeeds { moments, weight, values, jacobians };
 
 /// A kind of objective.
 struct ObjectiveKind {

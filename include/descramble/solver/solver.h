@@ -16,6 +16,7 @@ namespace descramble {
 
 /// One starting point of a solver, and where it led.
 struct StartOutcome {
+  std::string from{};  ///< "identity", "haar", a guess of the objective, "given"
   double value = 0;
   std::string reason{};
   std::int64_t iterations = 0;
@@ -25,7 +26,8 @@ struct StartOutcome {
 /// What a solver found. `value` is the objective at `point`, exactly, and no point that the solver
 /// has seen is better (up to the rounding of the last reorthogonalisation). `reason` says why it
 /// stopped: "exact", "converged", "max_iterations", "line_search" (no step lowers the value any
-/// further in floating point), "interrupted".
+/// further in floating point), "interrupted"; of a start that was given up because others were far
+/// better, "abandoned".
 struct Solution {
   at::Tensor point{};  ///< P, [d, d], float64, orthogonal
   double value = 0;
@@ -63,7 +65,7 @@ const std::vector<SolverKind>& solver_kinds();
 const KindFamily& solver_family();
 
 /// The kind that serves an objective best: `exact` where there is a closed form,
-/// `generalized_power` for concave ones, `riemannian_lbfgs` for the rest.
+/// `annealed` for those with kinks, `generalized_power` for concave ones, `riemannian_lbfgs` for the rest.
 std::string best_solver(const Objective& objective);
 
 /// A solver for a program, with the fields that its kind has; those left out have their defaults.

@@ -13,6 +13,7 @@
 #include "descramble/objective/objective.h"
 #include "descramble/solver/solver.h"
 #include "descramble/taps/tapped_model.h"
+#include "experiment/chain.h"
 #include "experiment/layer_data.h"
 #include "experiment/solve.h"
 
@@ -153,9 +154,11 @@ void add_tensors(const Layer& layer, const RotationPair& pair, bool centred,
 }
 
 StepResult run_descramble(const json& resolved, const Workspace& workspace, Progress& progress) {
+  const json& config = resolved.at("objective");
+  if (objective_needs(config) == LayerNeeds::jacobians)
+    return descramble_chain(resolved, workspace, progress);
   const std::vector<std::string> taps = positioned_taps(resolved, workspace.model);
   const std::string split = resolved.at("data");
-  const json& config = resolved.at("objective");
   const auto gather = [&](const std::string& from) {
     return gather_layers(workspace, workspace.source(from), taps, resolved.at("axis"), config,
                          progress);
@@ -205,6 +208,41 @@ StepResult run_descramble(const json& resolved, const Workspace& workspace, Prog
   return result;
 }
 
+/// An objective over a chain names its taps itself; all others leave that to the step.
+void check_taps(const json& steps, std::size_t number) {
+  const json& step = steps[number];
+  const json& objective = step.at("objective");
+  const bool named = !step.at("tap").is_null() || !step.at("taps").is_null();
+  if (objective_needs(objective) != LayerNeeds::jacobians) {
+    if (named) return;
+    throw Error({"one of several keys is needed", "", "exactly one of 'tap', 'taps'", "none"});
+  }
+  if (named) {
+    throw Error({"the taps are named twice", "", "them in 'objective' alone",
+                 step.at("tap").is_null() ? "'taps' beside it" : "'tap' beside it"});
+  }
+  if (step.at("position") != "after") {
+    throw Error({"a position without a tap", "position",
+                 "'after': the objective names values (NAME.input for what a call receives)",
+                 step.at("position").dump()});
+  }
+  const json& taps = objective.at("taps");
+  const std::size_t count = taps.is_array() ? taps.size() : taps.is_null() ? 0 : 1;
+  if (count < 2) {
+    throw Error({"a chain needs taps", "objective/taps", "two or more, from the input side on",
+                 fmt::format("{}", count)});
+  }
+  const json& learn = objective.at("learn");
+  const json asked = learn.is_string() ? json::array({learn}) : learn.is_null() ? json::array() : learn;
+  for (const json& name : asked) {
+    if (std::find(taps.begin(), taps.end(), name) == taps.end()) {
+      throw Error({"a tap to learn is not in the chain", "objective/learn",
+                   "one of " + quoted_list(taps.get<std::vector<std::string>>()),
+                   "'" + name.get<std::string>() + "'"});
+    }
+  }
+}
+
 }  // namespace
 
 const StepKind& step_kind_descramble() {
@@ -238,8 +276,9 @@ const StepKind& step_kind_descramble() {
                            .fallback = nullptr,
                            .family = solver_family},
                           data_field("train")},
-               .exactly_one = {"tap", "taps"}},
-      .run = run_descramble};
+               .at_most_one = {"tap", "taps"}},
+      .run = run_descramble,
+      .check = check_taps};
   return kind;
 }
 

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "descramble/data/data_set.h"
+#include "descramble/jacobian/layer_jacobian.h"
+
+namespace descramble {
+
+/// The Jacobians J(x) between two taps for some samples. They do not depend on any rotation: they
+/// are computed once and kept where they fit under a ceiling, and above it computed again, some
+/// samples at a time, whenever they are asked for.
+class JacobianStack {
+ public:
+  struct Options {
+    std::int64_t memory_mb = 4096;  ///< ceiling for what is kept, and for a chunk
+    at::Tensor weights{};           ///< [N], float64, ≥ 0: of each sample; undefined: all 1
+    /// Called with the samples that are done, for progress.
+    std::function<void(std::int64_t)> watch{};
+  };
+  /// Which side's rates a collapse may put its masks into.
+  enum class Side { outputs, inputs };
+
+  /// Samples `indices` of `data`. `layer` is shared, since Jacobians may be computed again later.
+  /// @throws Error for no samples, weights that do not fit, a ceiling below what one sample needs
+  /// (how much), a Jacobian that is not finite (which sample)
+  static JacobianStack of(std::shared_ptr<const LayerJacobian> layer,
+                          std::shared_ptr<const DataSet> data,
+                          const std::vector<std::int64_t>& indices, const Options& options);
+
+  /// J(x) = diag(m(x)) W, or W diag(m(x)): for a function that is a sum over outputs (or inputs),
+  /// the mean of m, the firing rates, says all that the samples do: Σᵢ pᵢ φ(row i of W). One block,
+  /// with a weight for each output (or input), in place of N. Nothing where the path does not show
+  /// such a structure.
+  static std::optional<JacobianStack> collapsed(const LayerJacobian& layer, const DataSet& data,
+                                                const std::vector<std::int64_t>& indices,
+                                                Side side, const Options& options);
+
+  /// Jacobians at hand: [N, o, h].
+  JacobianStack(std::string from, std::string to, const at::Tensor& jacobians);
+
+  struct Part {
+    at::Tensor blocks{};   ///< [K, o, h]
+    at::Tensor weights{};  ///< float64, [K, 1, 1]; of a collapsed stack [1, o, 1] or [1, 1, h]
+    std::int64_t samples = 0;
+  };
+  /// In the order of the samples. Σ weights over all parts is 1 for each place of a Jacobian.
+  void for_each(const std::function<void(const Part& part)>& visit) const;
+
+  /// The first samples alone, at least `samples` of them (whole chunks), weights anew.
+  JacobianStack first(std::int64_t samples) const;
+
+  const std::string& from() const { return from_; }
+  const std::string& to() const { return to_; }
+  std::int64_t inputs() const { return inputs_; }    ///< h
+  std::int64_t outputs() const { return outputs_; }  ///< o
+  std::int64_t samples() const { return samples_; }
+  bool kept() const { return !make_; }
+  bool is_collapsed() const { return collapsed_; }
+  at::ScalarType dtype() const { return dtype_; }
+
+ private:
+  JacobianStack() = default;
+
+  std::string from_{};
+  std::string to_{};
+  std::int64_t inputs_ = 0;
+  std::int64_t outputs_ = 0;
+  std::int64_t samples_ = 0;
+  bool collapsed_ = false;
+  at::ScalarType dtype_ = at::kFloat;
+  std::vector<Part> parts_{};
+  double share_ = 1;  ///< what the weights of the samples at hand sum to
+  /// Samples begin … end − 1.
+  std::function<Part(std::int64_t begin, std::int64_t end)> make_{};
+  std::int64_t chunk_ = 0;
+};
+
+/// Jacobians from tap to tap along a chain: layer i leads from taps[i] to taps[i + 1].
+struct JacobianChain {
+  std::vector<std::string> taps{};
+  std::vector<JacobianStack> layers{};
+};
+
+}  // namespace descramble

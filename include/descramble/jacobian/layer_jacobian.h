@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "descramble/model/model.h"
+#include "descramble/taps/axis.h"
+
+namespace descramble {
+
+/// Blocks of the Jacobians of some samples. Without positions there is one block a sample, the
+/// whole ∂h₂/∂h₁; with them (channels of a convolution, tokens) a block ∂h₂[:, p]/∂h₁[:, p′] for
+/// each sampled output position p and each input position p′ that it depends on.
+struct JacobianBlocks {
+  at::Tensor blocks{};  ///< [K, o, h], in the model's dtype
+  at::Tensor sample{};  ///< [K], int64: which of the samples; undefined: K samples, one block each
+};
+
+/// J(x) = ∂h₂/∂h₁ between two taps of one network, batch by batch, exact.
+///
+/// Routes, chosen by what lies between the taps and by cost:
+///  * masked_product: the path is one line of linear and piecewise linear operations, as the graph
+///    shows; weights times masks, from the end to the beginning, 2·B·o·Σ h_l h_{l−1} flops;
+///  * vjp: one vector–Jacobian product for each output, the graph of one forward pass retained;
+///  * jvp: one Jacobian–vector product for each input (the derivative of a vector–Jacobian product
+///    with respect to its vector), where the inputs are fewer.
+class LayerJacobian {
+ public:
+  struct Options {
+    std::optional<Axis> from_axis{};  ///< absent: the default of the tap's value
+    std::optional<Axis> to_axis{};
+    std::int64_t positions = 8;  ///< sampled output positions, the same for all samples
+    std::uint64_t seed = 0;      ///< of the draw of positions, stream "jacobian/positions"
+    std::string route{};         ///< empty: the best; or one of the names above
+  };
+
+  /// Runs `inputs` once to learn shapes, and holds a described path against the network itself.
+  /// @throws Error for taps in the wrong order or without a path between them, a path through
+  /// something that has no derivative (which), a tap that fires more than once, values that are
+  /// not floating-point
+  LayerJacobian(const Model& model, const std::string& from, const std::string& to,
+                const std::vector<at::Tensor>& inputs, const Options& options);
+  LayerJacobian(const Model& model, const std::string& from, const std::string& to,
+                const std::vector<at::Tensor>& inputs)
+      : LayerJacobian(model, from, to, inputs, Options{}) {}
+  ~LayerJacobian();
+  LayerJacobian(LayerJacobian&&) noexcept;
+  LayerJacobian& operator=(LayerJacobian&&) noexcept;
+
+  /// @throws Error for a Jacobian that is not finite (which sample of the batch)
+  JacobianBlocks operator()(const std::vector<at::Tensor>& inputs) const;
+
+  /// The values at the first tap, on which alone J(x) depends where the route is masked_product.
+  at::Tensor from_values(const std::vector<at::Tensor>& inputs) const;
+  JacobianBlocks of_values(const at::Tensor& from_values) const;
+
+  /// J(x) = diag(m(x)) W (`on_outputs`) or W diag(m(x)), m ≥ 0: the constant factor, where the path
+  /// shows one.
+  struct Masked {
+    at::Tensor weight{};  ///< W, [o, h]
+    bool on_outputs = false;
+    bool on_inputs = false;  ///< neither: J is constant
+  };
+  const std::optional<Masked>& masked() const;
+  /// m(x), [B, o] or [B, h]. @throws Error where masked() is nothing or constant
+  at::Tensor masks(const at::Tensor& from_values) const;
+
+  const std::string& from() const;
+  const std::string& to() const;
+  const std::string& route() const;
+  const std::string& obstacle() const;  ///< why it is no masked product; empty: it is one
+  Axis from_axis() const;
+  Axis to_axis() const;
+  std::int64_t inputs() const;   ///< h
+  std::int64_t outputs() const;  ///< o
+  const std::vector<std::int64_t>& from_shape() const;  ///< of one sample
+  const std::vector<std::int64_t>& to_shape() const;
+  std::int64_t positions() const;      ///< sampled positions; 1 where there are none
+  std::int64_t bytes_of_one() const;   ///< of one sample's Jacobian
+  at::ScalarType dtype() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace descramble

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "descramble/jacobian/jacobian_stack.h"
+#include "descramble/objective/objective.h"
+
+namespace descramble {
+
+/// f = Σ over layers of mean_x Σ |P_{i+1} J_i(x) P_iᵀ|, J_i the Jacobian from tap i to tap i + 1 of
+/// a chain, P_i a rotation of the values at tap i: learned, or the identity (the neurons). The
+/// learned rotations, in the order of the taps, are the diagonal blocks of the point. The Jacobians
+/// do not depend on them, so they are cached (see JacobianStack) and no second derivative is taken.
+/// Source: Baker, "Taking the parameters which seem to matter and rotating them until they don't"
+/// (2022).
+///
+/// Smoothed, |z| is the pseudo-Huber function √(z² + ε²) − ε, ε in units of the root mean square of
+/// each layer's Jacobians, which rotations do not change.
+class JacobianL1 final : public Objective {
+ public:
+  /// `learned`: for each tap of the chain. @throws Error when sizes along the chain do not fit,
+  /// nothing is learned, or all Jacobians are zero
+  JacobianL1(const JacobianChain& chain, const std::vector<bool>& learned);
+  ~JacobianL1() override;
+
+  std::string name() const override;
+  std::int64_t dimension() const override;
+  std::vector<std::int64_t> blocks() const override;
+  double value(const at::Tensor& rotation) const override;
+  at::Tensor gradient(const at::Tensor& rotation) const override;
+  Evaluation evaluate(const at::Tensor& rotation) const override;
+
+  bool is_sharp() const override { return epsilon_ == 0; }
+  std::unique_ptr<Objective> smoothed(double epsilon) const override;
+  std::unique_ptr<Objective> on_fewer(std::int64_t samples) const override;
+  /// Both rotations of a layer learned: Σ ‖J‖_* ≤ L1, attained by linear networks. One of them:
+  /// Σ ‖row‖₂ over the rows that it turns, which is never less than Σ ‖J‖_*.
+  std::optional<double> lower_bound(const at::Tensor& found) const override;
+  /// The singular vectors of the mean Jacobians, and the maximum of Σ z⁴ (quartimax) from there.
+  std::vector<Guess> guesses() const override;
+  std::vector<std::string> warnings() const override;
+
+  /// Σ|z| / (√(numel)·‖z‖_F) at a point: 1/√(numel) for a single entry, about 0.8 for Gaussian
+  /// ones, 1 for equal ones; rotations change the numerator alone.
+  double sparsity(const at::Tensor& rotation) const;
+  /// Σ ‖J‖_* on its own.
+  double nuclear_bound() const;
+
+  std::int64_t samples() const;
+  const std::vector<std::string>& taps() const;  ///< the learned ones, in the order of the blocks
+
+ private:
+  struct Terms;
+  JacobianL1(std::shared_ptr<const Terms> terms, double epsilon);
+  Evaluation sums(const at::Tensor& rotation, bool with_gradient) const;
+
+  std::shared_ptr<const Terms> terms_;
+  double epsilon_ = 0;
+};
+
+}  // namespace descramble

@@ -1,0 +1,125 @@
+#include "experiment/chain.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
+
+#include "descramble/core/interrupt.h"
+#include "experiment/tap_pass.h"
+
+namespace descramble {
+
+using nlohmann::json;
+
+SampleChoice choose_samples(std::int64_t size, std::int64_t count, double held) {
+  SampleChoice choice;
+  const std::int64_t n = std::min(size, count);
+  const auto scored = static_cast<std::int64_t>(std::llround(held * static_cast<double>(n)));
+  const std::int64_t out = std::min(scored, n - 1);  // one is used at least
+  for (std::int64_t i = 0; i < n; ++i) {
+    const std::int64_t index = i * size / n;
+    // The i for which i·out/n steps up.
+    const bool hold = out > 0 && (i + 1) * out / n != i * out / n;
+    (hold ? choice.held_out : choice.used).push_back(index);
+  }
+  return choice;
+}
+
+std::shared_ptr<const LayerJacobian> open_layer(const Workspace& workspace, const std::string& from,
+                                                const std::string& to, const json& axis,
+                                                std::int64_t positions) {
+  LayerJacobian::Options options{.positions = positions, .seed = workspace.seed};
+  if (!axis.is_null()) options.from_axis = options.to_axis = parse_axis(axis.get<std::string>());
+  auto layer = std::make_shared<const LayerJacobian>(workspace.model, from, to,
+                                                     workspace.check.inputs, options);
+  require_memory(layer->inputs(), workspace.memory_mb, from, layer->from_axis());
+  require_memory(layer->outputs(), workspace.memory_mb, to, layer->to_axis());
+  return layer;
+}
+
+namespace {
+
+std::vector<std::string> names_in(const json& value) {
+  if (value.is_null()) return {};
+  if (value.is_string()) return {value.get<std::string>()};
+  return value.get<std::vector<std::string>>();
+}
+
+/// The stack that serves a layer: collapsed where its structure and what is learned allow it.
+JacobianStack stack_of(const std::shared_ptr<const LayerJacobian>& layer, const Source& source,
+                       const std::vector<std::int64_t>& indices, bool turns_inputs,
+                       bool turns_outputs, std::int64_t memory_mb, Progress& progress) {
+  const JacobianStack::Options options{.memory_mb = memory_mb,
+                                       .watch = [&progress](std::int64_t samples) {
+                                         check_interrupt();
+                                         progress.advance(samples);
+                                       }};
+  progress.begin(fmt::format("Jacobians of {} to {}", layer->from(), layer->to()),
+                 static_cast<std::int64_t>(indices.size()));
+  const auto& masked = layer->masked();
+  const bool constant = masked && !masked->on_inputs && !masked->on_outputs;
+  std::optional<JacobianStack> stack;
+  if (!(turns_inputs && turns_outputs) || constant) {
+    stack = JacobianStack::collapsed(
+        *layer, *source.data, indices,
+        turns_outputs ? JacobianStack::Side::inputs : JacobianStack::Side::outputs, options);
+  }
+  if (!stack) stack = JacobianStack::of(layer, source.data, indices, options);
+  progress.end();
+  return *stack;
+}
+
+}  // namespace
+
+ChainData gather_chain(const Workspace& workspace, const Source& source, const json& objective,
+                       const json& axis, Progress& progress) {
+  const std::vector<std::string> taps = names_in(objective.at("taps"));
+  const std::vector<std::string> learn = names_in(objective.at("learn"));
+  const auto learned = [&](std::size_t i) {
+    if (learn.empty()) return i + 1 < taps.size();
+    return std::find(learn.begin(), learn.end(), taps[i]) != learn.end();
+  };
+  const SampleChoice samples =
+      choose_samples(source.data->size(), objective.at("samples"), objective.at("held_out"));
+  ChainData chain;
+  chain.used.taps = taps;
+  if (!samples.held_out.empty()) chain.held_out = JacobianChain{.taps = taps};
+  for (std::size_t i = 0; i + 1 < taps.size(); ++i) {
+    chain.layers.push_back(
+        open_layer(workspace, taps[i], taps[i + 1], axis, objective.at("positions")));
+  }
+  // Stacks of all layers are at hand together and share the ceiling.
+  const auto shares =
+      static_cast<std::int64_t>(chain.layers.size()) * (chain.held_out ? 2 : 1);
+  const std::int64_t memory_mb = std::max<std::int64_t>(1, workspace.memory_mb / shares);
+  for (std::size_t i = 0; i < chain.layers.size(); ++i) {
+    const auto stack = [&](const std::vector<std::int64_t>& indices) {
+      return stack_of(chain.layers[i], source, indices, learned(i), learned(i + 1), memory_mb,
+                      progress);
+    };
+    chain.used.layers.push_back(stack(samples.used));
+    if (chain.held_out) chain.held_out->layers.push_back(stack(samples.held_out));
+  }
+  return chain;
+}
+
+json chain_json(const ChainData& chain) {
+  json result = json::array();
+  for (std::size_t i = 0; i < chain.layers.size(); ++i) {
+    const LayerJacobian& layer = *chain.layers[i];
+    const JacobianStack& stack = chain.used.layers[i];
+    result.push_back(
+        {{"from", layer.from()},
+         {"to", layer.to()},
+         {"route", stack.is_collapsed() ? "collapsed" : layer.route()},
+         {"kept", stack.kept()},
+         {"positions", layer.positions()},
+         {"obstacle", layer.obstacle().empty() ? json() : json(layer.obstacle())}});
+  }
+  return result;
+}
+
+}  // namespace descramble

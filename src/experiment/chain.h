@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "descramble/core/progress.h"
+#include "descramble/jacobian/jacobian_stack.h"
+#include "experiment/step.h"
+
+namespace descramble {
+
+/// Which samples of a source a measurement takes: `count` of `size`, evenly spaced, and of those
+/// the `held` share, evenly spaced again, that is kept for scoring.
+struct SampleChoice {
+  std::vector<std::int64_t> used{};
+  std::vector<std::int64_t> held_out{};
+};
+SampleChoice choose_samples(std::int64_t size, std::int64_t count, double held);
+
+/// What an objective over a chain of taps needs.
+struct ChainData {
+  JacobianChain used{};
+  std::optional<JacobianChain> held_out{};
+  std::vector<std::shared_ptr<const LayerJacobian>> layers{};
+};
+
+/// `objective`: resolved, of kind jacobian_l1. @throws Error with the tap or the pointer
+ChainData gather_chain(const Workspace& workspace, const Source& source,
+                       const nlohmann::json& objective, const nlohmann::json& axis,
+                       Progress& progress);
+
+/// {from, to, route, collapsed, kept, obstacle} of each layer, as results have it.
+nlohmann::json chain_json(const ChainData& chain);
+
+/// Jacobians between two taps, with errors that name both.
+std::shared_ptr<const LayerJacobian> open_layer(const Workspace& workspace, const std::string& from,
+                                                const std::string& to, const nlohmann::json& axis,
+                                                std::int64_t positions);
+
+/// The step `descramble` for objectives over a chain of taps: all rotations are found together.
+StepResult descramble_chain(const nlohmann::json& resolved, const Workspace& workspace,
+                            Progress& progress);
+
+}  // namespace descramble

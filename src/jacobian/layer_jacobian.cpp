@@ -1,0 +1,298 @@
+#include "descramble/jacobian/layer_jacobian.h"
+
+#include <algorithm>
+
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <c10/core/GradMode.h>
+#include <c10/core/InferenceMode.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "descramble/core/error.h"
+#include "descramble/core/random.h"
+#include "descramble/taps/path.h"
+#include "descramble/taps/tapped_model.h"
+#include "jacobian/by_autograd.h"
+#include "jacobian/masked_product.h"
+
+namespace descramble {
+
+struct LayerJacobian::State {
+  TappedModel tapped;
+  std::string from;
+  std::string to;
+  Path path{};
+  std::string route{};
+  Axis from_axis = Axis::features;
+  Axis to_axis = Axis::features;
+  std::vector<std::int64_t> from_shape{};
+  std::vector<std::int64_t> to_shape{};
+  std::int64_t h = 0;
+  std::int64_t o = 0;
+  std::int64_t from_positions = 1;
+  at::Tensor rows{};  ///< [positions·o]: places in a sample's flattened output
+  std::int64_t positions = 1;
+  at::ScalarType dtype = at::kFloat;
+  std::optional<Masked> masked{};
+
+  std::vector<at::Tensor> on_device(std::vector<at::Tensor> inputs) const {
+    for (at::Tensor& input : inputs) input = input.to(tapped.model().device());
+    return inputs;
+  }
+
+  /// Both values, the first a leaf of the graph that leads to the second.
+  std::pair<at::Tensor, at::Tensor> with_graph(const std::vector<at::Tensor>& inputs) const {
+    const c10::AutoGradMode gradients(true);
+    at::Tensor leaf;
+    std::int64_t fired = 0;
+    const Watch watch = tapped.replace(from, [&](const at::Tensor& value) {
+      ++fired;
+      leaf = value.detach().requires_grad_(value.is_floating_point());
+      return leaf.clone();  // a model may write to it, and nothing may write to a leaf
+    });
+    at::Tensor out;
+    out = tapped.forward_until(to, inputs);
+    if (fired != 1) {
+      throw Error({"no Jacobian between taps '" + from + "' and '" + to + "'",
+                   tapped.model().name(),
+                   fmt::format("'{}' to come before '{}', once", from, to),
+                   fired == 0 ? "the other order" : fmt::format("it {} times", fired)});
+    }
+    return {leaf, out};
+  }
+
+  /// [B, n, numel of h₁] into blocks.
+  JacobianBlocks blocks_of(const at::Tensor& jacobian, std::int64_t batch) const {
+    const at::Tensor whole = jacobian.size(0) == batch
+                                 ? jacobian
+                                 : jacobian.expand({batch, jacobian.size(1), jacobian.size(2)});
+    const auto finite = at::isfinite(whole).flatten(1).all(1);
+    if (!finite.all().item<bool>()) {
+      const std::int64_t first = finite.logical_not().nonzero()[0][0].item<std::int64_t>();
+      throw Error({"a Jacobian is not finite", fmt::format("taps '{}' to '{}'", from, to),
+                   "finite numbers", fmt::format("NaN or infinity for sample {}", first)});
+    }
+    if (positions == 1 && from_positions == 1) return {whole.contiguous(), {}};
+    // [B, p, o, …] to [B, p, p′, o, h]
+    const at::Tensor split = from_axis == Axis::channels
+                                 ? whole.reshape({batch, positions, o, h, from_positions})
+                                       .permute({0, 1, 4, 2, 3})
+                                 : whole.reshape({batch, positions, o, from_positions, h})
+                                       .permute({0, 1, 3, 2, 4});
+    const at::Tensor blocks = split.reshape({-1, o, h});
+    const at::Tensor kept = blocks.flatten(1).ne(0).any(1).nonzero().flatten();
+    return {blocks.index_select(0, kept),
+            at::floor_divide(kept, positions * from_positions)};
+  }
+};
+
+namespace {
+
+/// The first operation behind `from` that loses the derivative, by its name.
+std::string obstacle_between(const Model& model, const std::string& from,
+                             const std::vector<at::Tensor>& inputs) {
+  const TappedModel all = tap_model(model);
+  std::vector<Watch> watches;
+  std::string lost;
+  bool begun = false;
+  bool carried = false;
+  const c10::AutoGradMode gradients(true);
+  for (const TapPoint& point : all.points()) {
+    if (point.name == from) {
+      watches.push_back(all.replace(from, [&](const at::Tensor& value) {
+        begun = true;
+        return value.detach().requires_grad_(value.is_floating_point()).clone();
+      }));
+    } else {
+      watches.push_back(all.observe(point.name, [&, point](const at::Tensor& value) {
+        if (!begun || !lost.empty()) return;
+        if (value.requires_grad()) {
+          carried = true;
+        } else if (carried || point.kind == "operator") {
+          lost = fmt::format("{} ({})", point.name, point.type);
+        }
+      }));
+    }
+  }
+  all.forward(inputs);
+  return lost;
+}
+
+bool is_constant(PathStep::Kind kind) {
+  return kind == PathStep::Kind::linear || kind == PathStep::Kind::convolution ||
+         kind == PathStep::Kind::average_pool || kind == PathStep::Kind::scale ||
+         kind == PathStep::Kind::flatten;
+}
+
+}  // namespace
+
+LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const std::string& to,
+                             const std::vector<at::Tensor>& inputs, const Options& options)
+    : state_(new State{.tapped = tap_model(model, {from, to}), .from = from, .to = to}) {
+  State& state = *state_;
+  state.path = find_path(model, from, to);
+  const auto [leaf, out] = state.with_graph(inputs);
+  for (const auto& [value, name] : {std::pair{leaf, from}, {out, to}}) {
+    if (value.is_floating_point() && value.dim() >= 2 &&
+        value.size(0) == inputs.at(0).size(0)) {
+      continue;
+    }
+    throw Error({"no Jacobian at tap '" + name + "'", model.name(),
+                 "floating-point values, [batch, ...]",
+                 fmt::format("{} [{}]", value.is_floating_point() ? "values" : "integers",
+                             fmt::join(value.sizes(), ", "))});
+  }
+  if (!reaches(leaf, out)) {
+    const std::string lost = obstacle_between(model, from, inputs);
+    throw Error({"no path with a derivative leads from tap '" + from + "' to '" + to + "'",
+                 model.name(), "differentiable operations between them",
+                 lost.empty() ? "no operation that takes the one to the other" : lost});
+  }
+  state.dtype = leaf.scalar_type();
+  state.from_axis = options.from_axis.value_or(default_axis(leaf));
+  state.to_axis = options.to_axis.value_or(default_axis(out));
+  state.from_shape.assign(leaf.sizes().begin() + 1, leaf.sizes().end());
+  state.to_shape.assign(out.sizes().begin() + 1, out.sizes().end());
+  state.h = axis_size(leaf, state.from_axis);
+  state.o = axis_size(out, state.to_axis);
+  const std::int64_t all_from = leaf.numel() / leaf.size(0);
+  const std::int64_t all_to = out.numel() / out.size(0);
+  state.from_positions = all_from / state.h;
+  const std::int64_t to_positions = all_to / state.o;
+  state.positions = std::min(std::max<std::int64_t>(options.positions, 1), to_positions);
+  std::vector<std::int64_t> chosen =
+      random_stream(options.seed, "jacobian/positions").permutation(to_positions);
+  chosen.resize(static_cast<std::size_t>(state.positions));
+  std::sort(chosen.begin(), chosen.end());
+  const at::Tensor places = at::arange(all_to, at::kLong);
+  const at::Tensor by_position = state.to_axis == Axis::channels
+                                     ? places.reshape({state.o, to_positions}).t()
+                                     : places.reshape({to_positions, state.o});
+  state.rows = by_position.index_select(0, at::tensor(chosen, at::kLong)).reshape({-1});
+
+  if (state.path.described) {
+    // The graph was read; now it is held against the network.
+    const at::NoGradGuard no_grad;
+    const at::Tensor again = path_forward(state.path, leaf.detach());
+    const double scale = out.abs().max().item<double>();
+    const double allowed = state.dtype == at::kDouble ? 1e-10 : 1e-3;
+    if (again.sizes() != out.sizes() ||
+        !((again - out).abs().max().item<double>() <= allowed * scale)) {
+      state.path.described = false;
+      state.path.obstacle = "something that the graph does not show";
+    }
+  }
+  const std::int64_t n = state.rows.size(0);
+  if (!options.route.empty() && options.route != "masked_product" && options.route != "vjp" &&
+      options.route != "jvp") {
+    throw Error({"unknown route", "route", "masked_product, vjp or jvp", options.route});
+  }
+  if (options.route == "masked_product" && !state.path.described) {
+    throw Error({"the path is no product of weights and masks",
+                 fmt::format("taps '{}' to '{}'", from, to),
+                 "linear and piecewise linear operations in one line", state.path.obstacle});
+  }
+  state.route = !options.route.empty()      ? options.route
+                : state.path.described      ? "masked_product"
+                : 2 * all_from < n          ? "jvp"
+                                            : "vjp";
+  if (state.path.described && state.from_positions == 1 && to_positions == 1) {
+    Path constant = state.path;
+    const auto rectifiers = std::count_if(
+        constant.steps.begin(), constant.steps.end(),
+        [](const PathStep& step) { return !is_constant(step.kind); });
+    const auto rectifies = [](const PathStep& step) {
+      return step.kind == PathStep::Kind::rectifier;
+    };
+    Masked masked;
+    if (rectifiers == 1 && rectifies(constant.steps.back())) {
+      masked.on_outputs = true;
+      constant.steps.pop_back();
+    } else if (rectifiers == 1 && rectifies(constant.steps.front())) {
+      masked.on_inputs = true;
+      constant.steps.erase(constant.steps.begin());
+    }
+    if (rectifiers == 0 || masked.on_outputs || masked.on_inputs) {
+      const at::NoGradGuard no_grad;
+      const at::Tensor eye = at::eye(state.o, out.options().requires_grad(false));
+      masked.weight = masked_product(constant, leaf.detach().slice(0, 0, 1), eye)
+                          .reshape({state.o, state.h})
+                          .clone();
+      state.masked = std::move(masked);
+    }
+  }
+}
+
+LayerJacobian::~LayerJacobian() = default;
+LayerJacobian::LayerJacobian(LayerJacobian&&) noexcept = default;
+LayerJacobian& LayerJacobian::operator=(LayerJacobian&&) noexcept = default;
+
+JacobianBlocks LayerJacobian::operator()(const std::vector<at::Tensor>& inputs) const {
+  if (state_->route == "masked_product") return of_values(from_values(inputs));
+  const auto [leaf, out] = state_->with_graph(state_->on_device(inputs));
+  const c10::AutoGradMode gradients(true);
+  const at::Tensor jacobian = state_->route == "vjp"
+                                  ? jacobian_by_vjp(leaf, out, state_->rows)
+                                  : jacobian_by_jvp(leaf, out, state_->rows);
+  return state_->blocks_of(jacobian.detach(), leaf.size(0));
+}
+
+at::Tensor LayerJacobian::from_values(const std::vector<at::Tensor>& inputs) const {
+  const at::NoGradGuard no_grad;
+  return state_->tapped.forward_until(state_->from, state_->on_device(inputs)).clone();
+}
+
+JacobianBlocks LayerJacobian::of_values(const at::Tensor& from_values) const {
+  const at::NoGradGuard no_grad;
+  std::int64_t all_to = 1;
+  for (const std::int64_t size : state_->to_shape) all_to *= size;
+  at::Tensor rows;
+  if (all_to == state_->o) {
+    rows = at::eye(all_to, from_values.options());
+  } else {
+    rows = at::zeros({state_->rows.size(0), all_to}, from_values.options());
+    rows.scatter_(1, state_->rows.to(from_values.device()).unsqueeze(1), 1.0);
+  }
+  const at::Tensor jacobian = masked_product(state_->path, from_values, rows);
+  return state_->blocks_of(jacobian.flatten(2), from_values.size(0));
+}
+
+const std::optional<LayerJacobian::Masked>& LayerJacobian::masked() const {
+  return state_->masked;
+}
+
+at::Tensor LayerJacobian::masks(const at::Tensor& from_values) const {
+  const auto& masked = state_->masked;
+  if (!masked || !(masked->on_inputs || masked->on_outputs)) {
+    throw Error({"no mask to tell", fmt::format("taps '{}' to '{}'", from(), to()),
+                 "one rectifier at an end of the path", "none"});
+  }
+  const at::NoGradGuard no_grad;
+  const std::vector<PathStep>& steps = state_->path.steps;
+  at::Tensor value = from_values;
+  if (masked->on_outputs) {
+    for (std::size_t i = 0; i + 1 < steps.size(); ++i) value = step_forward(steps[i], value);
+  }
+  return rectifier_mask(masked->on_outputs ? steps.back() : steps.front(), value).flatten(1);
+}
+
+const std::string& LayerJacobian::from() const { return state_->from; }
+const std::string& LayerJacobian::to() const { return state_->to; }
+const std::string& LayerJacobian::route() const { return state_->route; }
+const std::string& LayerJacobian::obstacle() const { return state_->path.obstacle; }
+Axis LayerJacobian::from_axis() const { return state_->from_axis; }
+Axis LayerJacobian::to_axis() const { return state_->to_axis; }
+std::int64_t LayerJacobian::inputs() const { return state_->h; }
+std::int64_t LayerJacobian::outputs() const { return state_->o; }
+const std::vector<std::int64_t>& LayerJacobian::from_shape() const { return state_->from_shape; }
+const std::vector<std::int64_t>& LayerJacobian::to_shape() const { return state_->to_shape; }
+std::int64_t LayerJacobian::positions() const { return state_->positions; }
+std::int64_t LayerJacobian::bytes_of_one() const {
+  return state_->rows.size(0) * state_->h * state_->from_positions *
+         static_cast<std::int64_t>(c10::elementSize(state_->dtype));
+}
+at::ScalarType LayerJacobian::dtype() const { return state_->dtype; }
+
+}  // namespace descramble

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "descramble/taps/path.h"
+
+namespace descramble {
+
+/// Jᵀ of a described path applied to cotangents, all samples at once: rows [n, numel of the output]
+/// (the same for every sample) to [B, n, …shape of the input], B = 1 where no step depends on the
+/// sample.
+at::Tensor masked_product(const Path& path, const at::Tensor& from_values, const at::Tensor& rows);
+
+/// The value at the path's end.
+at::Tensor path_forward(const Path& path, const at::Tensor& from_values);
+
+/// dh/dx of a rectifier at its argument: 1 where it is positive, else the slope.
+at::Tensor rectifier_mask(const PathStep& step, const at::Tensor& argument);
+
+}  // namespace descramble

@@ -1,0 +1,396 @@
+#include "descramble/objective/jacobian_l1.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "descramble/basis/orthogonal.h"
+#include "descramble/core/error.h"
+
+namespace descramble {
+
+namespace {
+
+/// One layer of the chain: which of the point's blocks turn its two sides; −1: the identity.
+struct Term {
+  JacobianStack stack;
+  std::int64_t left = -1;   ///< of the outputs
+  std::int64_t right = -1;  ///< of the inputs
+  double scale = 0;         ///< root mean square of its entries
+
+  bool two_sided() const { return left >= 0 && right >= 0; }
+  bool constant() const { return left < 0 && right < 0; }
+};
+
+/// The rows that a one-sided term turns, and the weight of each.
+struct Rows {
+  at::Tensor rows{};     ///< [R, d]
+  at::Tensor weights{};  ///< [R], float64
+};
+
+Rows rows_of(const Term& term, const JacobianStack::Part& part) {
+  const bool outputs = term.left >= 0;  // the rows are columns of J then
+  const at::Tensor blocks = outputs ? part.blocks.transpose(1, 2) : part.blocks;
+  const at::Tensor weights = outputs ? part.weights.transpose(1, 2) : part.weights;
+  return {blocks.reshape({-1, blocks.size(2)}),
+          weights.expand({blocks.size(0), blocks.size(1), 1}).reshape({-1})};
+}
+
+struct Sums {
+  double value = 0;  ///< of the smoothed function
+  double sharp = 0;
+};
+
+/// Σ_r w_r Σ_j φ(z_rj); `z` becomes w_r φ′(z_rj) where a gradient is asked for.
+Sums absolute_sums(at::Tensor& z, const at::Tensor& weights, double epsilon, bool with_gradient) {
+  const auto weighed = [&](const at::Tensor& each) {
+    return each.sum(1).to(at::kCPU, at::kDouble).dot(weights).item<double>();
+  };
+  Sums sums;
+  sums.sharp = sums.value = weighed(z.abs());
+  if (epsilon > 0) {
+    const at::Tensor root = z.square().add_(epsilon * epsilon).sqrt_();
+    // Each row less its own ε, so that small values do not drown in it.
+    sums.value = weighed(root - epsilon);
+    if (with_gradient) z.div_(root);
+  } else if (with_gradient) {
+    z.sign_();
+  }
+  if (with_gradient) z.mul_(weights.to(z.device(), z.scalar_type()).unsqueeze(1));
+  return sums;
+}
+
+at::Tensor double_on_cpu(const at::Tensor& a) {
+  return a.to(at::kCPU, at::kDouble);
+}
+
+}  // namespace
+
+struct JacobianL1::Terms {
+  std::vector<Term> terms{};
+  std::vector<std::string> taps{};    ///< learned ones
+  std::vector<std::int64_t> sizes{};  ///< of their rotations
+  std::vector<std::int64_t> offsets{};
+  std::int64_t dimension = 0;
+  std::int64_t samples = 0;
+
+  at::Tensor block(const at::Tensor& point, std::int64_t i) const {
+    const auto at = static_cast<std::size_t>(i);
+    return point.narrow(0, offsets[at], sizes[at]).narrow(1, offsets[at], sizes[at]);
+  }
+};
+
+namespace {
+
+/// Σ w z² and Σ w over all places.
+double mean_square(const JacobianStack& stack) {
+  double squares = 0;
+  double places = 0;
+  stack.for_each([&](const JacobianStack::Part& part) {
+    const at::Tensor weights = part.weights.expand({part.blocks.size(0), -1, -1});
+    const at::Tensor rows = part.blocks.to(at::kCPU, at::kDouble).square();
+    squares += (rows * weights).sum().item<double>();
+    places += weights.expand(part.blocks.sizes()).sum().item<double>();
+  });
+  return places > 0 ? squares / places : 0;
+}
+
+}  // namespace
+
+JacobianL1::JacobianL1(const JacobianChain& chain, const std::vector<bool>& learned) {
+  auto terms = std::make_shared<Terms>();
+  if (chain.layers.empty() || chain.taps.size() != chain.layers.size() + 1 ||
+      learned.size() != chain.taps.size()) {
+    throw Error({"no chain of Jacobians", "", "n + 1 taps for n layers, each learned or not",
+                 fmt::format("{} taps, {} layers", chain.taps.size(), chain.layers.size())});
+  }
+  std::vector<std::int64_t> index(chain.taps.size(), -1);
+  for (std::size_t i = 0; i < chain.taps.size(); ++i) {
+    const std::int64_t size =
+        i < chain.layers.size() ? chain.layers[i].inputs() : chain.layers.back().outputs();
+    if (i > 0 && i < chain.layers.size() && chain.layers[i - 1].outputs() != size) {
+      throw Error({"layers of a chain do not fit", "tap '" + chain.taps[i] + "'",
+                   fmt::format("{} inputs behind it", chain.layers[i - 1].outputs()),
+                   fmt::format("{}", size)});
+    }
+    if (!learned[i]) continue;
+    index[i] = static_cast<std::int64_t>(terms->taps.size());
+    terms->taps.push_back(chain.taps[i]);
+    terms->sizes.push_back(size);
+    terms->offsets.push_back(terms->dimension);
+    terms->dimension += size;
+  }
+  if (terms->taps.empty())
+    throw Error({"nothing to learn", "", "at least one of the taps", "none"});
+  for (std::size_t i = 0; i < chain.layers.size(); ++i) {
+    const double square = mean_square(chain.layers[i]);
+    if (!(square > 0)) {
+      throw Error({"all Jacobians are zero",
+                   fmt::format("taps '{}' to '{}'", chain.taps[i], chain.taps[i + 1]),
+                   "one entry that is not", "none"});
+    }
+    terms->terms.push_back({chain.layers[i], index[i + 1], index[i], std::sqrt(square)});
+    terms->samples = std::max(terms->samples, chain.layers[i].samples());
+  }
+  terms_ = std::move(terms);
+}
+
+JacobianL1::JacobianL1(std::shared_ptr<const Terms> terms, double epsilon)
+    : terms_(std::move(terms)), epsilon_(epsilon) {}
+JacobianL1::~JacobianL1() = default;
+
+std::string JacobianL1::name() const {
+  return fmt::format("jacobian_l1 of {}", quoted_list(terms_->taps));
+}
+std::int64_t JacobianL1::dimension() const { return terms_->dimension; }
+std::vector<std::int64_t> JacobianL1::blocks() const { return terms_->sizes; }
+const std::vector<std::string>& JacobianL1::taps() const { return terms_->taps; }
+std::int64_t JacobianL1::samples() const { return terms_->samples; }
+
+double JacobianL1::value(const at::Tensor& rotation) const {
+  return sums(rotation, false).value;
+}
+at::Tensor JacobianL1::gradient(const at::Tensor& rotation) const {
+  return sums(rotation, true).gradient;
+}
+Evaluation JacobianL1::evaluate(const at::Tensor& rotation) const {
+  return sums(rotation, true);
+}
+
+std::unique_ptr<Objective> JacobianL1::smoothed(double epsilon) const {
+  return std::unique_ptr<Objective>(new JacobianL1(terms_, epsilon));
+}
+
+std::unique_ptr<Objective> JacobianL1::on_fewer(std::int64_t samples) const {
+  auto fewer = std::make_shared<Terms>(*terms_);
+  fewer->samples = 0;
+  bool any = false;
+  for (Term& term : fewer->terms) {
+    const std::int64_t before = term.stack.samples();
+    term.stack = term.stack.first(samples);
+    any = any || (term.stack.samples() < before);
+    fewer->samples = std::max(fewer->samples, term.stack.samples());
+  }
+  if (!any) return nullptr;
+  return std::unique_ptr<Objective>(new JacobianL1(std::move(fewer), epsilon_));
+}
+
+Evaluation JacobianL1::sums(const at::Tensor& rotation, bool with_gradient) const {
+  require_rotation_size(rotation, *this);
+  const at::NoGradGuard no_grad;
+  const at::Tensor point = double_on_cpu(rotation.detach());
+  Evaluation result;
+  double sharp = 0;
+  at::Tensor gradient =
+      with_gradient ? at::zeros({dimension(), dimension()}, at::kDouble) : at::Tensor();
+  const auto add = [&](const Sums& sums) {
+    result.value += sums.value;
+    sharp += sums.sharp;
+  };
+  for (const Term& term : terms_->terms) {
+    const double epsilon = epsilon_ * term.scale;
+    const auto factor = [&](std::int64_t block, const at::Tensor& like) {
+      return terms_->block(point, block).to(like.device(), like.scalar_type());
+    };
+    const auto give = [&](std::int64_t block, const at::Tensor& part) {
+      terms_->block(gradient, block).add_(double_on_cpu(part));
+    };
+    term.stack.for_each([&](const JacobianStack::Part& part) {
+      if (!term.two_sided()) {
+        const Rows given = rows_of(term, part);
+        const std::int64_t block = std::max(term.left, term.right);
+        at::Tensor z = block < 0 ? given.rows.clone()
+                                 : given.rows.matmul(factor(block, given.rows).t());
+        const bool turn = with_gradient && block >= 0;
+        add(absolute_sums(z, given.weights, epsilon, turn));
+        if (turn) give(block, z.t().matmul(given.rows));
+        return;
+      }
+      // Z = Q (J Pᵀ), all samples side by side: [o, K·h].
+      const std::int64_t k = part.blocks.size(0);
+      const std::int64_t o = part.blocks.size(1);
+      const std::int64_t h = part.blocks.size(2);
+      const at::Tensor rows = part.blocks.reshape({k * o, h});
+      const at::Tensor right = factor(term.right, rows);
+      const at::Tensor left = factor(term.left, rows);
+      const at::Tensor turned =
+          rows.matmul(right.t()).view({k, o, h}).transpose(0, 1).reshape({o, k * h});
+      // A row for each output and sample: [o·K, h].
+      at::Tensor z = left.matmul(turned).view({o * k, h});
+      const at::Tensor weights = part.weights.view({1, k}).expand({o, k}).reshape({-1});
+      add(absolute_sums(z, weights, epsilon, with_gradient));
+      if (!with_gradient) return;
+      const at::Tensor slope = z.view({o, k * h});
+      give(term.left, slope.matmul(turned.t()));
+      const at::Tensor back =
+          left.t().matmul(slope).view({o, k, h}).transpose(0, 1).reshape({k * o, h});
+      give(term.right, back.t().matmul(rows));
+    });
+  }
+  if (epsilon_ > 0) result.sharp = sharp;
+  result.gradient = gradient;
+  return result;
+}
+
+double JacobianL1::nuclear_bound() const {
+  double bound = 0;
+  for (const Term& term : terms_->terms) {
+    if (term.stack.is_collapsed()) {
+      // The norm is convex: that of the mean is below the mean of the norms.
+      term.stack.for_each([&](const JacobianStack::Part& part) {
+        bound += at::linalg_svdvals(double_on_cpu(part.blocks[0]) * part.weights[0])
+                     .sum()
+                     .item<double>();
+      });
+      continue;
+    }
+    term.stack.for_each([&](const JacobianStack::Part& part) {
+      bound += at::linalg_svdvals(double_on_cpu(part.blocks))
+                   .sum(1)
+                   .dot(part.weights.reshape({-1}))
+                   .item<double>();
+    });
+  }
+  return bound;
+}
+
+std::optional<double> JacobianL1::lower_bound(const at::Tensor& /*found*/) const {
+  double bound = 0;
+  for (const Term& term : terms_->terms) {
+    term.stack.for_each([&](const JacobianStack::Part& part) {
+      if (term.two_sided()) {
+        bound += at::linalg_svdvals(double_on_cpu(part.blocks))
+                     .sum(1)
+                     .dot(part.weights.reshape({-1}))
+                     .item<double>();
+        return;
+      }
+      const Rows given = rows_of(term, part);
+      const at::Tensor rows = double_on_cpu(given.rows);
+      const at::Tensor norms = term.constant() ? rows.abs().sum(1) : rows.square().sum(1).sqrt();
+      bound += norms.dot(given.weights).item<double>();
+    });
+  }
+  return bound;
+}
+
+namespace {
+
+/// Singular vectors of a mean Jacobian as rotations of its two sides.
+struct Sides {
+  at::Tensor left{};   ///< Uᵀ
+  at::Tensor right{};  ///< Vᵀ
+};
+
+Sides sides_of_mean(const Term& term) {
+  at::Tensor mean = at::zeros({term.stack.outputs(), term.stack.inputs()}, at::kDouble);
+  term.stack.for_each([&](const JacobianStack::Part& part) {
+    mean += (double_on_cpu(part.blocks) * part.weights).sum(0);
+  });
+  const auto [u, s, v] = at::linalg_svd(mean, /*full_matrices=*/true);
+  return {u.t().contiguous(), v.contiguous()};
+}
+
+/// Rotation with a large Σ w z⁴ over the rows of one-sided terms, by the power method from `start`:
+/// P ← polar(Σ w z³ hᵀ), which never lowers it.
+at::Tensor quartimax(const std::vector<Rows>& rows, const at::Tensor& start) {
+  at::Tensor point = start;
+  double before = 0;
+  for (int iteration = 0; iteration < 50; ++iteration) {
+    at::Tensor slope = at::zeros_like(point);
+    double value = 0;
+    for (const Rows& part : rows) {
+      const at::Tensor z = part.rows.matmul(point.t().to(part.rows.scalar_type()));
+      const at::Tensor cubes = z.pow(3) * part.weights.to(z.scalar_type()).unsqueeze(1);
+      value += (cubes * z).sum().item<double>();
+      slope += double_on_cpu(cubes.t().matmul(part.rows));
+    }
+    if (!(value > before * (1 + 1e-6))) break;
+    before = value;
+    point = canonical_polar(slope).rotation;
+  }
+  return point;
+}
+
+}  // namespace
+
+std::vector<Guess> JacobianL1::guesses() const {
+  const at::NoGradGuard no_grad;
+  const Terms& all = *terms_;
+  at::Tensor mean = at::zeros({dimension(), dimension()}, at::kDouble);
+  std::vector<bool> known(all.sizes.size(), false);
+  for (const Term& term : all.terms) {
+    const bool right = term.right >= 0 && !known[static_cast<std::size_t>(term.right)];
+    const bool left = term.left >= 0 && !known[static_cast<std::size_t>(term.left)];
+    if (!right && !left) continue;
+    const Sides sides = sides_of_mean(term);
+    const auto put = [&](std::int64_t block, const at::Tensor& rotation) {
+      all.block(mean, block).copy_(rotation);
+      known[static_cast<std::size_t>(block)] = true;
+    };
+    if (right) put(term.right, sides.right);
+    // What the next layer turns, too, is turned by its singular vectors.
+    const bool again = std::any_of(all.terms.begin(), all.terms.end(), [&](const Term& other) {
+      return other.right == term.left;
+    });
+    if (left && !again) put(term.left, sides.left);
+  }
+  std::vector<Guess> guesses{{"identity", at::eye(dimension(), at::kDouble)},
+                             {"mean Jacobian", mean}};
+  // Quartimax for a single rotation, over some samples: it is a place to begin.
+  if (all.sizes.size() == 1 && dimension() > 1) {
+    std::vector<Rows> rows;
+    std::int64_t count = 0;
+    constexpr std::int64_t enough = 20000;
+    for (const Term& term : all.terms) {
+      if (term.constant()) continue;
+      term.stack.first(std::max<std::int64_t>(1, enough / term.stack.outputs()))
+          .for_each([&](const JacobianStack::Part& part) {
+            if (count >= 2 * enough) return;
+            rows.push_back(rows_of(term, part));
+            count += rows.back().rows.size(0);
+          });
+    }
+    guesses.push_back({"quartimax", quartimax(rows, mean)});
+  }
+  return guesses;
+}
+
+std::vector<std::string> JacobianL1::warnings() const {
+  std::vector<std::string> result;
+  const std::int64_t largest = *std::max_element(terms_->sizes.begin(), terms_->sizes.end());
+  const bool one_sided = std::any_of(terms_->terms.begin(), terms_->terms.end(), [](const Term& t) {
+    return !t.two_sided() && !t.constant();
+  });
+  if (one_sided && samples() == 1) {
+    result.push_back(
+        "a single Jacobian can always be made triangular by a rotation of one side: one sample "
+        "proves nothing");
+  } else if (samples() < 100 && largest > 1) {
+    result.push_back(fmt::format(
+        "{} samples are few to identify a basis (the reference case needs 100 or more): "
+        "compare the held-out value", samples()));
+  }
+  return result;
+}
+
+double JacobianL1::sparsity(const at::Tensor& rotation) const {
+  const double l1 = JacobianL1(terms_, 0).value(rotation);
+  double expected = 0;  // Σ √(numel)·‖J‖_F of each layer, as if all samples were one
+  for (const Term& term : terms_->terms) {
+    double places = 0;
+    term.stack.for_each([&](const JacobianStack::Part& part) {
+      places += part.weights.expand(part.blocks.sizes()).sum().item<double>();
+    });
+    expected += places * term.scale;
+  }
+  return l1 / expected;
+}
+
+}  // namespace descramble

@@ -1,0 +1,205 @@
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/TensorOperators.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "descramble/core/error.h"
+#include "descramble/core/interrupt.h"
+#include "solver/quasi_newton.h"
+
+namespace descramble {
+
+namespace {
+
+using nlohmann::json;
+
+/// Widths ε in units of the root mean square entry.
+constexpr double widths[] = {1, 0.3, 0.1, 0.03, 0.01, 0.003};
+constexpr std::size_t stages = std::size(widths);
+
+/// One start on its way through the stages.
+struct Run {
+  StartOutcome outcome{};
+  at::Tensor point{};  ///< where the next stage begins
+  at::Tensor best{};   ///< by the sharp value, which is in outcome.value
+  bool abandoned = false;
+};
+
+class Annealing {
+ public:
+  Annealing(const json& resolved, const SolverRun& run)
+      : budget_(resolved.at("max_iterations")),
+        tolerance_(resolved.at("tolerance")),
+        history_(resolved.at("history")),
+        run_(run) {}
+
+  /// One stage: L-BFGS on the smoothed objective from where the last one ended. The best point by
+  /// the sharp value that any evaluation saw is remembered.
+  void stage(Run& of, const Objective& sharp, double width, std::int64_t start) const {
+    const std::unique_ptr<Objective> smooth = sharp.smoothed(width);
+    std::vector<double> values;
+    const std::int64_t before = of.outcome.iterations;
+    std::unique_ptr<Descent> descent;
+    descent = std::make_unique<Descent>(
+        *smooth, budget_, tolerance_, [&](std::int64_t iteration, double) {
+          values.push_back(descent->last_value());
+          if (run_.watch) run_.watch({start, before + iteration, values.back()});
+        });
+    GroupSpace space;
+    try {
+      of.outcome.reason = quasi_newton(space, history_, *descent, of.point);
+    } catch (const Interrupted&) {
+      of.outcome.reason = "interrupted";
+    }
+    of.outcome.iterations += descent->iterations();
+    // The first value of a stage is the last one of the stage before.
+    const std::size_t skip = of.outcome.trace.empty() || values.empty() ? 0 : 1;
+    of.outcome.trace.insert(of.outcome.trace.end(), values.begin() + static_cast<long>(skip),
+                            values.end());
+    if (!descent->best().defined()) return;
+    if (!of.best.defined() || descent->best_value() < of.outcome.value) {
+      of.best = descent->best();
+      of.outcome.value = descent->best_value();
+    }
+    // The smoothed end, not the sharp best: that is where the path to the next width goes on.
+    of.point = descent->end().defined() ? descent->end() : descent->best();
+  }
+
+ private:
+  std::int64_t budget_;
+  double tolerance_;
+  std::int64_t history_;
+  const SolverRun& run_;
+};
+
+bool stopped(const Run& run) {
+  return run.outcome.reason == "interrupted" || interrupt_requested();
+}
+
+Solution solve_annealed(const Objective& objective, const json& resolved, const SolverRun& run) {
+  if (!objective.smoothed(1)) {
+    throw Error({"the solver does not fit the objective", "solver 'annealed'",
+                 "an objective with kinks that can be smoothed", objective.name()});
+  }
+  const StartingPoints points(objective, resolved.at("first"), run);
+  const auto starts = resolved.at("starts").get<std::size_t>();
+  const std::int64_t screen = resolved.at("screen");
+  const double margin = resolved.at("margin");
+  const std::unique_ptr<Objective> fewer =
+      screen > 0 && starts > 1 ? objective.on_fewer(screen) : nullptr;
+  const Objective& screened = fewer ? *fewer : objective;
+  const Annealing annealing(resolved, run);
+
+  std::vector<Run> runs(starts);
+  std::vector<double> least(stages, INFINITY);  // by any start so far, after each stage
+  std::size_t best = 0;
+  bool interrupted = false;
+  for (std::size_t i = 0; i < starts && !interrupted; ++i) {
+    Run& one = runs[i];
+    const Guess start = points.at_index(i);
+    one.outcome.from = start.name;
+    one.point = start.rotation;
+    for (std::size_t stage = 0; stage < stages; ++stage) {
+      annealing.stage(one, screened, widths[stage], static_cast<std::int64_t>(i));
+      if (!one.best.defined() || stopped(one)) break;
+      // Early stages say little of where a start will end.
+      if (stage >= 2 && stage + 1 < stages && one.outcome.value > margin * least[stage]) {
+        one.outcome.reason = "abandoned";
+        one.abandoned = true;
+        break;
+      }
+      least[stage] = std::min(least[stage], one.outcome.value);
+    }
+    interrupted = stopped(one);
+    if (one.best.defined() &&
+        (!runs[best].best.defined() || one.outcome.value < runs[best].outcome.value)) {
+      best = i;
+    }
+  }
+  Run& winner = runs[best];
+  if (!winner.best.defined()) {
+    throw Error({"the objective is not finite anywhere it was tried", objective.name(),
+                 "a finite number", "inf"});
+  }
+  Solution solution;
+  solution.point = winner.best;
+  solution.value = winner.outcome.value;
+  if (fewer && !interrupted) {
+    // On all samples: every start's end and beginning is scored, the best goes on.
+    solution.value = INFINITY;
+    for (std::size_t i = 0; i < starts; ++i) {
+      if (!runs[i].best.defined()) continue;
+      for (const at::Tensor& point : {runs[i].best, points.at_index(i).rotation}) {
+        const double value = objective.value(point);
+        if (point.is_same(runs[i].best)) runs[i].outcome.value = value;
+        if (value < solution.value) {
+          solution.value = value;
+          solution.point = point;
+          best = i;
+        }
+      }
+    }
+    Run refined{.outcome = {.from = runs[best].outcome.from}, .point = solution.point};
+    for (std::size_t stage = stages - 3; stage < stages && !stopped(refined); ++stage)
+      annealing.stage(refined, objective, widths[stage], static_cast<std::int64_t>(best));
+    interrupted = stopped(refined);
+    runs[best].outcome.iterations += refined.outcome.iterations;
+    runs[best].outcome.reason = refined.outcome.reason;
+    runs[best].outcome.trace = refined.outcome.trace;  // of all samples, as the value is
+    if (refined.best.defined() && refined.outcome.value < solution.value) {
+      solution.point = refined.best;
+      solution.value = runs[best].outcome.value = refined.outcome.value;
+    }
+  }
+  solution.starts = 0;
+  for (Run& one : runs) {
+    if (!one.best.defined()) continue;
+    ++solution.starts;
+    solution.outcomes.push_back(one.outcome);
+  }
+  solution.reason = interrupted ? "interrupted" : runs[best].outcome.reason;
+  solution.iterations = runs[best].outcome.iterations;
+  solution.trace = runs[best].outcome.trace;
+  finish(solution, objective);
+  return solution;
+}
+
+}  // namespace
+
+const SolverKind& solver_kind_annealed() {
+  static const SolverKind kind = [] {
+    SolverKind result{
+        .info = {.name = "annealed",
+                 .summary = "for objectives with kinks: L-BFGS on the rotation group on ever "
+                            "sharper stand-ins, from several starts; the answer is the best point "
+                            "by the true value that any of them saw",
+                 .formula = "|z| as sqrt(z^2 + e^2) - e, e/rms = 1, .3, .1, .03, .01, .003",
+                 .source = "pseudo-Huber function: Charbonnier et al., IEEE Trans. Image Process. "
+                           "6 (1997) 298",
+                 .fields = quasi_newton_fields(100, 1e-5, 20)},
+        .solve = solve_annealed};
+    for (Field& field : result.info.fields) {
+      if (field.name == "starts") field.fallback = 6;
+      if (field.name == "max_iterations") field.doc = "iterations of one stage of one start";
+    }
+    result.info.fields.push_back({.name = "screen",
+                                  .type = FieldType::integer,
+                                  .doc = "samples that the starts are compared on before the best "
+                                         "is refined on all; 0: all from the beginning",
+                                  .fallback = 128,
+                                  .minimum = 0});
+    result.info.fields.push_back({.name = "margin",
+                                  .type = FieldType::number,
+                                  .doc = "a start is given up when it is worse than this many "
+                                         "times the best one after the same stage (from the third "
+                                         "on)",
+                                  .fallback = 1.15,
+                                  .minimum = 1});
+    return result;
+  }();
+  return kind;
+}
+
+}  // namespace descramble
