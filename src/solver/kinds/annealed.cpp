@@ -18,6 +18,7 @@ using nlohmann::json;
 /// Widths ε in units of the root mean square entry.
 constexpr double widths[] = {1, 0.3, 0.1, 0.03, 0.01, 0.003};
 constexpr std::size_t stages = std::size(widths);
+constexpr double gain = 1e-5;  ///< of a stage of the last refinement, relative: less is not worth it
 
 /// One start on its way through the stages.
 struct Run {
@@ -141,17 +142,28 @@ Solution solve_annealed(const Objective& objective, const json& resolved, const 
         }
       }
     }
-    Run refined{.outcome = {.from = runs[best].outcome.from}, .point = solution.point};
+  }
+  Run refined{.outcome = {.from = runs[best].outcome.from}, .point = solution.point};
+  if (fewer && !interrupted) {
     for (std::size_t stage = stages - 3; stage < stages && !stopped(refined); ++stage)
       annealing.stage(refined, objective, widths[stage], static_cast<std::int64_t>(best));
-    interrupted = stopped(refined);
-    runs[best].outcome.iterations += refined.outcome.iterations;
-    runs[best].outcome.reason = refined.outcome.reason;
-    runs[best].outcome.trace = refined.outcome.trace;  // of all samples, as the value is
-    if (refined.best.defined() && refined.outcome.value < solution.value) {
-      solution.point = refined.best;
-      solution.value = runs[best].outcome.value = refined.outcome.value;
-    }
+    runs[best].outcome.trace.clear();  // of all samples from here on, as the value is
+  }
+  // A solution at the kinks is pinned down by going on to sharper ones, as long as that pays.
+  for (double width = widths[stages - 1] / 3; width > 1e-6 && !interrupted && !stopped(refined);
+       width /= 5) {
+    const double before = refined.best.defined() ? refined.outcome.value : solution.value;
+    annealing.stage(refined, objective, width, static_cast<std::int64_t>(best));
+    if (!refined.best.defined() || refined.outcome.value > before * (1 - gain)) break;
+  }
+  interrupted = interrupted || stopped(refined);
+  if (!refined.outcome.reason.empty()) runs[best].outcome.reason = refined.outcome.reason;
+  runs[best].outcome.iterations += refined.outcome.iterations;
+  std::vector<double>& trace = runs[best].outcome.trace;
+  trace.insert(trace.end(), refined.outcome.trace.begin(), refined.outcome.trace.end());
+  if (refined.best.defined() && refined.outcome.value < solution.value) {
+    solution.point = refined.best;
+    solution.value = runs[best].outcome.value = refined.outcome.value;
   }
   solution.starts = 0;
   for (Run& one : runs) {
