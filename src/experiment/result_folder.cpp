@@ -70,12 +70,12 @@ void ResultFolder::add_lines(const std::string& name, const std::vector<json>& l
   add_file(name + ".jsonl", text);
 }
 
-void ResultFolder::add_figure(const std::string& name, const Figure& figure) {
+void ResultFolder::add_figure(const std::string& name, const std::variant<Figure, Picture>& figure) {
   if (!can_draw()) {
     warnings_.push_back(name + ".svg is not drawn: there is no gnuplot (install gnuplot-nox)");
     return;
   }
-  write_svg(figure, file(name + ".svg"));
+  std::visit([&](const auto& one) { write_svg(one, file(name + ".svg")); }, figure);
   added_.push_back(name + ".svg");
 }
 

@@ -53,7 +53,7 @@ TEST_F(ResultFolders, ListEveryFileWithItsHash) {
   folder.add_table({"curves", {"step", "y"}, {{std::int64_t{0}, 0.5}}});
   folder.add_lines("probes", {{{"a", 1}}, {{"a", 0.1}}});
   folder.add_table({"curves", {"step", "y"}, {{std::int64_t{1}, 0.25}}});
-  folder.add_figure("curves", {.title = "t", .series = {{"y", {0, 1}, {1, 2}}}});
+  folder.add_figure("curves", Figure{.title = "t", .series = {{"y", {0, 1}, {1, 2}}}});
   EXPECT_THROW(folder.add_table({"curves", {"step", "z"}, {}}), Failure);
   EXPECT_THROW(folder.add_lines("bad", {{{"a", std::numeric_limits<double>::infinity()}}}),
                Failure);
@@ -75,7 +75,7 @@ TEST_F(ResultFolders, SayWhereNothingCanBeDrawn) {
   const std::string path = std::getenv("PATH");
   ::setenv("PATH", folder_.c_str(), 1);
   ResultFolder folder(out(), false);
-  folder.add_figure("curves", {.title = "t", .series = {{"y", {0, 1}, {1, 2}}}});
+  folder.add_figure("curves", Figure{.title = "t", .series = {{"y", {0, 1}, {1, 2}}}});
   ::setenv("PATH", path.c_str(), 1);
   ASSERT_EQ(folder.warnings().size(), 1U);
   EXPECT_THAT(folder.warnings()[0],

@@ -39,6 +39,17 @@ struct Figure {
   std::vector<ReferenceLine> references{};
 };
 
+/// A matrix as a picture: one square for each entry, row 0 on top.
+struct Picture {
+  std::string title{};
+  std::string x_title{};  ///< of the columns
+  std::string y_title{};  ///< of the rows
+  std::string label{};    ///< of the colours
+  std::size_t rows = 0;
+  std::size_t columns = 0;
+  std::vector<double> values{};  ///< row by row, finite
+};
+
 /// Whether figures can be drawn here: gnuplot (Debian: gnuplot-nox) is on the PATH.
 bool can_draw();
 
@@ -49,5 +60,10 @@ bool can_draw();
 ///         value <= 0 on a logarithmic axis
 /// @throws Failure when there is no gnuplot, when it fails (with its message), when writing fails
 void write_svg(const Figure& figure, const std::filesystem::path& file);
+
+/// The same for a picture; colours from dark to light, in one order also in black and white.
+/// Matrices with more than 512 rows or columns are drawn by the means of neighbouring entries.
+/// @throws Error for a list of another length than rows x columns, or a value that is not finite
+void write_svg(const Picture& picture, const std::filesystem::path& file);
 
 }  // namespace descramble
