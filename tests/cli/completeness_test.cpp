@@ -10,6 +10,7 @@
 #include <ATen/ATen.h>
 
 #include "cli/command.h"
+#include "descramble/core/random.h"
 #include "descramble/core/safetensors.h"
 #include "descramble/plot/figure.h"
 
@@ -377,6 +378,34 @@ TEST_F(CompletenessStep, RefusesBadSteps) {
                  {"/steps/0/grid/points"});
   expect_refused(run_config(config(step({{"taps", "fc9"}}))), {"/steps/0", "fc9", "fc1"});
   expect_refused(run_config(config(step({{"bases", json::array()}}))), {"/steps/0/bases"});
+  expect_refused(run_config(config(step({{"orders", json::array()}}))), {"/steps/0/orders"});
+  expect_refused(run_config(config(step({{"orders", {"given", "ascending", "given"}}}))),
+                 {"/steps/0", "/orders/0", "twice", "'given'"});
+}
+
+TEST_F(CompletenessStep, RefusesTapsWhoseShapeChangesFromBatchToBatch) {
+  RandomStream random = random_stream(1, "test/completeness/shapes");
+  at::Tensor alike = random.normal_tensor({30, 8}).to(at::kFloat);
+  alike.select(1, 0).fill_(-1);
+  at::Tensor other = alike.clone();
+  other.slice(0, 17).select(1, 0).fill_(1);  // the third and fourth batch of eight begin with it
+  const at::Tensor labels = at::arange(30, at::kLong).remainder(3);
+  const auto on = [&](const char* tap, const at::Tensor& train, const at::Tensor& test) {
+    json result = vectors(train, labels, step({{"taps", tap}}));
+    result["model"]["path"] = fixture("varying_shape.pt").string();
+    save_safetensors(at("test.safetensors"), {{"inputs", test}, {"labels", labels}});
+    json held_out = result["data"];
+    held_out["path"] = at("test.safetensors").string();
+    result["data"] = {{"train", result["data"]}, {"test", held_out}};
+    return run_config(result);
+  };
+  // Of the directions, and of the places alone.
+  expect_refused(on("act", other, other), {"another length", "tap 'act', batch 3", "12", "6"});
+  expect_refused(on("act", alike, other), {"changes", "tap 'act', batch 3", "12 for", "6x6"});
+  expect_refused(on("places", other, other), {"changes", "tap 'places', batch 3", "2x3", "6x3x3"});
+  expect_refused(on("places", alike, other), {"changes", "tap 'places', batch 3", "2x3", "6x3x3"});
+  EXPECT_FALSE(fs::exists(at("out")));
+  EXPECT_EQ(on("act", alike, alike).code, 0);
 }
 
 TEST_F(CompletenessStep, RefusesWhatCannotBeCutOrIsNotFinite) {
@@ -388,6 +417,15 @@ TEST_F(CompletenessStep, RefusesWhatCannotBeCutOrIsNotFinite) {
   inputs[21][3] = std::numeric_limits<float>::quiet_NaN();
   expect_refused(run_config(vectors(inputs, at::zeros({30}, at::kLong), step({{"taps", "fc1"}}))),
                  {"non-finite", "tap 'fc1'", "batch 2"});
+  // In the data of the curves alone.
+  json apart = vectors(at::randn({30, 8}), at::zeros({30}, at::kLong), step({{"taps", "fc1"}}));
+  save_safetensors(at("test.safetensors"),
+                   {{"inputs", inputs}, {"labels", at::zeros({30}, at::kLong)}});
+  json held_out = apart["data"];
+  held_out["path"] = at("test.safetensors").string();
+  apart["data"] = {{"train", apart["data"]}, {"test", held_out}};
+  expect_refused(run_config(apart), {"non-finite", "tap 'fc1'", "batch 2"});
+  EXPECT_FALSE(fs::exists(at("out")));
   expect_refused(
       run_config(vectors(at::zeros({30, 8}), at::zeros({30}, at::kLong), step({{"taps", "fc1"}}))),
       {"no variance", "tap 'fc1'"});
