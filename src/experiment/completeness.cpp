@@ -11,6 +11,7 @@
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "descramble/basis/kinds.h"
@@ -143,7 +144,9 @@ void require_like_before(const TapRun& run, const at::Tensor& value, std::int64_
   const std::string where = fmt::format("tap '{}', batch {}", run.result.tap.tap, batch);
   if (value.dim() == 0 || value.sizes().slice(1) != at::IntArrayRef(run.result.tap.shape)) {
     throw Error({"the tap's shape changes from batch to batch", where,
-                 "samples of the shape that the statistics saw", shape_text(value)});
+                 fmt::format("{} for each sample, as in the statistics",
+                             fmt::join(run.result.tap.shape, "x")),
+                 shape_text(value)});
   }
   if (!at::isfinite(value).all().item<bool>())
     throw Error({"non-finite values", where, "finite numbers", "NaN or infinity"});

@@ -100,7 +100,8 @@ json comparisons_json(const TapCompleteness& tap) {
                         {"ablated", tap.dimension / 2},
                         {"only_first_right", pair.only_first},
                         {"only_second_right", pair.only_second},
-                        {"p_value", pair.p_value}});
+                        {"p_value", pair.p_value},
+                        {"log10_p_value", pair.log10_p_value}});
     }
   }
   return result;

@@ -39,6 +39,7 @@ PairedComparison compare_at_half(const Curve& first, const Curve& second) {
     result.only_second += second.right_at_half[i] && !first.right_at_half[i];
   }
   result.p_value = paired_p_value(result.only_first, result.only_second);
+  result.log10_p_value = paired_log10_p_value(result.only_first, result.only_second);
   return result;
 }
 

@@ -34,7 +34,8 @@ std::optional<double> halved_at(const Curve& curve);
 struct PairedComparison {
   std::int64_t only_first = 0;   ///< right with the first curve alone
   std::int64_t only_second = 0;  ///< right with the second alone
-  double p_value = 1;            ///< McNemar's exact test
+  double p_value = 1;            ///< McNemar's exact test; 0 where no double is as small
+  double log10_p_value = 0;
 };
 
 PairedComparison compare_at_half(const Curve& first, const Curve& second);

@@ -10,6 +10,23 @@
 
 namespace descramble {
 
+namespace {
+
+double paired_log_p_value(std::int64_t first, std::int64_t second) {
+  const double n = static_cast<double>(first + second);
+  const auto log_term = [n](std::int64_t i) {
+    const double k = static_cast<double>(i);
+    return std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1) - n * std::numbers::ln2;
+  };
+  const std::int64_t last = std::min(first, second);
+  const double largest = log_term(last);
+  double sum = 0;  // in units of the largest term
+  for (std::int64_t i = 0; i <= last; ++i) sum += std::exp(log_term(i) - largest);
+  return std::min(0.0, std::numbers::ln2 + largest + std::log(sum));
+}
+
+}  // namespace
+
 Interval wilson_interval(std::int64_t hits, std::int64_t count) {
   if (count < 1 || hits < 0 || hits > count) {
     throw Error({"no proportion", "", "0 <= hits <= count, count >= 1",
@@ -26,14 +43,11 @@ Interval wilson_interval(std::int64_t hits, std::int64_t count) {
 }
 
 double paired_p_value(std::int64_t first, std::int64_t second) {
-  const double n = static_cast<double>(first + second);
-  double tail = 0;
-  for (std::int64_t i = 0; i <= std::min(first, second); ++i) {
-    const double k = static_cast<double>(i);
-    tail += std::exp(std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1) -
-                     n * std::numbers::ln2);
-  }
-  return std::min(1.0, 2 * tail);
+  return std::exp(paired_log_p_value(first, second));
+}
+
+double paired_log10_p_value(std::int64_t first, std::int64_t second) {
+  return paired_log_p_value(first, second) / std::numbers::ln10;
 }
 
 }  // namespace descramble

@@ -1,6 +1,8 @@
 // The completeness step, from config to curves.
 
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <map>
 #include <sstream>
@@ -8,7 +10,9 @@
 #include <ATen/ATen.h>
 
 #include "cli/command.h"
+#include "descramble/core/random.h"
 #include "descramble/core/safetensors.h"
+#include "descramble/plot/figure.h"
 
 namespace descramble::test {
 
@@ -51,8 +55,10 @@ class CompletenessStep : public CommandTest {
     return json::parse(read(at("out/result.json")))["steps"][static_cast<std::size_t>(step)];
   }
 
+  using Rows = std::vector<std::map<std::string, std::string>>;
+
   /// curves.csv as rows by column name.
-  std::vector<std::map<std::string, std::string>> curves() const {
+  Rows curves() const {
     std::istringstream lines(read(at("out/curves.csv")));
     const auto cells = [](const std::string& line) {
       std::vector<std::string> result;
@@ -65,13 +71,76 @@ class CompletenessStep : public CommandTest {
     EXPECT_EQ(line,
               "step,tap,basis,draw,order,ablated,kept_variance,top1,top1_low,top1_high,top5,loss");
     const std::vector<std::string> names = cells(line);
-    std::vector<std::map<std::string, std::string>> rows;
+    Rows rows;
     while (std::getline(lines, line)) {
       const std::vector<std::string> values = cells(line);
       rows.emplace_back();
       for (std::size_t i = 0; i < names.size(); ++i) rows.back()[names[i]] = values.at(i);
     }
     return rows;
+  }
+
+  /// AlexNet with its eight layers, in small, on glyphs. Its weights are drawn from the seed.
+  static json small_alexnet(const std::string& positions) {
+    json layers = json::array();
+    const auto add = [&layers](const char* kind, const std::string& name, json fields) {
+      fields.update({{"kind", kind}, {"name", name}});
+      layers.push_back(std::move(fields));
+    };
+    const auto convolve = [&](int number, json fields, int pool) {
+      const std::string n = std::to_string(number);
+      add("conv2d", "conv" + n, std::move(fields));
+      add("relu", "conv_act" + n, json::object());
+      if (pool > 0) add("max_pool", "pool" + n, {{"kernel", pool}, {"stride", 2}});
+    };
+    convolve(1, {{"out", 8}, {"kernel", 7}, {"stride", 2}, {"padding", 2}}, 3);
+    convolve(2, {{"out", 12}, {"kernel", 5}, {"padding", 2}}, 2);
+    convolve(3, {{"out", 16}, {"kernel", 3}, {"padding", 1}}, 0);
+    convolve(4, {{"out", 12}, {"kernel", 3}, {"padding", 1}}, 0);
+    convolve(5, {{"out", 12}, {"kernel", 3}, {"padding", 1}}, 2);
+    add("flatten", "flatten", json::object());
+    for (int number = 1; number <= 2; ++number) {
+      const std::string n = std::to_string(number);
+      add("dropout", "drop" + n, json::object());
+      add("linear", "fc" + n, {{"out", 24}});
+      add("relu", "act" + n, json::object());
+    }
+    add("linear", "fc3", {{"out", 10}});
+    json result = small_config();
+    result["seed"] = 4;
+    result["model"] = {{"kind", "sequential"}, {"input", {1, 28, 28}}, {"layers", layers}};
+    result["steps"] = {{{"kind", "evaluate"}},
+                       step({{"taps", alexnet_taps()},
+                             {"positions", positions},
+                             {"grid", {{"kind", "adaptive"}, {"points", 8}}}})};
+    return result;
+  }
+  static std::vector<std::string> alexnet_taps() {
+    return {"conv1", "conv2", "conv3", "conv4", "conv5", "fc1", "fc2", "fc3"};
+  }
+
+  /// Of a run with several draws of a random basis: how far the mean of the explained variance is
+  /// from its share m/d at most, in standard errors of that mean.
+  double worst_share(std::int64_t d, std::size_t draws) const {
+    std::map<std::int64_t, std::vector<double>> explained;
+    for (const auto& row : curves())
+      explained[std::stoll(row.at("ablated"))].push_back(1 - std::stod(row.at("kept_variance")));
+    double worst = 0;
+    for (const auto& [ablated, shares] : explained) {
+      EXPECT_EQ(shares.size(), draws);
+      if (ablated == 0 || ablated == d) continue;
+      const at::Tensor all = at::tensor(shares, at::kDouble);
+      const double error = all.std().item<double>() / std::sqrt(static_cast<double>(draws));
+      const double expected = static_cast<double>(ablated) / static_cast<double>(d);
+      worst = std::max(worst, std::abs(all.mean().item<double>() - expected) / error);
+    }
+    EXPECT_GT(explained.size(), 4u);
+    return worst;
+  }
+  static json random_draws() {
+    return step({{"bases", json::array({{{"kind", "random"}, {"draws", 20}}})},
+                 {"orders", {"given"}},
+                 {"grid", {{"kind", "linear"}, {"points", 9}}}});
   }
 
   static json with(json config, const std::string& pointer, const json& value) {
@@ -116,7 +185,7 @@ TEST_F(CompletenessStep, GoesFromTheUntouchedScoreToOneEnd) {
   EXPECT_EQ(ends.begin()->second, 15);
   EXPECT_FALSE(tap["comparisons"].empty());
   for (const char* file : {"steps.2.fc2.accuracy.svg", "steps.2.fc2.variance.svg"})
-    EXPECT_EQ(fs::exists(at("out") / file), std::system("command -v gnuplot >/dev/null") == 0);
+    EXPECT_EQ(fs::exists(at("out") / file), can_draw());
   EXPECT_EQ(command({"verify", at("out").string()}).code, 0);
 }
 
@@ -165,6 +234,79 @@ TEST_F(CompletenessStep, RunsOnConvolutionsAxesAndSides) {
       }
     }
   }
+}
+
+TEST_F(CompletenessStep, RunsOnTheEightLayersOfAlexNet) {
+  std::map<std::string, std::string> spectra;
+  for (const std::string positions : {"all", "one"}) {
+    SCOPED_TRACE(positions);
+    const json some = small_alexnet(positions);
+    const json evaluated = result_of(some, 0);
+    const std::string result_bytes = read(at("out/result.json"));
+    const json result = json::parse(result_bytes)["steps"][1];
+    const std::string curves_bytes = read(at("out/curves.csv"));
+    spectra[positions] = read(at("out/spectrum.csv"));
+    const std::vector<std::int64_t> sizes{8, 12, 16, 12, 12, 24, 24, 10};
+    const std::vector<std::int64_t> places{169, 36, 9, 9, 9, 1, 1, 1};
+    ASSERT_EQ(result["taps"].size(), sizes.size());
+    for (std::size_t i = 0; i < sizes.size(); ++i) {
+      const json& tap = result["taps"][i];
+      const std::string name = alexnet_taps()[i];
+      EXPECT_EQ(tap["name"], name);
+      EXPECT_EQ(tap["d"], sizes[i]);
+      EXPECT_EQ(tap["rows"], 300 * (positions == "one" ? 1 : places[i])) << name;
+      EXPECT_EQ(tap["untouched"]["top1"], evaluated["top1"]);
+      EXPECT_EQ(tap["untouched"]["loss"], evaluated["loss"]);
+      std::map<std::string, int> ends;
+      std::map<std::string, double> kept;
+      for (const auto& row : curves()) {
+        if (row.at("tap") != name) continue;
+        const std::string curve = row.at("basis") + " " + row.at("order");
+        if (row.at("ablated") == "0")
+          EXPECT_EQ(std::stod(row.at("loss")), evaluated["loss"].get<double>());
+        else
+          EXPECT_LE(std::stod(row.at("kept_variance")), kept.at(curve)) << name << " " << curve;
+        kept[curve] = std::stod(row.at("kept_variance"));
+        if (row.at("ablated") == std::to_string(sizes[i]))
+          ++ends[row.at("top1") + " " + row.at("top5") + " " + row.at("loss")];
+      }
+      // T14: pca and neurons in two orders, one end.
+      ASSERT_EQ(ends.size(), 1u) << name;
+      EXPECT_EQ(ends.begin()->second, 4) << name;
+      for (const char* figure : {".accuracy.svg", ".variance.svg"})
+        EXPECT_EQ(fs::exists(at("out") / ("steps.1." + name + figure)), can_draw());
+    }
+    result_of(some);
+    EXPECT_EQ(read(at("out/result.json")), result_bytes);
+    EXPECT_EQ(read(at("out/curves.csv")), curves_bytes);
+    EXPECT_EQ(read(at("out/spectrum.csv")), spectra[positions]);
+    EXPECT_EQ(command({"verify", at("out").string()}).code, 0);
+  }
+  EXPECT_NE(spectra["all"], spectra["one"]);
+}
+
+// Of random directions in drawn order m of d explain m/d on the average over the draws.
+TEST_F(CompletenessStep, RandomDirectionsExplainTheirShare) {
+  const json result = result_of(config(random_draws()));
+  EXPECT_EQ(result["taps"][0]["bases"].size(), 20u);
+  EXPECT_LT(worst_share(32, 20), 3);
+}
+
+class CompletenessOnMnist : public CompletenessStep {};
+
+TEST_F(CompletenessOnMnist, RandomDirectionsExplainTheirShare) {
+  if (std::getenv("DESCRAMBLE_DATA") == nullptr) GTEST_SKIP() << "DESCRAMBLE_DATA is not set";
+  json mnist = config(random_draws());
+  const auto split = [](const char* name) {
+    return json{{"kind", "idx"},
+                {"images", std::string("mnist/") + name + "-images-idx3-ubyte.gz"},
+                {"labels", std::string("mnist/") + name + "-labels-idx1-ubyte.gz"},
+                {"limit", 2000}};
+  };
+  mnist["data"] = {{"train", split("train")}, {"test", split("t10k")}};
+  const json result = result_of(mnist);
+  EXPECT_EQ(result["taps"][0]["rows"], 2000);
+  EXPECT_LT(worst_share(32, 20), 3);
 }
 
 TEST_F(CompletenessStep, WithoutLabelsHoldsAgainstTheUntouchedModel) {
@@ -236,6 +378,34 @@ TEST_F(CompletenessStep, RefusesBadSteps) {
                  {"/steps/0/grid/points"});
   expect_refused(run_config(config(step({{"taps", "fc9"}}))), {"/steps/0", "fc9", "fc1"});
   expect_refused(run_config(config(step({{"bases", json::array()}}))), {"/steps/0/bases"});
+  expect_refused(run_config(config(step({{"orders", json::array()}}))), {"/steps/0/orders"});
+  expect_refused(run_config(config(step({{"orders", {"given", "ascending", "given"}}}))),
+                 {"/steps/0", "/orders/0", "twice", "'given'"});
+}
+
+TEST_F(CompletenessStep, RefusesTapsWhoseShapeChangesFromBatchToBatch) {
+  RandomStream random = random_stream(1, "test/completeness/shapes");
+  at::Tensor alike = random.normal_tensor({30, 8}).to(at::kFloat);
+  alike.select(1, 0).fill_(-1);
+  at::Tensor other = alike.clone();
+  other.slice(0, 17).select(1, 0).fill_(1);  // the third and fourth batch of eight begin with it
+  const at::Tensor labels = at::arange(30, at::kLong).remainder(3);
+  const auto on = [&](const char* tap, const at::Tensor& train, const at::Tensor& test) {
+    json result = vectors(train, labels, step({{"taps", tap}}));
+    result["model"]["path"] = fixture("varying_shape.pt").string();
+    save_safetensors(at("test.safetensors"), {{"inputs", test}, {"labels", labels}});
+    json held_out = result["data"];
+    held_out["path"] = at("test.safetensors").string();
+    result["data"] = {{"train", result["data"]}, {"test", held_out}};
+    return run_config(result);
+  };
+  // Of the directions, and of the places alone.
+  expect_refused(on("act", other, other), {"another length", "tap 'act', batch 3", "12", "6"});
+  expect_refused(on("act", alike, other), {"changes", "tap 'act', batch 3", "12 for", "6x6"});
+  expect_refused(on("places", other, other), {"changes", "tap 'places', batch 3", "2x3", "6x3x3"});
+  expect_refused(on("places", alike, other), {"changes", "tap 'places', batch 3", "2x3", "6x3x3"});
+  EXPECT_FALSE(fs::exists(at("out")));
+  EXPECT_EQ(on("act", alike, alike).code, 0);
 }
 
 TEST_F(CompletenessStep, RefusesWhatCannotBeCutOrIsNotFinite) {
@@ -247,6 +417,15 @@ TEST_F(CompletenessStep, RefusesWhatCannotBeCutOrIsNotFinite) {
   inputs[21][3] = std::numeric_limits<float>::quiet_NaN();
   expect_refused(run_config(vectors(inputs, at::zeros({30}, at::kLong), step({{"taps", "fc1"}}))),
                  {"non-finite", "tap 'fc1'", "batch 2"});
+  // In the data of the curves alone.
+  json apart = vectors(at::randn({30, 8}), at::zeros({30}, at::kLong), step({{"taps", "fc1"}}));
+  save_safetensors(at("test.safetensors"),
+                   {{"inputs", inputs}, {"labels", at::zeros({30}, at::kLong)}});
+  json held_out = apart["data"];
+  held_out["path"] = at("test.safetensors").string();
+  apart["data"] = {{"train", apart["data"]}, {"test", held_out}};
+  expect_refused(run_config(apart), {"non-finite", "tap 'fc1'", "batch 2"});
+  EXPECT_FALSE(fs::exists(at("out")));
   expect_refused(
       run_config(vectors(at::zeros({30, 8}), at::zeros({30}, at::kLong), step({{"taps", "fc1"}}))),
       {"no variance", "tap 'fc1'"});

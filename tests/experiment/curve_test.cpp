@@ -1,5 +1,7 @@
 #include "experiment/curve.h"
 
+#include <cmath>
+
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
@@ -39,6 +41,7 @@ TEST(Curve, ComparesTheSameSamples) {
   EXPECT_EQ(pair.only_first, 3);
   EXPECT_EQ(pair.only_second, 1);
   EXPECT_DOUBLE_EQ(pair.p_value, 2.0 * 5 / 16);
+  EXPECT_NEAR(pair.log10_p_value, std::log10(2.0 * 5 / 16), 1e-14);
 }
 
 TEST(Grid, HasBothEndsTheMiddleAndAsManyPointsAsAsked) {

@@ -44,5 +44,17 @@ TEST(Proportion, PairedTestCountsTails) {
   EXPECT_LT(paired_p_value(0, 1000), 1e-300);
 }
 
+TEST(Proportion, PairedTestKeepsTheLogarithmOfWhatNoDoubleHolds) {
+  EXPECT_DOUBLE_EQ(paired_log10_p_value(4, 4), 0);
+  for (const auto& [first, second] : {std::pair{0, 5}, {1, 5}, {163, 20}, {82, 93}})
+    EXPECT_NEAR(paired_log10_p_value(first, second), std::log10(paired_p_value(first, second)),
+                1e-12);
+  // 2/2ⁿ of n discordant samples that are all on one side.
+  EXPECT_EQ(paired_p_value(0, 5000), 0);
+  EXPECT_NEAR(paired_log10_p_value(0, 5000), -4999 * std::log10(2), 1e-9);
+  // The sum's exact integers: Σ_{i ≤ 2} C(1856, i) = 1723297.
+  EXPECT_NEAR(paired_log10_p_value(2, 1854), std::log10(1723297) - 1855 * std::log10(2), 1e-9);
+}
+
 }  // namespace
 }  // namespace descramble::test

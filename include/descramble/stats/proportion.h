@@ -19,4 +19,7 @@ Interval wilson_interval(std::int64_t hits, std::int64_t count);
 /// split at least as uneven: min(1, 2 Σ_{i ≤ min} C(n, i) / 2ⁿ), n = first + second.
 double paired_p_value(std::int64_t first, std::int64_t second);
 
+/// Its decadic logarithm, which is finite where the probability itself is below the least double.
+double paired_log10_p_value(std::int64_t first, std::int64_t second);
+
 }  // namespace descramble

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "descramble/basis/kinds.h"
@@ -10,8 +12,14 @@ namespace {
 
 using nlohmann::json;
 
-/// A basis of a step needs a rotation that was found before.
+/// An order is drawn once. A basis of a step needs a rotation that was found before.
 void check_steps(const json& steps, std::size_t number) {
+  const json& orders = steps[number].at("orders");
+  for (std::size_t i = 0; i < orders.size(); ++i) {
+    if (std::count(orders.begin(), orders.end(), orders[i]) == 1) continue;
+    throw Error({"an order stands twice", fmt::format("/orders/{}", i), "each order once",
+                 "'" + orders[i].get<std::string>() + "'"});
+  }
   const json& bases = steps[number].at("bases");
   for (std::size_t i = 0; i < bases.size(); ++i) {
     if (bases[i].at("kind") != "step") continue;
