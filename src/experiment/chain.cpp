@@ -92,8 +92,7 @@ ChainData gather_chain(const Workspace& workspace, const Source& source, const j
         open_layer(workspace, taps[i], taps[i + 1], axis, objective.at("positions")));
   }
   // Stacks of all layers are at hand together and share the ceiling.
-  const auto shares =
-      static_cast<std::int64_t>(chain.layers.size()) * (chain.held_out ? 2 : 1);
+  const auto shares = static_cast<std::int64_t>(chain.layers.size()) * (chain.held_out ? 2 : 1);
   const std::int64_t memory_mb = std::max<std::int64_t>(1, workspace.memory_mb / shares);
   for (std::size_t i = 0; i < chain.layers.size(); ++i) {
     const auto stack = [&](const std::vector<std::int64_t>& indices) {
@@ -111,13 +110,12 @@ json chain_json(const ChainData& chain) {
   for (std::size_t i = 0; i < chain.layers.size(); ++i) {
     const LayerJacobian& layer = *chain.layers[i];
     const JacobianStack& stack = chain.used.layers[i];
-    result.push_back(
-        {{"from", layer.from()},
-         {"to", layer.to()},
-         {"route", stack.is_collapsed() ? "collapsed" : layer.route()},
-         {"kept", stack.kept()},
-         {"positions", layer.positions()},
-         {"obstacle", layer.obstacle().empty() ? json() : json(layer.obstacle())}});
+    result.push_back({{"from", layer.from()},
+                      {"to", layer.to()},
+                      {"route", stack.is_collapsed() ? "collapsed" : layer.route()},
+                      {"kept", stack.kept()},
+                      {"positions", layer.positions()},
+                      {"obstacle", layer.obstacle().empty() ? json() : json(layer.obstacle())}});
   }
   return result;
 }

@@ -63,9 +63,9 @@ StepResult descramble_chain(const json& resolved, const Workspace& workspace, Pr
   const std::unique_ptr<Objective> made = make_objective(config, data);
   const auto& objective = dynamic_cast<const JacobianL1&>(*made);
   const std::vector<std::string> learned = objective.taps();
-  const Solution solution = solve(objective, resolved.at("solver"),
-                                  fmt::format("{}", fmt::join(learned, ", ")), workspace.seed,
-                                  progress);
+  const Solution solution =
+      solve(objective, resolved.at("solver"), fmt::format("{}", fmt::join(learned, ", ")),
+            workspace.seed, progress);
   const at::Tensor identity = at::eye(objective.dimension(), at::kDouble);
 
   std::vector<ChainTap> taps;
@@ -98,27 +98,26 @@ StepResult descramble_chain(const json& resolved, const Workspace& workspace, Pr
   }
   const double before = objective.value(identity);
   const double bound = *objective.lower_bound(solution.point);
-  json found = {{"kind", config.at("kind")},
-                {"sense", "minimise"},
-                {"samples", objective.samples()},
-                {"before", before},
-                {"after", solution.value},
-                {"optimum", nullptr},
-                {"bound", bound},
-                {"sparsity",
-                 {{"before", objective.sparsity(identity)},
-                  {"after", objective.sparsity(solution.point)}}},
-                {"layers", chain_json(chain)}};
+  json found = {
+      {"kind", config.at("kind")},
+      {"sense", "minimise"},
+      {"samples", objective.samples()},
+      {"before", before},
+      {"after", solution.value},
+      {"optimum", nullptr},
+      {"bound", bound},
+      {"sparsity",
+       {{"before", objective.sparsity(identity)}, {"after", objective.sparsity(solution.point)}}},
+      {"layers", chain_json(chain)}};
   std::string held_line;
   if (chain.held_out) {
     LayerData other{.jacobians = chain.held_out};
     const std::unique_ptr<Objective> held = make_objective(config, other);
     const double held_before = held->value(identity);
     const double held_after = held->value(solution.point);
-    found["held_out"] = {
-        {"samples", chain.held_out->layers[0].samples()},
-        {"before", held_before},
-        {"after", held_after}};
+    found["held_out"] = {{"samples", chain.held_out->layers[0].samples()},
+                         {"before", held_before},
+                         {"after", held_after}};
     held_line = fmt::format("  {:<12}{:.6g} -> {:.6g} ({:.3g} of before, {} samples)", "held out",
                             held_before, held_after, held_after / held_before,
                             chain.held_out->layers[0].samples());
@@ -128,16 +127,16 @@ StepResult descramble_chain(const json& resolved, const Workspace& workspace, Pr
 
   std::vector<std::string> sizes;
   for (const ChainTap& one : taps) {
-    sizes.push_back(fmt::format("{} ({}, d = {})", one.tap.tap, axis_name(one.tap.axis),
-                                one.pair.dimension()));
+    sizes.push_back(
+        fmt::format("{} ({}, d = {})", one.tap.tap, axis_name(one.tap.axis), one.pair.dimension()));
   }
   result.lines.push_back(
       fmt::format("{} in {}", fmt::join(sizes, ", "), fmt::join(chain.used.taps, " -> ")));
   for (const json& layer : found["layers"]) {
-    result.lines.push_back(fmt::format(
-        "  {:<12}{} to {}: {}{}", "Jacobians", layer["from"].get<std::string>(),
-        layer["to"].get<std::string>(), layer["route"].get<std::string>(),
-        layer["kept"].get<bool>() ? "" : ", computed again each time (memory_mb)"));
+    result.lines.push_back(
+        fmt::format("  {:<12}{} to {}: {}{}", "Jacobians", layer["from"].get<std::string>(),
+                    layer["to"].get<std::string>(), layer["route"].get<std::string>(),
+                    layer["kept"].get<bool>() ? "" : ", computed again each time (memory_mb)"));
   }
   result.lines.push_back(fmt::format(
       "  {:<12}{:.6g} -> {:.6g} ({:.3g} of before), no rotation is below {:.6g}, {} samples, {}",
@@ -149,9 +148,10 @@ StepResult descramble_chain(const json& resolved, const Workspace& workspace, Pr
                                      found["sparsity"]["after"].get<double>()));
   if (!solution.outcomes.empty())
     result.lines.push_back(fmt::format("  {:<12}{}", "solver", solver_line(objective, solution)));
-  result.lines.push_back(fmt::format("  {:<12}|PtP - I| {:.1e}, function changed by {:.1e} "
-                                     "(all inserted)",
-                                     "certificate", orthogonality, inserted));
+  result.lines.push_back(
+      fmt::format("  {:<12}|PtP - I| {:.1e}, function changed by {:.1e} "
+                  "(all inserted)",
+                  "certificate", orthogonality, inserted));
   for (const json& warning : warnings)
     result.lines.push_back(fmt::format("  {:<12}{}", "warning", warning.get<std::string>()));
   result.json = {{"data", split},

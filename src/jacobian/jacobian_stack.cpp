@@ -16,7 +16,8 @@ namespace {
 constexpr std::int64_t chunk_bytes = 8 << 20;  ///< a chunk that stays near the processor
 
 at::Tensor checked_weights(const at::Tensor& weights, std::int64_t samples) {
-  if (!weights.defined()) return at::full({samples}, 1.0 / static_cast<double>(samples), at::kDouble);
+  if (!weights.defined())
+    return at::full({samples}, 1.0 / static_cast<double>(samples), at::kDouble);
   const at::Tensor given = weights.to(at::kCPU, at::kDouble);
   if (given.dim() != 1 || given.size(0) != samples) {
     throw Error({"weights do not fit", "", fmt::format("{}, one for each sample", samples),
@@ -24,8 +25,7 @@ at::Tensor checked_weights(const at::Tensor& weights, std::int64_t samples) {
   }
   const double sum = given.sum().item<double>();
   if (!at::isfinite(given).all().item<bool>() || !given.ge(0).all().item<bool>() || !(sum > 0)) {
-    throw Error({"weights do not fit", "", "finite numbers >= 0, not all of them 0",
-                 "others"});
+    throw Error({"weights do not fit", "", "finite numbers >= 0, not all of them 0", "others"});
   }
   return given / sum;
 }
@@ -51,10 +51,10 @@ JacobianStack::JacobianStack(std::string from, std::string to, const at::Tensor&
   const std::int64_t chunk = std::max<std::int64_t>(1, chunk_bytes / bytes);
   for (std::int64_t begin = 0; begin < samples_; begin += chunk) {
     const std::int64_t end = std::min(samples_, begin + chunk);
-    parts_.push_back({jacobians.slice(0, begin, end).detach(),
-                      at::full({end - begin, 1, 1}, 1.0 / static_cast<double>(samples_),
-                               at::kDouble),
-                      end - begin});
+    parts_.push_back(
+        {jacobians.slice(0, begin, end).detach(),
+         at::full({end - begin, 1, 1}, 1.0 / static_cast<double>(samples_), at::kDouble),
+         end - begin});
   }
 }
 
@@ -91,10 +91,10 @@ JacobianStack JacobianStack::of(std::shared_ptr<const LayerJacobian> layer,
   const auto part_of = [layer, weights](const JacobianBlocks& found, std::int64_t begin,
                                         std::int64_t end) {
     const at::Tensor own = weights.slice(0, begin, end);
-    const at::Tensor each = found.sample.defined() ? own.index_select(0, found.sample.to(at::kCPU))
-                                                   : own;
-    return Part{found.blocks,
-                (each / static_cast<double>(layer->positions())).view({-1, 1, 1}), end - begin};
+    const at::Tensor each =
+        found.sample.defined() ? own.index_select(0, found.sample.to(at::kCPU)) : own;
+    return Part{found.blocks, (each / static_cast<double>(layer->positions())).view({-1, 1, 1}),
+                end - begin};
   };
   for (std::int64_t begin = 0; begin < stack.samples_; begin += stack.chunk_) {
     const std::int64_t end = std::min(stack.samples_, begin + stack.chunk_);
@@ -103,7 +103,8 @@ JacobianStack JacobianStack::of(std::shared_ptr<const LayerJacobian> layer,
         stack.parts_.push_back(part_of(blocks_of(begin, end), begin, end));
       } catch (const Error& error) {
         Complaint complaint = error.complaint();
-        complaint.where += fmt::format(", samples from {} on", indices[static_cast<std::size_t>(begin)]);
+        complaint.where +=
+            fmt::format(", samples from {} on", indices[static_cast<std::size_t>(begin)]);
         throw Error(complaint);
       }
     } else if (from_values) {
@@ -144,8 +145,8 @@ std::optional<JacobianStack> JacobianStack::collapsed(const LayerJacobian& layer
   stack.parts_[0].samples = samples;
   if (constant) return stack;
   const at::Tensor weights = checked_weights(options.weights, samples);
-  at::Tensor rates = at::zeros({side == Side::outputs ? layer.outputs() : layer.inputs()},
-                               at::kDouble);
+  at::Tensor rates =
+      at::zeros({side == Side::outputs ? layer.outputs() : layer.inputs()}, at::kDouble);
   constexpr std::int64_t batch_size = 512;
   for (std::int64_t begin = 0; begin < samples; begin += batch_size) {
     const std::int64_t end = std::min(samples, begin + batch_size);
@@ -154,8 +155,7 @@ std::optional<JacobianStack> JacobianStack::collapsed(const LayerJacobian& layer
     rates += masks.t().matmul(weights.slice(0, begin, end));
     if (options.watch) options.watch(end - begin);
   }
-  stack.parts_[0].weights =
-      side == Side::outputs ? rates.view({1, -1, 1}) : rates.view({1, 1, -1});
+  stack.parts_[0].weights = side == Side::outputs ? rates.view({1, -1, 1}) : rates.view({1, 1, -1});
   return stack;
 }
 

@@ -56,8 +56,7 @@ struct LayerJacobian::State {
     out = tapped.forward_until(to, inputs);
     if (fired != 1) {
       throw Error({"no Jacobian between taps '" + from + "' and '" + to + "'",
-                   tapped.model().name(),
-                   fmt::format("'{}' to come before '{}', once", from, to),
+                   tapped.model().name(), fmt::format("'{}' to come before '{}', once", from, to),
                    fired == 0 ? "the other order" : fmt::format("it {} times", fired)});
     }
     return {leaf, out};
@@ -76,15 +75,13 @@ struct LayerJacobian::State {
     }
     if (positions == 1 && from_positions == 1) return {whole.contiguous(), {}};
     // [B, p, o, …] to [B, p, p′, o, h]
-    const at::Tensor split = from_axis == Axis::channels
-                                 ? whole.reshape({batch, positions, o, h, from_positions})
-                                       .permute({0, 1, 4, 2, 3})
-                                 : whole.reshape({batch, positions, o, from_positions, h})
-                                       .permute({0, 1, 3, 2, 4});
+    const at::Tensor split =
+        from_axis == Axis::channels
+            ? whole.reshape({batch, positions, o, h, from_positions}).permute({0, 1, 4, 2, 3})
+            : whole.reshape({batch, positions, o, from_positions, h}).permute({0, 1, 3, 2, 4});
     const at::Tensor blocks = split.reshape({-1, o, h});
     const at::Tensor kept = blocks.flatten(1).ne(0).any(1).nonzero().flatten();
-    return {blocks.index_select(0, kept),
-            at::floor_divide(kept, positions * from_positions)};
+    return {blocks.index_select(0, kept), at::floor_divide(kept, positions * from_positions)};
   }
 };
 
@@ -135,8 +132,7 @@ LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const 
   state.path = find_path(model, from, to);
   const auto [leaf, out] = state.with_graph(inputs);
   for (const auto& [value, name] : {std::pair{leaf, from}, {out, to}}) {
-    if (value.is_floating_point() && value.dim() >= 2 &&
-        value.size(0) == inputs.at(0).size(0)) {
+    if (value.is_floating_point() && value.dim() >= 2 && value.size(0) == inputs.at(0).size(0)) {
       continue;
     }
     throw Error({"no Jacobian at tap '" + name + "'", model.name(),
@@ -194,15 +190,15 @@ LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const 
                  fmt::format("taps '{}' to '{}'", from, to),
                  "linear and piecewise linear operations in one line", state.path.obstacle});
   }
-  state.route = !options.route.empty()      ? options.route
-                : state.path.described      ? "masked_product"
-                : 2 * all_from < n          ? "jvp"
-                                            : "vjp";
+  state.route = !options.route.empty() ? options.route
+                : state.path.described ? "masked_product"
+                : 2 * all_from < n     ? "jvp"
+                                       : "vjp";
   if (state.path.described && state.from_positions == 1 && to_positions == 1) {
     Path constant = state.path;
-    const auto rectifiers = std::count_if(
-        constant.steps.begin(), constant.steps.end(),
-        [](const PathStep& step) { return !is_constant(step.kind); });
+    const auto rectifiers =
+        std::count_if(constant.steps.begin(), constant.steps.end(),
+                      [](const PathStep& step) { return !is_constant(step.kind); });
     const auto rectifies = [](const PathStep& step) {
       return step.kind == PathStep::Kind::rectifier;
     };
@@ -233,9 +229,8 @@ JacobianBlocks LayerJacobian::operator()(const std::vector<at::Tensor>& inputs) 
   if (state_->route == "masked_product") return of_values(from_values(inputs));
   const auto [leaf, out] = state_->with_graph(state_->on_device(inputs));
   const c10::AutoGradMode gradients(true);
-  const at::Tensor jacobian = state_->route == "vjp"
-                                  ? jacobian_by_vjp(leaf, out, state_->rows)
-                                  : jacobian_by_jvp(leaf, out, state_->rows);
+  const at::Tensor jacobian = state_->route == "vjp" ? jacobian_by_vjp(leaf, out, state_->rows)
+                                                     : jacobian_by_jvp(leaf, out, state_->rows);
   return state_->blocks_of(jacobian.detach(), leaf.size(0));
 }
 
@@ -278,21 +273,45 @@ at::Tensor LayerJacobian::masks(const at::Tensor& from_values) const {
   return rectifier_mask(masked->on_outputs ? steps.back() : steps.front(), value).flatten(1);
 }
 
-const std::string& LayerJacobian::from() const { return state_->from; }
-const std::string& LayerJacobian::to() const { return state_->to; }
-const std::string& LayerJacobian::route() const { return state_->route; }
-const std::string& LayerJacobian::obstacle() const { return state_->path.obstacle; }
-Axis LayerJacobian::from_axis() const { return state_->from_axis; }
-Axis LayerJacobian::to_axis() const { return state_->to_axis; }
-std::int64_t LayerJacobian::inputs() const { return state_->h; }
-std::int64_t LayerJacobian::outputs() const { return state_->o; }
-const std::vector<std::int64_t>& LayerJacobian::from_shape() const { return state_->from_shape; }
-const std::vector<std::int64_t>& LayerJacobian::to_shape() const { return state_->to_shape; }
-std::int64_t LayerJacobian::positions() const { return state_->positions; }
+const std::string& LayerJacobian::from() const {
+  return state_->from;
+}
+const std::string& LayerJacobian::to() const {
+  return state_->to;
+}
+const std::string& LayerJacobian::route() const {
+  return state_->route;
+}
+const std::string& LayerJacobian::obstacle() const {
+  return state_->path.obstacle;
+}
+Axis LayerJacobian::from_axis() const {
+  return state_->from_axis;
+}
+Axis LayerJacobian::to_axis() const {
+  return state_->to_axis;
+}
+std::int64_t LayerJacobian::inputs() const {
+  return state_->h;
+}
+std::int64_t LayerJacobian::outputs() const {
+  return state_->o;
+}
+const std::vector<std::int64_t>& LayerJacobian::from_shape() const {
+  return state_->from_shape;
+}
+const std::vector<std::int64_t>& LayerJacobian::to_shape() const {
+  return state_->to_shape;
+}
+std::int64_t LayerJacobian::positions() const {
+  return state_->positions;
+}
 std::int64_t LayerJacobian::bytes_of_one() const {
   return state_->rows.size(0) * state_->h * state_->from_positions *
          static_cast<std::int64_t>(c10::elementSize(state_->dtype));
 }
-at::ScalarType LayerJacobian::dtype() const { return state_->dtype; }
+at::ScalarType LayerJacobian::dtype() const {
+  return state_->dtype;
+}
 
 }  // namespace descramble

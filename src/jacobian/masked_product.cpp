@@ -42,9 +42,8 @@ at::Tensor pull_max_pool(const PathStep& step, const at::Tensor& argument,
   const std::int64_t batch = argument.size(0);
   const std::int64_t rows = cotangents.size(1);
   const std::vector<std::int64_t> places{batch, rows, argument.size(1), where.size(2)};
-  at::Tensor result =
-      at::zeros({batch, rows, argument.size(1), argument.size(2) * argument.size(3)},
-                cotangents.options());
+  at::Tensor result = at::zeros(
+      {batch, rows, argument.size(1), argument.size(2) * argument.size(3)}, cotangents.options());
   result.scatter_add_(3, where.unsqueeze(1).expand(places), cotangents.flatten(3).expand(places));
   return result.reshape(with_batch(batch, rows, argument.sizes().slice(1)));
 }
@@ -56,10 +55,10 @@ at::Tensor pull_average_pool(const PathStep& step, const at::Tensor& argument,
   std::vector<std::int64_t> sizes{batch * rows};
   sizes.insert(sizes.end(), argument.sizes().begin() + 1, argument.sizes().end());
   const at::Tensor like = at::empty({1}, cotangents.options()).expand(sizes);
-  return at::avg_pool2d_backward(cotangents.flatten(0, 1).contiguous(), like, step.kernel,
-                                 step.stride, step.padding, step.ceil_mode, step.count_include_pad,
-                                 step.divisor > 0 ? c10::optional<std::int64_t>(step.divisor)
-                                                  : c10::nullopt)
+  return at::avg_pool2d_backward(
+             cotangents.flatten(0, 1).contiguous(), like, step.kernel, step.stride, step.padding,
+             step.ceil_mode, step.count_include_pad,
+             step.divisor > 0 ? c10::optional<std::int64_t>(step.divisor) : c10::nullopt)
       .reshape(with_batch(batch, rows, argument.sizes().slice(1)));
 }
 
@@ -102,8 +101,7 @@ at::Tensor path_forward(const Path& path, const at::Tensor& from_values) {
 
 at::Tensor masked_product(const Path& path, const at::Tensor& from_values, const at::Tensor& rows) {
   std::vector<at::Tensor> arguments{from_values};
-  for (const PathStep& step : path.steps)
-    arguments.push_back(step_forward(step, arguments.back()));
+  for (const PathStep& step : path.steps) arguments.push_back(step_forward(step, arguments.back()));
   at::Tensor cotangents =
       rows.reshape(with_batch(1, rows.size(0), arguments.back().sizes().slice(1)));
   for (std::size_t i = path.steps.size(); i > 0; --i)

@@ -148,10 +148,18 @@ JacobianL1::~JacobianL1() = default;
 std::string JacobianL1::name() const {
   return fmt::format("jacobian_l1 of {}", quoted_list(terms_->taps));
 }
-std::int64_t JacobianL1::dimension() const { return terms_->dimension; }
-std::vector<std::int64_t> JacobianL1::blocks() const { return terms_->sizes; }
-const std::vector<std::string>& JacobianL1::taps() const { return terms_->taps; }
-std::int64_t JacobianL1::samples() const { return terms_->samples; }
+std::int64_t JacobianL1::dimension() const {
+  return terms_->dimension;
+}
+std::vector<std::int64_t> JacobianL1::blocks() const {
+  return terms_->sizes;
+}
+const std::vector<std::string>& JacobianL1::taps() const {
+  return terms_->taps;
+}
+std::int64_t JacobianL1::samples() const {
+  return terms_->samples;
+}
 
 double JacobianL1::value(const at::Tensor& rotation) const {
   return sums(rotation, false).value;
@@ -205,8 +213,8 @@ Evaluation JacobianL1::sums(const at::Tensor& rotation, bool with_gradient) cons
       if (!term.two_sided()) {
         const Rows given = rows_of(term, part);
         const std::int64_t block = std::max(term.left, term.right);
-        at::Tensor z = block < 0 ? given.rows.clone()
-                                 : given.rows.matmul(factor(block, given.rows).t());
+        at::Tensor z =
+            block < 0 ? given.rows.clone() : given.rows.matmul(factor(block, given.rows).t());
         const bool turn = with_gradient && block >= 0;
         add(absolute_sums(z, given.weights, epsilon, turn));
         if (turn) give(block, z.t().matmul(given.rows));
@@ -336,9 +344,8 @@ std::vector<Guess> JacobianL1::guesses() const {
     };
     if (right) put(term.right, sides.right);
     // What the next layer turns, too, is turned by its singular vectors.
-    const bool again = std::any_of(all.terms.begin(), all.terms.end(), [&](const Term& other) {
-      return other.right == term.left;
-    });
+    const bool again = std::any_of(all.terms.begin(), all.terms.end(),
+                                   [&](const Term& other) { return other.right == term.left; });
     if (left && !again) put(term.left, sides.left);
   }
   std::vector<Guess> guesses{{"identity", at::eye(dimension(), at::kDouble)},
@@ -365,9 +372,8 @@ std::vector<Guess> JacobianL1::guesses() const {
 std::vector<std::string> JacobianL1::warnings() const {
   std::vector<std::string> result;
   const std::int64_t largest = *std::max_element(terms_->sizes.begin(), terms_->sizes.end());
-  const bool one_sided = std::any_of(terms_->terms.begin(), terms_->terms.end(), [](const Term& t) {
-    return !t.two_sided() && !t.constant();
-  });
+  const bool one_sided = std::any_of(terms_->terms.begin(), terms_->terms.end(),
+                                     [](const Term& t) { return !t.two_sided() && !t.constant(); });
   if (one_sided && samples() == 1) {
     result.push_back(
         "a single Jacobian can always be made triangular by a rotation of one side: one sample "
@@ -375,7 +381,8 @@ std::vector<std::string> JacobianL1::warnings() const {
   } else if (samples() < 100 && largest > 1) {
     result.push_back(fmt::format(
         "{} samples are few to identify a basis (the reference case needs 100 or more): "
-        "compare the held-out value", samples()));
+        "compare the held-out value",
+        samples()));
   }
   return result;
 }

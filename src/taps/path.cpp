@@ -313,18 +313,17 @@ at::Tensor step_forward(const PathStep& step, const at::Tensor& value) {
                                  : at::linear(value, step.weight);
     case PathStep::Kind::convolution:
       return at::convolution(value, step.weight, step.bias, step.stride, step.padding,
-                             step.dilation, false,
-                             std::vector<std::int64_t>(step.stride.size(), 0), step.groups);
+                             step.dilation, false, std::vector<std::int64_t>(step.stride.size(), 0),
+                             step.groups);
     case PathStep::Kind::rectifier:
       return step.slope == 0 ? at::relu(value) : at::leaky_relu(value, step.slope);
     case PathStep::Kind::max_pool:
       return at::max_pool2d(value, step.kernel, step.stride, step.padding, step.dilation,
                             step.ceil_mode);
     case PathStep::Kind::average_pool:
-      return at::avg_pool2d(value, step.kernel, step.stride, step.padding, step.ceil_mode,
-                            step.count_include_pad,
-                            step.divisor > 0 ? c10::optional<std::int64_t>(step.divisor)
-                                             : c10::nullopt);
+      return at::avg_pool2d(
+          value, step.kernel, step.stride, step.padding, step.ceil_mode, step.count_include_pad,
+          step.divisor > 0 ? c10::optional<std::int64_t>(step.divisor) : c10::nullopt);
     case PathStep::Kind::scale: {
       std::vector<std::int64_t> sizes(static_cast<std::size_t>(value.dim()), 1);
       sizes.at(1) = -1;

@@ -3,6 +3,7 @@
 #include "descramble/objective/jacobian_l1.h"
 
 #include <cmath>
+
 #include <nlohmann/json.hpp>
 
 #include "descramble/solver/solver.h"
@@ -161,8 +162,11 @@ TEST(JacobianL1, NeverReturnsAWorsePointThanItSaw) {
 TEST(JacobianL1, RefusesWhatIsNoChain) {
   const at::Tensor stack = at::ones({2, 3, 4}, at::kDouble);
   EXPECT_THAT([&] { objective_of(stack, false, false); }, ThrowsError("nothing to learn"));
-  EXPECT_THAT([&] { objective_of(at::zeros({2, 3, 4}, at::kDouble), true, true); },
-              ThrowsError("all Jacobians are zero", "'a' to 'b'"));
+  EXPECT_THAT(
+      [&] {
+        objective_of(at::zeros({2, 3, 4}, at::kDouble), true, true);
+      },
+      ThrowsError("all Jacobians are zero", "'a' to 'b'"));
   EXPECT_THAT(
       [&] {
         JacobianL1({.taps = {"a", "b", "c"}, .layers = {{"a", "b", stack}, {"b", "c", stack}}},

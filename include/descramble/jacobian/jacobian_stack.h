@@ -40,8 +40,8 @@ class JacobianStack {
   /// with a weight for each output (or input), in place of N. Nothing where the path does not show
   /// such a structure.
   static std::optional<JacobianStack> collapsed(const LayerJacobian& layer, const DataSet& data,
-                                                const std::vector<std::int64_t>& indices,
-                                                Side side, const Options& options);
+                                                const std::vector<std::int64_t>& indices, Side side,
+                                                const Options& options);
 
   /// Jacobians at hand: [N, o, h].
   JacobianStack(std::string from, std::string to, const at::Tensor& jacobians);

@@ -76,12 +76,12 @@ class LayerJacobian {
   const std::string& obstacle() const;  ///< why it is no masked product; empty: it is one
   Axis from_axis() const;
   Axis to_axis() const;
-  std::int64_t inputs() const;   ///< h
-  std::int64_t outputs() const;  ///< o
+  std::int64_t inputs() const;                          ///< h
+  std::int64_t outputs() const;                         ///< o
   const std::vector<std::int64_t>& from_shape() const;  ///< of one sample
   const std::vector<std::int64_t>& to_shape() const;
-  std::int64_t positions() const;      ///< sampled positions; 1 where there are none
-  std::int64_t bytes_of_one() const;   ///< of one sample's Jacobian
+  std::int64_t positions() const;     ///< sampled positions; 1 where there are none
+  std::int64_t bytes_of_one() const;  ///< of one sample's Jacobian
   at::ScalarType dtype() const;
 
  private:

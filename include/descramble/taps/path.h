@@ -38,9 +38,9 @@ struct PathStep {
 
 /// The way between two taps.
 struct Path {
-  bool described = false;          ///< it is one straight line of the operations above
-  std::vector<PathStep> steps{};   ///< from the first tap to the second
-  std::string obstacle{};          ///< else: the operator that is none of them
+  bool described = false;         ///< it is one straight line of the operations above
+  std::vector<PathStep> steps{};  ///< from the first tap to the second
+  std::string obstacle{};         ///< else: the operator that is none of them
 };
 
 /// Reads off the graph what lies between the values of two taps. Dropout and batch norm count as

@@ -233,7 +233,9 @@ void check_taps(const json& steps, std::size_t number) {
                  fmt::format("{}", count)});
   }
   const json& learn = objective.at("learn");
-  const json asked = learn.is_string() ? json::array({learn}) : learn.is_null() ? json::array() : learn;
+  const json asked = learn.is_string() ? json::array({learn})
+                     : learn.is_null() ? json::array()
+                                       : learn;
   for (const json& name : asked) {
     if (std::find(taps.begin(), taps.end(), name) == taps.end()) {
       throw Error({"a tap to learn is not in the chain", "objective/learn",

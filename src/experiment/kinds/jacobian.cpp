@@ -82,8 +82,7 @@ StepResult run_jacobian(const json& resolved, const Workspace& workspace, Progre
   const std::string to = resolved.at("to");
   const std::string split = resolved.at("data");
   const Source& source = workspace.source(split);
-  const auto layer =
-      open_layer(workspace, from, to, resolved.at("axis"), resolved.at("positions"));
+  const auto layer = open_layer(workspace, from, to, resolved.at("axis"), resolved.at("positions"));
   const std::vector<std::int64_t> indices =
       choose_samples(source.data->size(), resolved.at("samples"), 0).used;
   const auto count = static_cast<std::int64_t>(indices.size());
@@ -110,18 +109,18 @@ StepResult run_jacobian(const json& resolved, const Workspace& workspace, Progre
   const std::string name = from + ".." + to;
   result.tensors[name + ".mean"] = measured.mean;
   result.tensors[name + ".spread"] = spread;
-  result.json = {{"data", split},
-                 {"from", {{"name", from}, {"shape", layer->from_shape()},
-                           {"axis", axis_name(layer->from_axis())}}},
-                 {"to", {{"name", to}, {"shape", layer->to_shape()},
-                         {"axis", axis_name(layer->to_axis())}}},
-                 {"samples", count},
-                 {"positions", layer->positions()},
-                 {"route", layer->route()},
-                 {"obstacle", layer->obstacle().empty() ? json() : json(layer->obstacle())},
-                 {"l1", measured.l1},
-                 {"frobenius", std::sqrt(norm_square)},
-                 {"sparsity", sparsity}};
+  result.json = {
+      {"data", split},
+      {"from",
+       {{"name", from}, {"shape", layer->from_shape()}, {"axis", axis_name(layer->from_axis())}}},
+      {"to", {{"name", to}, {"shape", layer->to_shape()}, {"axis", axis_name(layer->to_axis())}}},
+      {"samples", count},
+      {"positions", layer->positions()},
+      {"route", layer->route()},
+      {"obstacle", layer->obstacle().empty() ? json() : json(layer->obstacle())},
+      {"l1", measured.l1},
+      {"frobenius", std::sqrt(norm_square)},
+      {"sparsity", sparsity}};
   result.lines.push_back(fmt::format("{} ({}, {}) to {} ({}, {}), {} samples, {}", from,
                                      fmt::join(layer->from_shape(), "x"), layer->inputs(), to,
                                      fmt::join(layer->to_shape(), "x"), layer->outputs(), count,
@@ -152,11 +151,11 @@ StepResult run_jacobian(const json& resolved, const Workspace& workspace, Progre
         series.x.push_back(static_cast<double>(i + 1));
         series.y.push_back(values[i]);
       }
-      result.figures.push_back({"jacobian_singular_values",
-                                Figure{.title = "Singular values of the Jacobian, " + name,
-                                       .x_title = "number",
-                                       .y_title = "singular value",
-                                       .series = {series}}});
+      result.figures.push_back(
+          {"jacobian_singular_values", Figure{.title = "Singular values of the Jacobian, " + name,
+                                              .x_title = "number",
+                                              .y_title = "singular value",
+                                              .series = {series}}});
     }
   }
   const double scale = rms > 0 ? rms : 1;
@@ -182,29 +181,26 @@ const StepKind& step_kind_jacobian() {
                .summary = "The Jacobian of one tap's value with respect to another's: mean, "
                           "spread, singular values, pictures",
                .formula = "J(x) = dh_to / dh_from",
-               .fields = {{.name = "from",
-                           .type = FieldType::string,
-                           .doc = "the tap on the input side"},
-                          {.name = "to",
-                           .type = FieldType::string,
-                           .doc = "the tap on the output side"},
-                          {.name = "samples",
-                           .type = FieldType::integer,
-                           .doc = "inputs whose Jacobians are taken, evenly out of the data",
-                           .fallback = 2048,
-                           .minimum = 1},
-                          {.name = "positions",
-                           .type = FieldType::integer,
-                           .doc = "sampled output positions where a tap has positions (channels, "
-                                  "tokens)",
-                           .fallback = 8,
-                           .minimum = 1},
-                          {.name = "keep",
-                           .type = FieldType::boolean,
-                           .doc = "write the whole stack into the result's tensors",
-                           .fallback = false},
-                          axis_field(),
-                          data_field("train")}},
+               .fields =
+                   {{.name = "from", .type = FieldType::string, .doc = "the tap on the input side"},
+                    {.name = "to", .type = FieldType::string, .doc = "the tap on the output side"},
+                    {.name = "samples",
+                     .type = FieldType::integer,
+                     .doc = "inputs whose Jacobians are taken, evenly out of the data",
+                     .fallback = 2048,
+                     .minimum = 1},
+                    {.name = "positions",
+                     .type = FieldType::integer,
+                     .doc = "sampled output positions where a tap has positions (channels, "
+                            "tokens)",
+                     .fallback = 8,
+                     .minimum = 1},
+                    {.name = "keep",
+                     .type = FieldType::boolean,
+                     .doc = "write the whole stack into the result's tensors",
+                     .fallback = false},
+                    axis_field(),
+                    data_field("train")}},
       .run = run_jacobian};
   return kind;
 }

@@ -18,7 +18,8 @@ using nlohmann::json;
 /// Widths ε in units of the root mean square entry.
 constexpr double widths[] = {1, 0.3, 0.1, 0.03, 0.01, 0.003};
 constexpr std::size_t stages = std::size(widths);
-constexpr double gain = 1e-5;  ///< of a stage of the last refinement, relative: less is not worth it
+constexpr double gain =
+    1e-5;  ///< of a stage of the last refinement, relative: less is not worth it
 
 /// One start on its way through the stages.
 struct Run {
@@ -43,11 +44,12 @@ class Annealing {
     std::vector<double> values;
     const std::int64_t before = of.outcome.iterations;
     std::unique_ptr<Descent> descent;
-    descent = std::make_unique<Descent>(
-        *smooth, budget_, tolerance_, [&](std::int64_t iteration, double) {
-          values.push_back(descent->last_value());
-          if (run_.watch) run_.watch({start, before + iteration, values.back()});
-        });
+    descent = std::make_unique<Descent>(*smooth, budget_, tolerance_,
+                                        [&](std::int64_t iteration, double) {
+                                          values.push_back(descent->last_value());
+                                          if (run_.watch)
+                                            run_.watch({start, before + iteration, values.back()});
+                                        });
     GroupSpace space;
     try {
       of.outcome.reason = quasi_newton(space, history_, *descent, of.point);

@@ -1,0 +1,246 @@
+// Jacobians between taps against central differences and against each other, over networks.
+
+#include "descramble/jacobian/layer_jacobian.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include "descramble/jacobian/jacobian_stack.h"
+#include "descramble/model/kinds.h"
+#include "descramble/taps/tapped_model.h"
+#include "model/fixtures.h"
+
+namespace descramble::test {
+namespace {
+
+using nlohmann::json;
+
+struct Case {
+  std::string name{};
+  json input{};
+  json layers{};
+  std::string from{};
+  std::string to{};
+  std::string route{};
+};
+
+void PrintTo(const Case& one, std::ostream* out) {
+  *out << one.name;
+}
+
+std::vector<Case> cases() {
+  const json conv = {{"kind", "conv2d"}, {"name", "c1"}, {"out", 4}, {"kernel", 3}, {"padding", 1}};
+  const json strided = {
+      {"kind", "conv2d"}, {"name", "c2"}, {"out", 3}, {"kernel", 3}, {"stride", 2}};
+  const auto named = [](const char* kind, const char* name, json more = json::object()) {
+    more.update({{"kind", kind}, {"name", name}});
+    return more;
+  };
+  const auto linear = [&](const char* name, int out) {
+    return named("linear", name, {{"out", out}});
+  };
+  return {
+      {"mlp",
+       {6},
+       {linear("a", 7), named("relu", "r"), linear("b", 5), named("relu", "s"), linear("c", 3)},
+       "a",
+       "c",
+       "masked_product"},
+      {"smooth", {6}, {linear("a", 7), named("tanh", "r"), linear("b", 5)}, "a", "b", "vjp"},
+      {"few_inputs", {2}, {linear("a", 2), named("tanh", "r"), linear("b", 9)}, "a", "b", "jvp"},
+      {"conv", {2, 7, 7}, {conv, named("relu", "r"), strided}, "c1", "c2", "masked_product"},
+      {"max_pool",
+       {2, 6, 6},
+       {conv, named("max_pool", "p", {{"kernel", 2}, {"stride", 2}}), named("flatten", "f"),
+        linear("b", 4)},
+       "c1",
+       "b",
+       "masked_product"},
+      {"average_pool",
+       {2, 6, 6},
+       {conv, named("avg_pool", "p", {{"kernel", 2}, {"stride", 2}}), named("relu", "r"), strided},
+       "c1",
+       "c2",
+       "masked_product"},
+      {"batch_norm",
+       {2, 6, 6},
+       {conv, named("batch_norm", "n"), named("relu", "r"), named("dropout", "d"), strided},
+       "c1",
+       "c2",
+       "masked_product"},
+  };
+}
+
+Model model_of(const Case& what, at::ScalarType dtype) {
+  const json config = {{"kind", "sequential"}, {"input", what.input}, {"layers", what.layers}};
+  return open_model(resolve_kind(model_family(), config, "/model"), {.seed = 3})
+      .model.to_dtype(dtype);
+}
+
+at::Tensor inputs_of(const Case& what, at::ScalarType dtype) {
+  std::vector<std::int64_t> sizes{4};
+  for (const std::int64_t size : what.input) sizes.push_back(size);
+  return random_stream(8, "test/inputs").normal_tensor(sizes).to(dtype);
+}
+
+/// Blocks back in one matrix each, all output positions sampled: [B, p·o, p′·h], zeros where left
+/// out. Only for layers without positions.
+class Jacobians : public ::testing::TestWithParam<Case> {};
+
+TEST_P(Jacobians, OfEveryRouteAgree) {
+  const Case& what = GetParam();
+  for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
+    const Model model = model_of(what, dtype);
+    const at::Tensor inputs = inputs_of(what, dtype);
+    const LayerJacobian best(model, what.from, what.to, {inputs});
+    EXPECT_EQ(best.route(), what.route) << best.obstacle();
+    EXPECT_EQ(best.obstacle().empty(), what.route == "masked_product");
+    const JacobianBlocks expected = best({inputs});
+    EXPECT_GT(expected.blocks.abs().max().item<double>(), 0);
+    for (const char* route : {"vjp", "jvp"}) {
+      const LayerJacobian other(model, what.from, what.to, {inputs}, {.route = route});
+      const JacobianBlocks found = other({inputs});
+      ASSERT_EQ(found.blocks.sizes(), expected.blocks.sizes()) << route;
+      EXPECT_EQ(found.sample.defined(), expected.sample.defined());
+      if (found.sample.defined()) {
+        EXPECT_TRUE(at::equal(found.sample, expected.sample));
+      }
+      const double scale = expected.blocks.abs().max().item<double>();
+      EXPECT_LE((found.blocks - expected.blocks).abs().max().item<double>(),
+                scale * (dtype == at::kDouble ? 1e-12 : 1e-5))
+          << route;
+    }
+  }
+}
+
+TEST_P(Jacobians, AreCentralDifferences) {
+  const Case& what = GetParam();
+  const Model model = model_of(what, at::kDouble);
+  const at::Tensor inputs = inputs_of(what, at::kDouble);
+  // All quantities of both values: one block a sample.
+  const LayerJacobian layer(model, what.from, what.to, {inputs},
+                            {.from_axis = Axis::neurons, .to_axis = Axis::neurons});
+  const at::Tensor found = layer({inputs}).blocks;
+  const TappedModel tapped = tap_model(model, {what.from, what.to});
+  const at::NoGradGuard no_grad;
+  const at::Tensor value = layer.from_values({inputs});
+  const auto behind = [&](const at::Tensor& changed) {
+    const Watch watch =
+        tapped.replace(what.from, [&](const at::Tensor&) { return changed.clone(); });
+    return tapped.forward_until(what.to, {inputs}).flatten(1).clone();
+  };
+  constexpr double step = 1e-6;
+  for (std::int64_t j = 0; j < found.size(2); ++j) {
+    at::Tensor up = value.clone();
+    at::Tensor down = value.clone();
+    up.view({up.size(0), -1}).select(1, j) += step;
+    down.view({down.size(0), -1}).select(1, j) -= step;
+    const at::Tensor expected = (behind(up) - behind(down)) / (2 * step);
+    EXPECT_LE((expected - found.select(2, j)).abs().max().item<double>(),
+              1e-6 * found.abs().max().item<double>())
+        << j;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, Jacobians, ::testing::ValuesIn(cases()),
+                         [](const auto& one) { return one.param.name; });
+
+TEST(LayerJacobian, OfFixturesAgreesWithAutograd) {
+  int compared = 0;
+  for (const auto& [name, from, to] :
+       {std::tuple{"conv_inplace_scripted", "features.0", "features.3"},
+        {"conv_inplace_traced", "features.0", "features.3"},
+        {"resnet_blocks_scripted", "layer1.0", "layer1.1"},
+        {"mlp", "fc1", "fc2"},
+        {"smooth_mlp", "fc1", "fc2"}}) {
+    SCOPED_TRACE(name);
+    const Fixture& what = fixture(name);
+    const Model model = what.load().to_dtype(at::kDouble);
+    const at::Tensor inputs = what.inputs().at(0).toTensor().to(at::kDouble);
+    const LayerJacobian best(model, from, to, {inputs});
+    const LayerJacobian plain(model, from, to, {inputs}, {.route = "vjp"});
+    const at::Tensor a = best({inputs}).blocks;
+    const at::Tensor b = plain({inputs}).blocks;
+    ASSERT_EQ(a.sizes(), b.sizes());
+    EXPECT_LE((a - b).abs().max().item<double>(), 1e-12 * b.abs().max().item<double>());
+    ++compared;
+  }
+  EXPECT_EQ(compared, 5);
+}
+
+class Rows final : public DataSet {
+ public:
+  explicit Rows(at::Tensor rows) : rows_(std::move(rows)) {}
+  std::int64_t size() const override { return rows_.size(0); }
+  bool has_labels() const override { return false; }
+  Batch gather(const std::vector<std::int64_t>& indices) const override {
+    return {{rows_.index_select(0, at::tensor(indices, at::kLong))}, {}};
+  }
+
+ private:
+  at::Tensor rows_;
+};
+
+double sum_of(const JacobianStack& stack) {
+  double sum = 0;
+  stack.for_each([&](const JacobianStack::Part& part) {
+    sum += (part.blocks.to(at::kDouble).abs() * part.weights).sum().item<double>();
+  });
+  return sum;
+}
+
+TEST(JacobianStack, IsTheSameAboveTheCeilingAndCollapsed) {
+  const Case what{"",
+                  {200},
+                  {{{"kind", "linear"}, {"name", "a"}, {"out", 250}},
+                   {{"kind", "relu"}, {"name", "r"}},
+                   {{"kind", "linear"}, {"name", "b"}, {"out", 240}},
+                   {{"kind", "relu"}, {"name", "s"}}},
+                  "r",
+                  "s",
+                  ""};
+  const Model model = model_of(what, at::kFloat);
+  const at::Tensor inputs = random_stream(9, "test/rows").normal_tensor({90, 200}).to(at::kFloat);
+  const auto data = std::make_shared<const Rows>(inputs);
+  const auto layer = std::make_shared<const LayerJacobian>(
+      model, "r", "s", std::vector<at::Tensor>{inputs.slice(0, 0, 4)});
+  std::vector<std::int64_t> all(90);
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::int64_t>(i);
+  const JacobianStack kept = JacobianStack::of(layer, data, all, {.memory_mb = 64});
+  const JacobianStack streamed = JacobianStack::of(layer, data, all, {.memory_mb = 2});
+  EXPECT_TRUE(kept.kept());
+  EXPECT_FALSE(streamed.kept());
+  const double expected = sum_of(kept);
+  EXPECT_NEAR(sum_of(streamed), expected, 1e-6 * expected);
+  const auto rates = JacobianStack::collapsed(*layer, *data, all, JacobianStack::Side::outputs, {});
+  ASSERT_TRUE(rates.has_value());
+  EXPECT_NEAR(sum_of(*rates), expected, 1e-6 * expected);
+  EXPECT_FALSE(JacobianStack::collapsed(*layer, *data, all, JacobianStack::Side::inputs, {}));
+  EXPECT_THAT([&] { JacobianStack::of(layer, data, all, {.memory_mb = 0}); },
+              ThrowsMessage<Error>(::testing::AllOf(::testing::HasSubstr("does not fit"),
+                                                    ::testing::HasSubstr("memory_mb >= 1"))));
+  EXPECT_THAT([&] { JacobianStack::of(layer, data, {}, {}); },
+              ThrowsMessage<Error>(::testing::HasSubstr("no samples")));
+}
+
+TEST(LayerJacobian, RefusesWhatHasNone) {
+  const Fixture& what = fixture("mlp");
+  const Model model = what.load();
+  const at::Tensor inputs = what.inputs().at(0).toTensor();
+  const auto refused = [&](const char* from, const char* to) {
+    try {
+      LayerJacobian(model, from, to, {inputs});
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("nothing");
+  };
+  EXPECT_THAT(refused("fc2", "fc1"), ::testing::HasSubstr("to come before"));
+  EXPECT_THAT(refused("fc1", "fc1"), ::testing::HasSubstr("twice"));
+  EXPECT_THAT(refused("fc1", "nowhere"), ::testing::HasSubstr("nowhere"));
+}
+
+}  // namespace
+}  // namespace descramble::test
