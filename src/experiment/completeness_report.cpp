@@ -213,6 +213,9 @@ Series series_of(const Group& group, bool named_order) {
   return series;
 }
 
+/// Of axes for shares: the same for every tap, with room for the width of a line at 1.
+constexpr std::pair share_range{0.0, 1.02};
+
 std::string accuracy_title(Reference reference) {
   return reference == Reference::untouched_class ? "predictions that stay" : "top-1 accuracy";
 }
@@ -223,6 +226,7 @@ Figure accuracy_figure(const TapCompleteness& tap, const Completeness& measured)
                 .x_title = fmt::format("number of directions ablated, of {}", tap.dimension),
                 .y_title = accuracy ? accuracy_title(measured.reference) + ", with 95 % interval"
                                     : "mean squared error"};
+  if (accuracy) figure.y_range = share_range;
   bool several_orders = false;
   const std::vector<Group> groups = groups_of(tap);
   for (const Group& group : groups) several_orders |= group.order != groups.front().order;
@@ -236,7 +240,8 @@ Figure accuracy_figure(const TapCompleteness& tap, const Completeness& measured)
 Figure spectrum_figure(const TapCompleteness& tap) {
   Figure figure{.title = tap.tap.tap + ": variance that the leading directions explain",
                 .x_title = fmt::format("number of directions, of {}", tap.dimension),
-                .y_title = "share of the variance"};
+                .y_title = "share of the variance",
+                .y_range = share_range};
   std::size_t colour = 0;
   for (const AblatedBasis& basis : tap.bases) {
     if (basis.draw != 0) continue;  // one draw is like another

@@ -172,19 +172,33 @@ class Commands {
   int count_ = 0;
 };
 
+std::size_t legend_entries(const Figure& figure) {
+  const auto named = [](const auto& item) { return !item.label.empty(); };
+  return static_cast<std::size_t>(
+      std::count_if(figure.series.begin(), figure.series.end(), named) +
+      std::count_if(figure.references.begin(), figure.references.end(), named));
+}
+
 }  // namespace
 
 std::string gnuplot_script(const Figure& figure) {
   const Extent extent = checked_extent(figure);
-  std::string script =
+  // Two columns of the legend have room; each of its rows makes the figure longer, not the axes
+  // shorter.
+  const std::size_t rows = (legend_entries(figure) + 1) / 2;
+  std::string script = fmt::format(
       "set encoding utf8\n"
-      "set terminal svg size 720,440 dynamic enhanced rounded font 'sans-serif,14' "
+      "set terminal svg size 720,{} dynamic enhanced rounded font 'sans-serif,14' "
       "background '#ffffff'\n"
-      "set key below center horizontal Left reverse noenhanced samplen 3\n"
+      "set key below center horizontal Left reverse noenhanced samplen 3 height 1 maxcols 2\n",
+      390 + 21 * rows);
+  script +=
       "set border 3 linecolor rgb '#333333'\n"
       "set tics nomirror enhanced\n"
       "set grid linecolor rgb '#dddddd' linewidth 1 dashtype solid\n";
   script += "set title " + quoted(figure.title) + " noenhanced\n";
+  // Axes end with the curves.
+  script += "set autoscale xfix\n";
   script += "set xlabel " + quoted(figure.x_title) + " offset 0,0.4 noenhanced\n";
   script += "set ylabel " + quoted(figure.y_title) + " noenhanced\n";
   for (const auto& [name, logarithmic] : {std::pair{'x', figure.log_x}, {'y', figure.log_y}}) {
@@ -192,6 +206,9 @@ std::string gnuplot_script(const Figure& figure) {
       script += fmt::format("set logscale {0}\nset format {0} '10^{{%T}}'\n", name);
     else
       script += fmt::format("set format {} '%g'\n", name);
+  }
+  if (figure.y_range) {
+    script += fmt::format("set yrange [{}:{}]\n", figure.y_range->first, figure.y_range->second);
   }
   Commands commands;
   for (std::size_t i = 0; i < figure.series.size(); ++i) commands.add_band(figure.series[i], i);

@@ -91,6 +91,26 @@ TEST_F(Figures, TextsAreTakenAsTheyAre) {
   EXPECT_FALSE(fs::exists("harm"));
 }
 
+TEST_F(Figures, AxesEndWhereTheyAreTold) {
+  Figure figure = simple({0.5, 0.9, 1});
+  EXPECT_THAT(gnuplot_script(figure), Not(HasSubstr("yrange")));
+  figure.y_range = {0, 1.02};
+  EXPECT_THAT(gnuplot_script(figure), HasSubstr("set yrange [0:1.02]"));
+  EXPECT_THAT(drawn(figure), Not(HasSubstr(">1.2<")));
+}
+
+TEST_F(Figures, LegendsDoNotShortenTheAxes) {
+  Figure few = simple();
+  Figure many = simple();
+  for (int i = 0; i < 10; ++i) many.series.push_back({"another", {1, 2, 3}, {1, 2, 3}});
+  const auto height = [&](const Figure& figure) {
+    const std::string svg = drawn(figure);
+    const std::size_t box = svg.find("viewBox=\"0 0 720 ");
+    return std::stoi(svg.substr(box + 17));
+  };
+  EXPECT_GE(height(many), height(few) + 5 * 18);  // five rows more
+}
+
 TEST_F(Figures, GapsSplitTheCurve) {
   const std::string whole = gnuplot_script(simple());
   EXPECT_EQ(count(whole, "<< END"), 1U);

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace descramble {
@@ -35,6 +36,8 @@ struct Figure {
   std::string y_title{};
   bool log_x = false;
   bool log_y = false;
+  /// The range of the y axis; absent: what the curves need.
+  std::optional<std::pair<double, double>> y_range{};
   std::vector<Series> series{};
   std::vector<ReferenceLine> references{};
 };
