@@ -115,7 +115,42 @@ const std::vector<BadConfig>& bad_configs() {
        {"exactly one of", "/steps/1", "found none"}},
       {"TapAndTaps",
        [](json& c) { set(c, "/steps/1/taps", "fc2"); },
-       {"exactly one of 'tap', 'taps'", "/steps/1"}},
+       {"at most one of 'tap', 'taps'", "/steps/1"}},
+      {"ChainWithATap",
+       [](json& c) {
+         set(c, "/steps/1/objective", {{"kind", "jacobian_l1"}, {"taps", {"fc1", "fc2"}}});
+         c["steps"][1].erase("solver");
+       },
+       {"named twice", "/steps/1", "'tap' beside it"}},
+      {"ChainOfOne",
+       [](json& c) {
+         c["steps"][1] = {{"kind", "descramble"},
+                          {"objective", {{"kind", "jacobian_l1"}, {"taps", "fc1"}}}};
+       },
+       {"a chain needs taps", "/steps/1", "found 1"}},
+      {"ChainBackwards",
+       [](json& c) {
+         c["steps"][1] = {{"kind", "descramble"},
+                          {"objective", {{"kind", "jacobian_l1"}, {"taps", {"fc2", "fc1"}}}}};
+       },
+       {"no Jacobian between", "/steps/1", "'fc2' to come before 'fc1'"}},
+      {"LearnsBesideTheChain",
+       [](json& c) {
+         c["steps"][1] = {
+             {"kind", "descramble"},
+             {"objective", {{"kind", "jacobian_l1"}, {"taps", {"fc1", "fc2"}}, {"learn", "act1"}}}};
+       },
+       {"not in the chain", "/steps/1", "'act1'"}},
+      {"JacobianOfNoSamples",
+       [](json& c) {
+         c["steps"][1] = {{"kind", "jacobian"}, {"from", "fc1"}, {"to", "fc2"}, {"samples", 0}};
+       },
+       {"/steps/1/samples", "an integer >= 1", "found 0"}},
+      {"JacobianFromNowhere",
+       [](json& c) {
+         c["steps"][1] = {{"kind", "jacobian"}, {"from", "fc9"}, {"to", "fc2"}};
+       },
+       {"unknown tap 'fc9'", "/steps/1"}},
       {"SameTapTwice",
        [](json& c) { c["steps"].push_back(c["steps"][1]); },
        {"'fc1' is rotated twice", "/steps/2"}},
