@@ -1,0 +1,44 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "descramble/objective/objective.h"
+#include "descramble/taps/tapped_model.h"
+
+namespace descramble {
+
+/// A differentiable function of Jacobians ∂h₂/∂(P h₁), [B, o, h] in the model's dtype; returns one
+/// number.
+using JacobianLossFunction = std::function<at::Tensor(const at::Tensor& jacobians)>;
+
+/// f(P) = loss(∂h₂/∂(P h₁)) for the inputs at hand: the pair P, Pᵀ is inserted at the first tap and
+/// the network differentiated twice, once for the Jacobian and once for ∂f/∂P. For functions that
+/// need more than the cached stack of JacobianL1 gives; by far slower (see docs/benchmarks.md).
+class JacobianLoss final : public Objective {
+ public:
+  /// Values at the first tap are [B, d], all of them rotated.
+  /// @throws Error for an unknown tap, taps in the wrong order, values of another shape
+  JacobianLoss(const Model& model, std::string from, std::string to, std::vector<at::Tensor> inputs,
+               JacobianLossFunction loss);
+
+  std::string name() const override;
+  std::int64_t dimension() const override { return dimension_; }
+  double value(const at::Tensor& rotation) const override;
+  at::Tensor gradient(const at::Tensor& rotation) const override;
+  /// @throws Error when the loss returns no single real number, or no gradient reaches P
+  Evaluation evaluate(const at::Tensor& rotation) const override;
+
+ private:
+  TappedModel tapped_;
+  std::string from_;
+  std::string to_;
+  std::vector<at::Tensor> inputs_;
+  JacobianLossFunction loss_;
+  std::int64_t dimension_ = 0;
+};
+
+}  // namespace descramble
