@@ -11,6 +11,8 @@
 #include "descramble/core/error.h"
 #include "descramble/core/version.h"
 #include "descramble/model/model.h"
+#include "descramble/objective/jacobian_l1.h"
+#include "descramble/objective/jacobian_loss.h"
 #include "descramble/objective/loss_objective.h"
 #include "descramble/objective/maximum_diagonal.h"
 #include "descramble/objective/objective.h"

@@ -91,8 +91,10 @@ ChainData gather_chain(const Workspace& workspace, const Source& source, const j
     chain.layers.push_back(
         open_layer(workspace, taps[i], taps[i + 1], axis, objective.at("positions")));
   }
-  // Stacks of all layers are at hand together and share the ceiling.
-  const auto shares = static_cast<std::int64_t>(chain.layers.size()) * (chain.held_out ? 2 : 1);
+  // Stacks of all layers are at hand together and share the ceiling, and the objective keeps the
+  // rows of a stack that are not zero beside it.
+  const auto shares =
+      2 * static_cast<std::int64_t>(chain.layers.size()) * (chain.held_out ? 2 : 1);
   const std::int64_t memory_mb = std::max<std::int64_t>(1, workspace.memory_mb / shares);
   for (std::size_t i = 0; i < chain.layers.size(); ++i) {
     const auto stack = [&](const std::vector<std::int64_t>& indices) {

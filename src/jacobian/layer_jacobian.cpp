@@ -67,8 +67,10 @@ struct LayerJacobian::State {
     const at::Tensor whole = jacobian.size(0) == batch
                                  ? jacobian
                                  : jacobian.expand({batch, jacobian.size(1), jacobian.size(2)});
-    const auto finite = at::isfinite(whole).flatten(1).all(1);
-    if (!finite.all().item<bool>()) {
+    // A sum is not finite where an entry is not: one pass, and a closer look only then.
+    const bool suspicious = !at::isfinite(jacobian.sum()).item<bool>();
+    const at::Tensor finite = suspicious ? at::isfinite(whole).flatten(1).all(1) : at::Tensor();
+    if (suspicious && !finite.all().item<bool>()) {
       const std::int64_t first = finite.logical_not().nonzero()[0][0].item<std::int64_t>();
       throw Error({"a Jacobian is not finite", fmt::format("taps '{}' to '{}'", from, to),
                    "finite numbers", fmt::format("NaN or infinity for sample {}", first)});
@@ -212,8 +214,7 @@ LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const 
     }
     if (rectifiers == 0 || masked.on_outputs || masked.on_inputs) {
       const at::NoGradGuard no_grad;
-      const at::Tensor eye = at::eye(state.o, out.options().requires_grad(false));
-      masked.weight = masked_product(constant, leaf.detach().slice(0, 0, 1), eye)
+      masked.weight = masked_product(constant, leaf.detach().slice(0, 0, 1), state.rows)
                           .reshape({state.o, state.h})
                           .clone();
       state.masked = std::move(masked);
@@ -241,16 +242,7 @@ at::Tensor LayerJacobian::from_values(const std::vector<at::Tensor>& inputs) con
 
 JacobianBlocks LayerJacobian::of_values(const at::Tensor& from_values) const {
   const at::NoGradGuard no_grad;
-  std::int64_t all_to = 1;
-  for (const std::int64_t size : state_->to_shape) all_to *= size;
-  at::Tensor rows;
-  if (all_to == state_->o) {
-    rows = at::eye(all_to, from_values.options());
-  } else {
-    rows = at::zeros({state_->rows.size(0), all_to}, from_values.options());
-    rows.scatter_(1, state_->rows.to(from_values.device()).unsqueeze(1), 1.0);
-  }
-  const at::Tensor jacobian = masked_product(state_->path, from_values, rows);
+  const at::Tensor jacobian = masked_product(state_->path, from_values, state_->rows);
   return state_->blocks_of(jacobian.flatten(2), from_values.size(0));
 }
 

@@ -102,10 +102,36 @@ at::Tensor path_forward(const Path& path, const at::Tensor& from_values) {
 at::Tensor masked_product(const Path& path, const at::Tensor& from_values, const at::Tensor& rows) {
   std::vector<at::Tensor> arguments{from_values};
   for (const PathStep& step : path.steps) arguments.push_back(step_forward(step, arguments.back()));
-  at::Tensor cotangents =
-      rows.reshape(with_batch(1, rows.size(0), arguments.back().sizes().slice(1)));
-  for (std::size_t i = path.steps.size(); i > 0; --i)
-    cotangents = pull(path.steps[i - 1], arguments[i - 1], cotangents);
+  const std::int64_t batch = from_values.size(0);
+  std::size_t step = path.steps.size();
+  // At the end the cotangents are unit vectors, which an operation on each entry scales.
+  const at::Tensor places = rows.to(from_values.device());
+  at::Tensor factors;  // [B, n]
+  for (; step > 0 && path.steps[step - 1].kind == PathStep::Kind::rectifier; --step) {
+    const at::Tensor mask = rectifier_mask(path.steps[step - 1], arguments[step - 1])
+                                .flatten(1)
+                                .index_select(1, places);
+    factors = factors.defined() ? factors * mask : mask;
+  }
+  const at::Tensor& end = arguments[step];
+  const std::int64_t numel = end.numel() / batch;
+  at::Tensor cotangents = at::zeros({places.size(0), numel}, from_values.options());
+  cotangents.scatter_(1, places.unsqueeze(1), 1.0);
+  cotangents = cotangents.reshape(with_batch(1, places.size(0), end.sizes().slice(1)));
+  const auto scale = [&factors](const at::Tensor& given) {
+    std::vector<std::int64_t> sizes = factors.sizes().vec();
+    sizes.resize(static_cast<std::size_t>(given.dim()), 1);
+    const at::Tensor each = factors.view(sizes);
+    factors = at::Tensor();
+    return each;
+  };
+  for (; step > 0; --step) {
+    cotangents = pull(path.steps[step - 1], arguments[step - 1], cotangents);
+    // As soon as there is a value for each sample anyway, since products are the same before.
+    if (factors.defined() && cotangents.size(0) == batch && batch > 1)
+      cotangents.mul_(scale(cotangents));
+  }
+  if (factors.defined()) cotangents = cotangents * scale(cotangents);
   return cotangents;
 }
 

@@ -6,9 +6,9 @@
 
 namespace descramble {
 
-/// Jᵀ of a described path applied to cotangents, all samples at once: rows [n, numel of the output]
-/// (the same for every sample) to [B, n, …shape of the input], B = 1 where no step depends on the
-/// sample.
+/// Rows of the Jacobian of a described path, all samples at once: `rows` [n] are places in a
+/// sample's flattened output; [B, n, …shape of the input], B = 1 where no step depends on the
+/// sample. Masks behind the last product only scale rows: they cost no product of their own.
 at::Tensor masked_product(const Path& path, const at::Tensor& from_values, const at::Tensor& rows);
 
 /// The value at the path's end.

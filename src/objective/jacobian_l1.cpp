@@ -17,21 +17,23 @@ namespace descramble {
 
 namespace {
 
-/// One layer of the chain: which of the point's blocks turn its two sides; −1: the identity.
-struct Term {
-  JacobianStack stack;
-  std::int64_t left = -1;   ///< of the outputs
-  std::int64_t right = -1;  ///< of the inputs
-  double scale = 0;         ///< root mean square of its entries
-
-  bool two_sided() const { return left >= 0 && right >= 0; }
-  bool constant() const { return left < 0 && right < 0; }
-};
-
 /// The rows that a one-sided term turns, and the weight of each.
 struct Rows {
   at::Tensor rows{};     ///< [R, d]
   at::Tensor weights{};  ///< [R], float64
+  double weight = -1;    ///< of every row, where it is the same one
+};
+
+/// One layer of the chain: which of the point's blocks turn its two sides; −1: the identity.
+struct Term {
+  JacobianStack stack;
+  std::int64_t left = -1;    ///< of the outputs
+  std::int64_t right = -1;   ///< of the inputs
+  double scale = 0;          ///< root mean square of its entries
+  std::vector<Rows> rows{};  ///< of a one-sided term whose stack is kept
+
+  bool two_sided() const { return left >= 0 && right >= 0; }
+  bool constant() const { return left < 0 && right < 0; }
 };
 
 Rows rows_of(const Term& term, const JacobianStack::Part& part) {
@@ -42,13 +44,41 @@ Rows rows_of(const Term& term, const JacobianStack::Part& part) {
           weights.expand({blocks.size(0), blocks.size(1), 1}).reshape({-1})};
 }
 
+/// Without the rows that are all zero (outputs that a mask has switched off): they add nothing.
+Rows without_zeros(const Rows& given) {
+  const at::Tensor there =
+      given.rows.ne(0).any(1).logical_and(given.weights.ne(0).to(given.rows.device()));
+  Rows result = given;
+  if (!there.all().item<bool>()) {
+    const at::Tensor kept = there.nonzero().flatten();
+    result.rows = given.rows.index_select(0, kept);
+    result.weights = given.weights.index_select(0, kept.to(at::kCPU));
+  }
+  if (result.weights.numel() > 0) {
+    const double first = result.weights[0].item<double>();
+    if (result.weights.eq(first).all().item<bool>()) result.weight = first;
+  }
+  return result;
+}
+
+void for_each_rows(const Term& term, const std::function<void(const Rows& rows)>& visit) {
+  if (!term.rows.empty()) {
+    for (const Rows& rows : term.rows) visit(rows);
+    return;
+  }
+  term.stack.for_each(
+      [&](const JacobianStack::Part& part) { visit(without_zeros(rows_of(term, part))); });
+}
+
 struct Sums {
   double value = 0;  ///< of the smoothed function
   double sharp = 0;
 };
 
 /// Σ_r w_r Σ_j φ(z_rj); `z` becomes w_r φ′(z_rj) where a gradient is asked for.
-Sums absolute_sums(at::Tensor& z, const at::Tensor& weights, double epsilon, bool with_gradient) {
+/// One `weight` for all rows (≥ 0) is left to the caller.
+Sums absolute_sums(at::Tensor& z, const at::Tensor& weights, double weight, double epsilon,
+                   bool with_gradient) {
   const auto weighed = [&](const at::Tensor& each) {
     return each.sum(1).to(at::kCPU, at::kDouble).dot(weights).item<double>();
   };
@@ -62,7 +92,7 @@ Sums absolute_sums(at::Tensor& z, const at::Tensor& weights, double epsilon, boo
   } else if (with_gradient) {
     z.sign_();
   }
-  if (with_gradient) z.mul_(weights.to(z.device(), z.scalar_type()).unsqueeze(1));
+  if (with_gradient && weight < 0) z.mul_(weights.to(z.device(), z.scalar_type()).unsqueeze(1));
   return sums;
 }
 
@@ -136,6 +166,12 @@ JacobianL1::JacobianL1(const JacobianChain& chain, const std::vector<bool>& lear
                    "one entry that is not", "none"});
     }
     terms->terms.push_back({chain.layers[i], index[i + 1], index[i], std::sqrt(square)});
+    Term& term = terms->terms.back();
+    if (!term.two_sided() && term.stack.kept()) {
+      std::vector<Rows> rows;
+      for_each_rows(term, [&rows](const Rows& one) { rows.push_back(one); });
+      term.rows = std::move(rows);
+    }
     terms->samples = std::max(terms->samples, chain.layers[i].samples());
   }
   terms_ = std::move(terms);
@@ -182,6 +218,12 @@ std::unique_ptr<Objective> JacobianL1::on_fewer(std::int64_t samples) const {
   for (Term& term : fewer->terms) {
     const std::int64_t before = term.stack.samples();
     term.stack = term.stack.first(samples);
+    if (!term.rows.empty()) {
+      term.rows.clear();
+      std::vector<Rows> rows;
+      for_each_rows(term, [&rows](const Rows& one) { rows.push_back(one); });
+      term.rows = std::move(rows);
+    }
     any = any || (term.stack.samples() < before);
     fewer->samples = std::max(fewer->samples, term.stack.samples());
   }
@@ -209,17 +251,21 @@ Evaluation JacobianL1::sums(const at::Tensor& rotation, bool with_gradient) cons
     const auto give = [&](std::int64_t block, const at::Tensor& part) {
       terms_->block(gradient, block).add_(double_on_cpu(part));
     };
-    term.stack.for_each([&](const JacobianStack::Part& part) {
-      if (!term.two_sided()) {
-        const Rows given = rows_of(term, part);
-        const std::int64_t block = std::max(term.left, term.right);
+    if (!term.two_sided()) {
+      const std::int64_t block = std::max(term.left, term.right);
+      for_each_rows(term, [&](const Rows& given) {
+        if (given.rows.size(0) == 0) return;
         at::Tensor z =
             block < 0 ? given.rows.clone() : given.rows.matmul(factor(block, given.rows).t());
         const bool turn = with_gradient && block >= 0;
-        add(absolute_sums(z, given.weights, epsilon, turn));
-        if (turn) give(block, z.t().matmul(given.rows));
-        return;
-      }
+        add(absolute_sums(z, given.weights, given.weight, epsilon, turn));
+        if (!turn) return;
+        const at::Tensor slope = z.t().matmul(given.rows);
+        give(block, given.weight < 0 ? slope : slope * given.weight);
+      });
+      continue;
+    }
+    term.stack.for_each([&](const JacobianStack::Part& part) {
       // Z = Q (J Pᵀ), all samples side by side: [o, K·h].
       const std::int64_t k = part.blocks.size(0);
       const std::int64_t o = part.blocks.size(1);
@@ -232,7 +278,7 @@ Evaluation JacobianL1::sums(const at::Tensor& rotation, bool with_gradient) cons
       // A row for each output and sample: [o·K, h].
       at::Tensor z = left.matmul(turned).view({o * k, h});
       const at::Tensor weights = part.weights.view({1, k}).expand({o, k}).reshape({-1});
-      add(absolute_sums(z, weights, epsilon, with_gradient));
+      add(absolute_sums(z, weights, -1, epsilon, with_gradient));
       if (!with_gradient) return;
       const at::Tensor slope = z.view({o, k * h});
       give(term.left, slope.matmul(turned.t()));
