@@ -79,7 +79,7 @@ JacobianStack JacobianStack::of(std::shared_ptr<const LayerJacobian> layer,
                  fmt::format("{}", options.memory_mb)});
   }
   const bool fits = one * (stack.samples_ + copies) <= ceiling;
-  stack.chunk_ = std::clamp<std::int64_t>(std::min(chunk_bytes, ceiling / (2 * copies)) / one, 1,
+  stack.chunk_ = std::clamp<std::int64_t>(std::min(chunk_bytes, ceiling / (4 * copies)) / one, 1,
                                           stack.samples_);
   const at::Tensor weights = checked_weights(options.weights, stack.samples_);
   const bool from_values = layer->route() == "masked_product";

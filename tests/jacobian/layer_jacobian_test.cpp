@@ -2,6 +2,8 @@
 
 #include "descramble/jacobian/layer_jacobian.h"
 
+#include <cmath>
+
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
@@ -170,6 +172,27 @@ TEST(LayerJacobian, OfFixturesAgreesWithAutograd) {
   EXPECT_EQ(compared, 5);
 }
 
+// Softmax at the end, attention in between: no masked product, and the two products agree.
+TEST(LayerJacobian, ThroughSoftmaxIsByAutograd) {
+  for (const auto& [name, from, to] :
+       {std::tuple{"lenet_functional_scripted", "fc1", "log_softmax"},
+        {"lenet_functional_traced", "fc1", "output"},
+        {"attention_scripted", "blocks.0", "blocks.1"}}) {
+    SCOPED_TRACE(name);
+    const Fixture& what = fixture(name);
+    const Model model = what.load().to_dtype(at::kDouble);
+    const at::Tensor inputs = what.inputs().at(0).toTensor().to(at::kDouble);
+    const LayerJacobian rows(model, from, to, {inputs}, {.route = "vjp"});
+    const LayerJacobian columns(model, from, to, {inputs}, {.route = "jvp"});
+    EXPECT_FALSE(rows.obstacle().empty());
+    const at::Tensor a = rows({inputs}).blocks;
+    const at::Tensor b = columns({inputs}).blocks;
+    ASSERT_EQ(a.sizes(), b.sizes());
+    EXPECT_GT(a.abs().max().item<double>(), 0);
+    EXPECT_LE((a - b).abs().max().item<double>(), 1e-12 * a.abs().max().item<double>());
+  }
+}
+
 class Rows final : public DataSet {
  public:
   explicit Rows(at::Tensor rows) : rows_(std::move(rows)) {}
@@ -225,11 +248,42 @@ TEST(JacobianStack, IsTheSameAboveTheCeilingAndCollapsed) {
               ThrowsMessage<Error>(::testing::HasSubstr("no samples")));
 }
 
+TEST(JacobianStack, WeighsSamples) {
+  const Case what = cases()[1];  // tanh
+  const Model model = model_of(what, at::kDouble);
+  const at::Tensor inputs = inputs_of(what, at::kDouble);
+  const auto data = std::make_shared<const Rows>(inputs);
+  const auto layer = std::make_shared<const LayerJacobian>(model, what.from, what.to,
+                                                           std::vector<at::Tensor>{inputs});
+  const at::Tensor sums = (*layer)({inputs}).blocks.abs().sum({1, 2});
+  const at::Tensor weights = at::tensor({1.0, 0.0, 2.0, 5.0}, at::kDouble);
+  const JacobianStack stack = JacobianStack::of(layer, data, {0, 1, 2, 3}, {.weights = weights});
+  const double expected = sums.dot(weights).item<double>() / 8;
+  EXPECT_NEAR(sum_of(stack), expected, 1e-12 * expected);
+  EXPECT_THAT(
+      [&] {
+        JacobianStack::of(layer, data, {0, 1}, {.weights = weights});
+      },
+      ThrowsMessage<Error>(::testing::HasSubstr("one for each sample")));
+}
+
+TEST(LayerJacobian, NamesTheSampleThatIsNotFinite) {
+  const Case what = cases()[1];
+  const Model model = model_of(what, at::kDouble);
+  const at::Tensor inputs = inputs_of(what, at::kDouble);
+  const LayerJacobian layer(model, what.from, what.to, {inputs});
+  at::Tensor broken = inputs.clone();
+  broken[2][0] = std::nan("");
+  EXPECT_THAT([&] { layer({broken}); },
+              ThrowsMessage<Error>(::testing::AllOf(::testing::HasSubstr("not finite"),
+                                                    ::testing::HasSubstr("sample 2"))));
+}
+
 TEST(LayerJacobian, RefusesWhatHasNone) {
-  const Fixture& what = fixture("mlp");
-  const Model model = what.load();
-  const at::Tensor inputs = what.inputs().at(0).toTensor();
-  const auto refused = [&](const char* from, const char* to) {
+  const auto refused_in = [](const char* name, const char* from, const char* to) {
+    const Fixture& what = fixture(name);
+    const Model model = what.load();
+    const at::Tensor inputs = what.inputs().at(0).toTensor();
     try {
       LayerJacobian(model, from, to, {inputs});
     } catch (const Error& error) {
@@ -237,6 +291,13 @@ TEST(LayerJacobian, RefusesWhatHasNone) {
     }
     return std::string("nothing");
   };
+  const auto refused = [&](const char* from, const char* to) {
+    return refused_in("mlp", from, to);
+  };
+  EXPECT_THAT(refused_in("for_loop", "fc", "tanh"), ::testing::HasSubstr("outside of `if`"));
+  EXPECT_THAT(refused_in("no_grad_block", "fc1", "fc2"),
+              ::testing::AllOf(::testing::HasSubstr("no path with a derivative"),
+                               ::testing::HasSubstr("relu")));
   EXPECT_THAT(refused("fc2", "fc1"), ::testing::HasSubstr("to come before"));
   EXPECT_THAT(refused("fc1", "fc1"), ::testing::HasSubstr("twice"));
   EXPECT_THAT(refused("fc1", "nowhere"), ::testing::HasSubstr("nowhere"));

@@ -134,6 +134,24 @@ TEST(JacobianL1, T4GradientsAreCentralDifferences) {
   }
 }
 
+// Rotations change the numerator of the sparsity alone: ‖Q J Pᵀ‖_F = ‖J‖_F.
+TEST(JacobianL1, SparsityIsTheValueInUnitsOfTheNorm) {
+  const at::Tensor stack = sparse_stack(9, 5, 6, 0.7, 8);
+  for (const bool both : {false, true}) {
+    const JacobianL1 objective = objective_of(stack, both, true);
+    const double scale = std::sqrt(stack.square().mean().item<double>()) * 30;
+    at::Tensor point = at::zeros({objective.dimension(), objective.dimension()}, at::kDouble);
+    std::int64_t begin = 0;
+    for (const std::int64_t size : objective.blocks()) {
+      point.narrow(0, begin, size).narrow(1, begin, size).copy_(haar(size, 3));
+      begin += size;
+    }
+    EXPECT_NEAR(objective.sparsity(point), objective.value(point) / scale, 1e-12);
+    const at::Tensor p = point.narrow(0, 0, 6).narrow(1, 0, 6);
+    EXPECT_NEAR(stack.matmul(p.t()).norm().item<double>(), stack.norm().item<double>(), 1e-12);
+  }
+}
+
 TEST(JacobianL1, OnFewerSamplesIsThoseAlone) {
   const at::Tensor stack = sparse_stack(4000, 6, 60, 0.5, 3);
   const JacobianL1 all = objective_of(stack, false, true);
