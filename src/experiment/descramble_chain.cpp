@@ -52,6 +52,31 @@ TapMoments tap_of(const ChainData& chain, const std::string& name) {
           .dtype = layer.dtype()};
 }
 
+/// How every start came down: a table of all values, and a curve for each start.
+void add_convergence(const Solution& solution, const std::vector<std::string>& learned,
+                     StepResult& result) {
+  Table table{.name = "convergence", .columns = {"taps", "start", "from", "iteration", "value"}};
+  const std::string taps = fmt::format("{}", fmt::join(learned, ", "));
+  Figure figure{.title = "Starts of " + taps,
+                .x_title = "iteration",
+                .y_title = "mean over inputs of the sum of |J|",
+                .log_y = true};
+  for (std::size_t i = 0; i < solution.outcomes.size(); ++i) {
+    const StartOutcome& outcome = solution.outcomes[i];
+    Series series{.label = fmt::format("{}: {}", i + 1, outcome.from)};
+    for (std::size_t at = 0; at < outcome.trace.size(); ++at) {
+      table.rows.push_back({taps, static_cast<std::int64_t>(i), outcome.from,
+                            static_cast<std::int64_t>(at), outcome.trace[at]});
+      series.x.push_back(static_cast<double>(at));
+      series.y.push_back(outcome.trace[at]);
+    }
+    if (!series.x.empty()) figure.series.push_back(std::move(series));
+  }
+  if (table.rows.empty()) return;
+  result.tables.push_back(std::move(table));
+  result.figures.push_back({"convergence", std::move(figure)});
+}
+
 }  // namespace
 
 StepResult descramble_chain(const json& resolved, const Workspace& workspace, Progress& progress) {
@@ -154,6 +179,7 @@ StepResult descramble_chain(const json& resolved, const Workspace& workspace, Pr
                   "certificate", orthogonality, inserted));
   for (const json& warning : warnings)
     result.lines.push_back(fmt::format("  {:<12}{}", "warning", warning.get<std::string>()));
+  add_convergence(solution, learned, result);
   result.json = {{"data", split},
                  {"objective", std::move(found)},
                  {"solver", solver_json(objective, solution)},

@@ -15,10 +15,11 @@ Solution solve(const Objective& objective, const json& solver, const std::string
   chosen = resolve_kind(solver_family(), chosen, "/solver");
   SolverRun run{.seed = seed};
   if (chosen.contains("max_iterations")) {
-    progress.begin(
-        fmt::format("{} of {}", chosen.at("kind").get<std::string>(), tap),
-        chosen.at("max_iterations").get<std::int64_t>() * chosen.at("starts").get<std::int64_t>());
-    run.watch = [&progress](const Iteration& at) { progress.advance(at.iteration > 0 ? 1 : 0); };
+    constexpr double units = 1e6;
+    progress.begin(fmt::format("{} of {}", chosen.at("kind").get<std::string>(), tap), units);
+    run.watch = [&progress](const Iteration& at) {
+      progress.reach(static_cast<std::int64_t>(units * at.share));
+    };
   }
   Solution solution = minimise_with(objective, chosen, run);
   progress.end();

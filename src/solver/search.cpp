@@ -217,6 +217,7 @@ Solution search(const Objective& objective, const json& resolved, const SolverRu
                 const Method& method) {
   const StartingPoints points(objective, resolved.at("first"), run);
   const auto starts = resolved.at("starts").get<std::size_t>();
+  const double budget = std::max(1.0, resolved.at("max_iterations").get<double>());
   Solution solution;
   solution.starts = 0;
   double best = INFINITY;
@@ -225,7 +226,10 @@ Solution search(const Objective& objective, const json& resolved, const SolverRu
     const auto index = static_cast<std::int64_t>(i);
     Descent descent(objective, resolved.at("max_iterations"), resolved.at("tolerance"),
                     [&](std::int64_t iteration, double value) {
-                      if (run.watch) run.watch({index, iteration, value});
+                      if (!run.watch) return;
+                      const double ended =
+                          static_cast<double>(i) + static_cast<double>(iteration) / budget;
+                      run.watch({index, iteration, value, ended / static_cast<double>(starts)});
                     });
     StartOutcome outcome;
     try {

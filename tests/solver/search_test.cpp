@@ -172,7 +172,10 @@ TEST_P(Iterative, StopsAtAnInterruptWithWhatItHas) {
   const Objective& objective = concave ? static_cast<const Objective&>(diagonal) : smoothness;
   clear_interrupt();
   SolverRun run{.seed = 1};
-  run.watch = [](const Iteration& at) {
+  double share = 0;
+  run.watch = [&share](const Iteration& at) {
+    EXPECT_GE(at.share, share);
+    share = at.share;
     if (at.start == 1 && at.iteration == 2) request_interrupt();
   };
   const Solution solution = minimise_with(objective,
@@ -185,6 +188,7 @@ TEST_P(Iterative, StopsAtAnInterruptWithWhatItHas) {
   clear_interrupt();
   EXPECT_EQ(solution.reason, "interrupted");
   EXPECT_EQ(solution.starts, 2) << "the others were not begun";
+  EXPECT_DOUBLE_EQ(share, (1 + 2 / 50.0) / 4);
   EXPECT_EQ(solution.value, objective.value(solution.point));
   EXPECT_LT(solution.value, objective.value(haar(20, 3)));
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <iosfwd>
@@ -19,6 +20,8 @@ class Progress {
   /// Begins a task of `total` units; ends the one before.
   void begin(std::string label, std::int64_t total);
   void advance(std::int64_t units = 1);
+  /// `done` units of the task are behind it; it never goes back.
+  void reach(std::int64_t done) { advance(std::max<std::int64_t>(0, done - done_)); }
   void end();
   /// A line that stays (a result, an epoch), with the bar moved out of its way.
   void say(const std::string& line);

@@ -38,6 +38,7 @@ class JacobianL1 final : public Objective {
 
   bool is_sharp() const override { return epsilon_ == 0; }
   std::unique_ptr<Objective> smoothed(double epsilon) const override;
+  std::int64_t samples() const override;
   std::unique_ptr<Objective> on_fewer(std::int64_t samples) const override;
   /// Both rotations of a layer learned: Σ ‖J‖_* ≤ L1, attained by linear networks. One of them:
   /// Σ ‖row‖₂ over the rows that it turns, which is never less than Σ ‖J‖_*.
@@ -52,7 +53,6 @@ class JacobianL1 final : public Objective {
   /// Σ ‖J‖_* on its own.
   double nuclear_bound() const;
 
-  std::int64_t samples() const;
   const std::vector<std::string>& taps() const;  ///< the learned ones, in the order of the blocks
 
  private:

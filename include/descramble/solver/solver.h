@@ -45,6 +45,7 @@ struct Iteration {
   std::int64_t start = 0;      ///< from 0
   std::int64_t iteration = 0;  ///< of this start, from 0
   double value = 0;
+  double share = 0;  ///< of the work done so far, in [0, 1], if nothing ends early from here on
 };
 
 /// What a solver is given besides its own fields.
@@ -65,7 +66,8 @@ const std::vector<SolverKind>& solver_kinds();
 const KindFamily& solver_family();
 
 /// The kind that serves an objective best: `exact` where there is a closed form,
-/// `annealed` for those with kinks, `generalized_power` for concave ones, `riemannian_lbfgs` for the rest.
+/// `annealed` for those with kinks, `generalized_power` for concave ones, `riemannian_lbfgs` for
+/// the rest.
 std::string best_solver(const Objective& objective);
 
 /// A solver for a program, with the fields that its kind has; those left out have their defaults.

@@ -21,6 +21,19 @@ constexpr std::size_t stages = std::size(widths);
 constexpr double gain =
     1e-5;  ///< of a stage of the last refinement, relative: less is not worth it
 
+/// Stages on all samples after the starts have been compared on fewer, as a rule.
+constexpr double last_stages = 5;
+
+/// How much of the work is done, in stages times samples.
+struct Work {
+  double total = 0;  ///< if every stage of every start is needed
+  double done = 0;
+
+  double share(double part, const Objective& objective) const {
+    return std::min(1.0, (done + part * static_cast<double>(objective.samples())) / total);
+  }
+};
+
 /// One start on its way through the stages.
 struct Run {
   StartOutcome outcome{};
@@ -39,17 +52,19 @@ class Annealing {
 
   /// One stage: L-BFGS on the smoothed objective from where the last one ended. The best point by
   /// the sharp value that any evaluation saw is remembered.
-  void stage(Run& of, const Objective& sharp, double width, std::int64_t start) const {
+  void stage(Run& of, const Objective& sharp, double width, std::int64_t start, Work& work) const {
     const std::unique_ptr<Objective> smooth = sharp.smoothed(width);
     std::vector<double> values;
     const std::int64_t before = of.outcome.iterations;
     std::unique_ptr<Descent> descent;
-    descent = std::make_unique<Descent>(*smooth, budget_, tolerance_,
-                                        [&](std::int64_t iteration, double) {
-                                          values.push_back(descent->last_value());
-                                          if (run_.watch)
-                                            run_.watch({start, before + iteration, values.back()});
-                                        });
+    descent = std::make_unique<Descent>(
+        *smooth, budget_, tolerance_, [&](std::int64_t iteration, double) {
+          values.push_back(descent->last_value());
+          if (!run_.watch) return;
+          const double part = static_cast<double>(iteration) /
+                              static_cast<double>(std::max<std::int64_t>(1, budget_));
+          run_.watch({start, before + iteration, values.back(), work.share(part, sharp)});
+        });
     GroupSpace space;
     try {
       of.outcome.reason = quasi_newton(space, history_, *descent, of.point);
@@ -57,6 +72,7 @@ class Annealing {
       of.outcome.reason = "interrupted";
     }
     of.outcome.iterations += descent->iterations();
+    work.done += static_cast<double>(sharp.samples());
     // The first value of a stage is the last one of the stage before.
     const std::size_t skip = of.outcome.trace.empty() || values.empty() ? 0 : 1;
     of.outcome.trace.insert(of.outcome.trace.end(), values.begin() + static_cast<long>(skip),
@@ -94,6 +110,9 @@ Solution solve_annealed(const Objective& objective, const json& resolved, const 
       screen > 0 && starts > 1 ? objective.on_fewer(screen) : nullptr;
   const Objective& screened = fewer ? *fewer : objective;
   const Annealing annealing(resolved, run);
+  const double of_start = static_cast<double>(stages) * static_cast<double>(screened.samples());
+  Work work{.total = of_start * static_cast<double>(starts) +
+                     last_stages * static_cast<double>(objective.samples())};
 
   std::vector<Run> runs(starts);
   std::vector<double> least(stages, INFINITY);  // by any start so far, after each stage
@@ -105,7 +124,7 @@ Solution solve_annealed(const Objective& objective, const json& resolved, const 
     one.outcome.from = start.name;
     one.point = start.rotation;
     for (std::size_t stage = 0; stage < stages; ++stage) {
-      annealing.stage(one, screened, widths[stage], static_cast<std::int64_t>(i));
+      annealing.stage(one, screened, widths[stage], static_cast<std::int64_t>(i), work);
       if (!one.best.defined() || stopped(one)) break;
       // Early stages say little of where a start will end.
       if (stage >= 2 && stage + 1 < stages && one.outcome.value > margin * least[stage]) {
@@ -115,6 +134,7 @@ Solution solve_annealed(const Objective& objective, const json& resolved, const 
       }
       least[stage] = std::min(least[stage], one.outcome.value);
     }
+    work.done = of_start * static_cast<double>(i + 1);
     interrupted = stopped(one);
     if (one.best.defined() &&
         (!runs[best].best.defined() || one.outcome.value < runs[best].outcome.value)) {
@@ -148,14 +168,14 @@ Solution solve_annealed(const Objective& objective, const json& resolved, const 
   Run refined{.outcome = {.from = runs[best].outcome.from}, .point = solution.point};
   if (fewer && !interrupted) {
     for (std::size_t stage = stages - 3; stage < stages && !stopped(refined); ++stage)
-      annealing.stage(refined, objective, widths[stage], static_cast<std::int64_t>(best));
+      annealing.stage(refined, objective, widths[stage], static_cast<std::int64_t>(best), work);
     runs[best].outcome.trace.clear();  // of all samples from here on, as the value is
   }
   // A solution at the kinks is pinned down by going on to sharper ones, as long as that pays.
   for (double width = widths[stages - 1] / 3; width > 1e-6 && !interrupted && !stopped(refined);
        width /= 5) {
     const double before = refined.best.defined() ? refined.outcome.value : solution.value;
-    annealing.stage(refined, objective, width, static_cast<std::int64_t>(best));
+    annealing.stage(refined, objective, width, static_cast<std::int64_t>(best), work);
     if (!refined.best.defined() || refined.outcome.value > before * (1 - gain)) break;
   }
   interrupted = interrupted || stopped(refined);
