@@ -4,6 +4,7 @@
 // In turns in one run. Counters: median seconds of each, and their ratios.
 
 #include <memory>
+#include <numeric>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -13,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "descramble/core/random.h"
+#include "descramble/data/data_set.h"
 #include "descramble/jacobian/layer_jacobian.h"
 #include "descramble/model/kinds.h"
 #include "descramble/objective/jacobian_l1.h"
@@ -40,6 +42,19 @@ descramble::Model network() {
       .model;
 }
 
+class Rows final : public descramble::DataSet {
+ public:
+  explicit Rows(at::Tensor rows) : rows_(std::move(rows)) {}
+  std::int64_t size() const override { return rows_.size(0); }
+  bool has_labels() const override { return false; }
+  descramble::Batch gather(const std::vector<std::int64_t>& indices) const override {
+    return {{rows_.index_select(0, at::tensor(indices, at::kLong))}, {}};
+  }
+
+ private:
+  at::Tensor rows_;
+};
+
 template <class Work>
 void time_into(std::vector<double>& seconds, const Work& work) {
   const Clock::time_point start = Clock::now();
@@ -56,11 +71,12 @@ void gradient(benchmark::State& state) {
   const at::Tensor blocks = layer({inputs}).blocks;
   const JacobianL1 cached({.taps = {"act1", "act2"}, .layers = {{"act1", "act2", blocks}}},
                           {true, false});
-  const at::Tensor rates = layer.masks(layer.from_values({inputs})).mean(0).unsqueeze(1);
-  const JacobianL1 collapsed(
-      {.taps = {"act1", "act2"},
-       .layers = {{"act1", "act2", (rates * layer.masked()->weight).unsqueeze(0)}}},
-      {true, false});
+  std::vector<std::int64_t> all(256);
+  std::iota(all.begin(), all.end(), 0);
+  const JacobianL1 collapsed({.taps = {"act1", "act2"},
+                              .layers = {*JacobianStack::collapsed(
+                                  layer, Rows(inputs), all, JacobianStack::Side::outputs, {})}},
+                             {true, false});
   const JacobianLoss twice(model, "act1", "act2", {inputs}, [](const at::Tensor& j) {
     return j.abs().sum({1, 2}).mean();
   });

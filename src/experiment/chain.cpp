@@ -51,12 +51,8 @@ std::vector<std::string> names_in(const json& value) {
 /// The stack that serves a layer: collapsed where its structure and what is learned allow it.
 JacobianStack stack_of(const std::shared_ptr<const LayerJacobian>& layer, const Source& source,
                        const std::vector<std::int64_t>& indices, bool turns_inputs,
-                       bool turns_outputs, std::int64_t memory_mb, Progress& progress) {
-  const JacobianStack::Options options{.memory_mb = memory_mb,
-                                       .watch = [&progress](std::int64_t samples) {
-                                         check_interrupt();
-                                         progress.advance(samples);
-                                       }};
+                       bool turns_outputs, const JacobianStack::Options& options,
+                       Progress& progress) {
   progress.begin(fmt::format("Jacobians of {} to {}", layer->from(), layer->to()),
                  static_cast<std::int64_t>(indices.size()));
   const auto& masked = layer->masked();
@@ -93,12 +89,18 @@ ChainData gather_chain(const Workspace& workspace, const Source& source, const j
   }
   // Stacks of all layers are at hand together and share the ceiling, and the objective keeps the
   // rows of a stack that are not zero beside it.
-  const auto shares =
+  const std::int64_t sharers =
       2 * static_cast<std::int64_t>(chain.layers.size()) * (chain.held_out ? 2 : 1);
-  const std::int64_t memory_mb = std::max<std::int64_t>(1, workspace.memory_mb / shares);
+  const JacobianStack::Options options{.memory_mb = workspace.memory_mb,
+                                       .sharers = sharers,
+                                       .batch_size = source.batch_size,
+                                       .watch = [&progress](std::int64_t count) {
+                                         check_interrupt();
+                                         progress.advance(count);
+                                       }};
   for (std::size_t i = 0; i < chain.layers.size(); ++i) {
     const auto stack = [&](const std::vector<std::int64_t>& indices) {
-      return stack_of(chain.layers[i], source, indices, learned(i), learned(i + 1), memory_mb,
+      return stack_of(chain.layers[i], source, indices, learned(i), learned(i + 1), options,
                       progress);
     };
     chain.used.layers.push_back(stack(samples.used));

@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "descramble/basis/rotation_pair.h"
+#include "descramble/core/interrupt.h"
 #include "descramble/experiment/certificate.h"
 #include "descramble/objective/jacobian_l1.h"
 #include "descramble/taps/tapped_model.h"
@@ -72,6 +73,21 @@ void add_convergence(const Solution& solution, const std::vector<std::string>& l
     }
     if (!series.x.empty()) figure.series.push_back(std::move(series));
   }
+  // Starts are compared on some samples, what follows is of all.
+  const bool followed =
+      std::none_of(solution.outcomes.begin(), solution.outcomes.end(),
+                   [&](const StartOutcome& outcome) { return outcome.trace == solution.trace; });
+  if (followed && !solution.trace.empty()) {
+    Series series{.label = "the best on, all samples"};
+    for (std::size_t at = 0; at < solution.trace.size(); ++at) {
+      table.rows.push_back({taps, static_cast<std::int64_t>(solution.outcomes.size()),
+                            std::string("best start, all samples"), static_cast<std::int64_t>(at),
+                            solution.trace[at]});
+      series.x.push_back(static_cast<double>(at));
+      series.y.push_back(solution.trace[at]);
+    }
+    figure.series.push_back(std::move(series));
+  }
   if (table.rows.empty()) return;
   result.tables.push_back(std::move(table));
   result.figures.push_back({"convergence", std::move(figure)});
@@ -87,10 +103,16 @@ StepResult descramble_chain(const json& resolved, const Workspace& workspace, Pr
   LayerData data{.jacobians = chain.used};
   const std::unique_ptr<Objective> made = make_objective(config, data);
   const auto& objective = dynamic_cast<const JacobianL1&>(*made);
+  std::unique_ptr<Objective> held;  // before the work begins: it may be refused
+  if (chain.held_out) {
+    LayerData other{.jacobians = chain.held_out};
+    held = make_objective(config, other);
+  }
   const std::vector<std::string> learned = objective.taps();
   const Solution solution =
       solve(objective, resolved.at("solver"), fmt::format("{}", fmt::join(learned, ", ")),
             workspace.seed, progress);
+  check_interrupt();  // nothing is written anyway
   const at::Tensor identity = at::eye(objective.dimension(), at::kDouble);
 
   std::vector<ChainTap> taps;
@@ -132,12 +154,10 @@ StepResult descramble_chain(const json& resolved, const Workspace& workspace, Pr
       {"optimum", nullptr},
       {"bound", bound},
       {"sparsity",
-       {{"before", objective.sparsity(identity)}, {"after", objective.sparsity(solution.point)}}},
+       {{"before", objective.sparsity(before)}, {"after", objective.sparsity(solution.value)}}},
       {"layers", chain_json(chain)}};
   std::string held_line;
-  if (chain.held_out) {
-    LayerData other{.jacobians = chain.held_out};
-    const std::unique_ptr<Objective> held = make_objective(config, other);
+  if (held) {
     const double held_before = held->value(identity);
     const double held_after = held->value(solution.point);
     found["held_out"] = {{"samples", chain.held_out->layers[0].samples()},

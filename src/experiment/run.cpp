@@ -6,6 +6,7 @@
 #include "descramble/core/interrupt.h"
 #include "descramble/core/safetensors.h"
 #include "descramble/experiment/certificate.h"
+#include "descramble/taps/select.h"
 #include "experiment/result_folder.h"
 #include "experiment/workspace.h"
 
@@ -81,6 +82,13 @@ Table of_step(const Table& table, std::size_t step) {
   return result;
 }
 
+/// The taps that a step names at `place`, a string or a list of them, if it names any.
+void require_taps(const json& step, const json::json_pointer& place, const Model& model) {
+  const json named = step.contains(place) ? step.at(place) : json();
+  if (named.is_string()) select_taps(model, {named.get<std::string>()});
+  if (named.is_array()) select_taps(model, named.get<std::vector<std::string>>());
+}
+
 }  // namespace
 
 void run_experiment(const Config& config, const fs::path& out, bool force, Progress& progress) {
@@ -111,6 +119,8 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
       const json nothing;
       if (!steps[i].value("tap", nothing).is_null() || !steps[i].value("taps", nothing).is_null())
         step_taps(steps[i], workspace.model);
+      for (const char* place : {"/from", "/to", "/objective/taps"})
+        require_taps(steps[i], json::json_pointer(place), workspace.model);
     } catch (const Error& error) {
       throw in_step(i, error);
     }

@@ -30,6 +30,15 @@ at::Tensor checked_weights(const at::Tensor& weights, std::int64_t samples) {
   return given / sum;
 }
 
+/// The same complaint with the sample's number in the data, of one in a batch from `begin` on.
+Error in_data(const SampleError& error, const std::vector<std::int64_t>& indices,
+              std::int64_t begin) {
+  Complaint complaint = error.complaint();
+  complaint.found += fmt::format(" for sample {} of the data",
+                                 indices[static_cast<std::size_t>(begin + error.sample())]);
+  return Error(complaint);
+}
+
 void require_samples(const std::vector<std::int64_t>& indices, const std::string& where) {
   if (indices.empty()) throw Error({"no samples", where, "at least one", "none"});
 }
@@ -54,8 +63,10 @@ JacobianStack::JacobianStack(std::string from, std::string to, const at::Tensor&
     parts_.push_back(
         {jacobians.slice(0, begin, end).detach(),
          at::full({end - begin, 1, 1}, 1.0 / static_cast<double>(samples_), at::kDouble),
+         {},
          end - begin});
   }
+  weights_ = at::full({samples_}, 1.0 / static_cast<double>(samples_), at::kDouble);
 }
 
 JacobianStack JacobianStack::of(std::shared_ptr<const LayerJacobian> layer,
@@ -71,57 +82,61 @@ JacobianStack JacobianStack::of(std::shared_ptr<const LayerJacobian> layer,
   stack.samples_ = static_cast<std::int64_t>(indices.size());
   stack.dtype_ = layer->dtype();
   const std::int64_t one = layer->bytes_of_one();
-  const std::int64_t ceiling = options.memory_mb << 20;
-  constexpr std::int64_t copies = 3;  // a product and its factor beside the result
-  if (copies * one > ceiling) {
+  const std::int64_t work = layer->work_bytes_of_one();
+  const std::int64_t ceiling = (options.memory_mb << 20) / options.sharers;
+  if (one + work > ceiling) {
     throw Error({"a single Jacobian does not fit under the memory ceiling", where,
-                 fmt::format("memory_mb >= {}", (copies * one >> 20) + 1),
+                 fmt::format("memory_mb >= {}", ((one + work) * options.sharers >> 20) + 1),
                  fmt::format("{}", options.memory_mb)});
   }
-  const bool fits = one * (stack.samples_ + copies) <= ceiling;
-  stack.chunk_ = std::clamp<std::int64_t>(std::min(chunk_bytes, ceiling / (4 * copies)) / one, 1,
-                                          stack.samples_);
-  const at::Tensor weights = checked_weights(options.weights, stack.samples_);
-  const bool from_values = layer->route() == "masked_product";
-  std::vector<at::Tensor> values;  // at the first tap: all that the Jacobians depend on
-  const auto blocks_of = [layer, data, indices](std::int64_t begin, std::int64_t end) {
-    const Batch batch = data->gather({indices.begin() + begin, indices.begin() + end});
-    return (*layer)(batch.inputs);
+  const bool fits = one * stack.samples_ + work <= ceiling;
+  // What a chunk is made from counts, and the result twice: it is copied once.
+  stack.chunk_ = std::clamp<std::int64_t>(
+      std::min(chunk_bytes / one, ceiling / (4 * (2 * one + work))), 1,
+      std::min(stack.samples_, std::max<std::int64_t>(1, options.batch_size)));
+  stack.weights_ = checked_weights(options.weights, stack.samples_);
+  // Values at the first tap are all that the Jacobians depend on; they may be kept instead.
+  std::vector<at::Tensor> values;
+  bool keep_values = !fits && layer->route() == "masked_product";
+  const auto blocks_of = [layer, data, indices](std::int64_t begin, std::int64_t end,
+                                                const at::Tensor& values_there) {
+    try {
+      if (values_there.defined()) return layer->of_values(values_there);
+      return (*layer)(data->gather({indices.begin() + begin, indices.begin() + end}).inputs);
+    } catch (const SampleError& error) {
+      throw in_data(error, indices, begin);
+    }
   };
-  const auto part_of = [layer, weights](const JacobianBlocks& found, std::int64_t begin,
-                                        std::int64_t end) {
+  const auto part_of = [layer, weights = stack.weights_](const JacobianBlocks& found,
+                                                         std::int64_t begin, std::int64_t end) {
     const at::Tensor own = weights.slice(0, begin, end);
-    const at::Tensor each =
-        found.sample.defined() ? own.index_select(0, found.sample.to(at::kCPU)) : own;
+    const at::Tensor sample = found.sample.defined() ? found.sample.to(at::kCPU) : at::Tensor();
+    const at::Tensor each = sample.defined() ? own.index_select(0, sample) : own;
     return Part{found.blocks, (each / static_cast<double>(layer->positions())).view({-1, 1, 1}),
-                end - begin};
+                sample, end - begin};
   };
   for (std::int64_t begin = 0; begin < stack.samples_; begin += stack.chunk_) {
     const std::int64_t end = std::min(stack.samples_, begin + stack.chunk_);
     if (fits) {
-      try {
-        stack.parts_.push_back(part_of(blocks_of(begin, end), begin, end));
-      } catch (const Error& error) {
-        Complaint complaint = error.complaint();
-        complaint.where +=
-            fmt::format(", samples from {} on", indices[static_cast<std::size_t>(begin)]);
-        throw Error(complaint);
-      }
-    } else if (from_values) {
+      stack.parts_.push_back(part_of(blocks_of(begin, end, {}), begin, end));
+    } else if (keep_values) {
       const Batch batch = data->gather({indices.begin() + begin, indices.begin() + end});
       values.push_back(layer->from_values(batch.inputs));
+      const auto all = static_cast<std::int64_t>(values[0].nbytes()) *
+                       ((stack.samples_ + stack.chunk_ - 1) / stack.chunk_);
+      if (all > ceiling / 4) {
+        keep_values = false;
+        values.clear();
+      }
     }
     if (options.watch) options.watch(end - begin);
   }
-  if (!fits && from_values) {
-    stack.make_ = [layer, part_of, values, chunk = stack.chunk_](std::int64_t begin,
-                                                                 std::int64_t end) {
-      return part_of(layer->of_values(values.at(static_cast<std::size_t>(begin / chunk))), begin,
-                     end);
-    };
-  } else if (!fits) {
-    stack.make_ = [blocks_of, part_of](std::int64_t begin, std::int64_t end) {
-      return part_of(blocks_of(begin, end), begin, end);
+  if (!fits) {
+    stack.make_ = [blocks_of, part_of, values, chunk = stack.chunk_](std::int64_t begin,
+                                                                     std::int64_t end) {
+      const at::Tensor there =
+          values.empty() ? at::Tensor() : values[static_cast<std::size_t>(begin / chunk)];
+      return part_of(blocks_of(begin, end, there), begin, end);
     };
   }
   return stack;
@@ -141,56 +156,72 @@ std::optional<JacobianStack> JacobianStack::collapsed(const LayerJacobian& layer
   stack.from_ = layer.from();
   stack.to_ = layer.to();
   stack.samples_ = samples;
-  stack.collapsed_ = true;
+  stack.collapsed_ = side;
+  stack.constant_ = constant;
   stack.parts_[0].samples = samples;
+  stack.weights_ = checked_weights(options.weights, samples);
   if (constant) return stack;
-  const at::Tensor weights = checked_weights(options.weights, samples);
   at::Tensor rates =
       at::zeros({side == Side::outputs ? layer.outputs() : layer.inputs()}, at::kDouble);
-  constexpr std::int64_t batch_size = 512;
+  const std::int64_t batch_size = std::max<std::int64_t>(1, options.batch_size);
   for (std::int64_t begin = 0; begin < samples; begin += batch_size) {
     const std::int64_t end = std::min(samples, begin + batch_size);
     const Batch batch = data.gather({indices.begin() + begin, indices.begin() + end});
-    const at::Tensor masks = layer.masks(layer.from_values(batch.inputs)).to(at::kCPU, at::kDouble);
-    rates += masks.t().matmul(weights.slice(0, begin, end));
+    try {
+      const at::Tensor masks = layer.masks(layer.from_values(batch.inputs));
+      rates += masks.to(at::kCPU, at::kDouble).t().matmul(stack.weights_.slice(0, begin, end));
+    } catch (const SampleError& error) {
+      throw in_data(error, indices, begin);
+    }
     if (options.watch) options.watch(end - begin);
   }
   stack.parts_[0].weights = side == Side::outputs ? rates.view({1, -1, 1}) : rates.view({1, 1, -1});
   return stack;
 }
 
+namespace {
+
+JacobianStack::Part first_of(const JacobianStack::Part& part, std::int64_t samples) {
+  if (samples >= part.samples) return part;
+  if (!part.sample.defined())
+    return {part.blocks.slice(0, 0, samples), part.weights.slice(0, 0, samples), {}, samples};
+  const at::Tensor kept = part.sample.lt(samples).nonzero().flatten();
+  return {part.blocks.index_select(0, kept.to(part.blocks.device())),
+          part.weights.index_select(0, kept), part.sample.index_select(0, kept), samples};
+}
+
+}  // namespace
+
 JacobianStack JacobianStack::first(std::int64_t samples) const {
-  if (collapsed_ || samples >= samples_) return *this;
+  if (is_collapsed() || samples >= samples_ || samples < 1) return *this;
+  const double share = weights_.slice(0, 0, samples).sum().item<double>();
+  if (!(share > 0)) return *this;
   JacobianStack result = *this;
-  result.samples_ = 0;
-  double sum = 0;
-  if (!make_) {
-    result.parts_.clear();
-    for (const Part& part : parts_) {
-      if (result.samples_ >= samples) break;
-      result.parts_.push_back(part);
-      result.samples_ += part.samples;
-    }
-  } else {
-    result.samples_ = std::min(samples_, (samples + chunk_ - 1) / chunk_ * chunk_);
+  result.samples_ = samples;
+  result.share_ = share;
+  if (make_) return result;
+  result.parts_.clear();
+  for (std::size_t i = 0; samples > 0; ++i) {
+    result.parts_.push_back(first_of(parts_[i], samples));
+    samples -= result.parts_.back().samples;
   }
-  // Blocks that are zero for every place have been left out: their weight is not seen here.
-  sum = static_cast<double>(result.samples_) / static_cast<double>(samples_);
-  result.share_ = share_ * sum;
   return result;
 }
 
 void JacobianStack::for_each(const std::function<void(const Part& part)>& visit) const {
   const at::NoGradGuard no_grad;
   const auto scaled = [this](const Part& part) {
-    return share_ == 1 ? part : Part{part.blocks, part.weights / share_, part.samples};
+    return share_ == 1 ? part : Part{part.blocks, part.weights / share_, part.sample, part.samples};
   };
   if (!make_) {
     for (const Part& part : parts_) visit(scaled(part));
     return;
   }
-  for (std::int64_t begin = 0; begin < samples_; begin += chunk_)
-    visit(scaled(make_(begin, std::min(samples_, begin + chunk_))));
+  for (std::int64_t begin = 0; begin < samples_; begin += chunk_) {
+    // Whole chunks, as they were cut at first.
+    const std::int64_t end = std::min(begin + chunk_, weights_.size(0));
+    visit(scaled(first_of(make_(begin, end), samples_ - begin)));
+  }
 }
 
 }  // namespace descramble

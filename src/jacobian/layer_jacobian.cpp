@@ -1,12 +1,12 @@
 #include "descramble/jacobian/layer_jacobian.h"
 
 #include <algorithm>
+#include <functional>
 
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <c10/core/GradMode.h>
-#include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -36,6 +36,7 @@ struct LayerJacobian::State {
   std::int64_t positions = 1;
   at::ScalarType dtype = at::kFloat;
   std::optional<Masked> masked{};
+  std::int64_t widest = 0;  ///< numbers of one sample at the widest value of a described path
 
   std::vector<at::Tensor> on_device(std::vector<at::Tensor> inputs) const {
     for (at::Tensor& input : inputs) input = input.to(tapped.model().device());
@@ -62,19 +63,31 @@ struct LayerJacobian::State {
     return {leaf, out};
   }
 
+  /// [B, …]. A sum is not finite where an entry is not: one pass, a closer look only then.
+  void require_finite(const at::Tensor& values, const std::string& what) const {
+    if (at::isfinite(values.sum()).item<bool>()) return;
+    const at::Tensor finite = at::isfinite(values).flatten(1).all(1);
+    if (finite.all().item<bool>()) return;  // the sum alone has left the range
+    throw SampleError(
+        {what, fmt::format("taps '{}' to '{}'", from, to), "finite numbers", "NaN or infinity"},
+        finite.logical_not().nonzero()[0][0].item<std::int64_t>());
+  }
+  /// Of values between the taps: a mask of NaN would be 0, and nobody the wiser.
+  std::function<void(const at::Tensor&)> finite_values() const {
+    return [this](const at::Tensor& values) {
+      require_finite(values, "values between the taps are not finite");
+    };
+  }
+
+  /// Why the path is not what the network does, "" where it is; the widest value on the way.
+  std::string differs(const at::Tensor& values, const at::Tensor& out);
+
   /// [B, n, numel of h₁] into blocks.
   JacobianBlocks blocks_of(const at::Tensor& jacobian, std::int64_t batch) const {
     const at::Tensor whole = jacobian.size(0) == batch
                                  ? jacobian
                                  : jacobian.expand({batch, jacobian.size(1), jacobian.size(2)});
-    // A sum is not finite where an entry is not: one pass, and a closer look only then.
-    const bool suspicious = !at::isfinite(jacobian.sum()).item<bool>();
-    const at::Tensor finite = suspicious ? at::isfinite(whole).flatten(1).all(1) : at::Tensor();
-    if (suspicious && !finite.all().item<bool>()) {
-      const std::int64_t first = finite.logical_not().nonzero()[0][0].item<std::int64_t>();
-      throw Error({"a Jacobian is not finite", fmt::format("taps '{}' to '{}'", from, to),
-                   "finite numbers", fmt::format("NaN or infinity for sample {}", first)});
-    }
+    require_finite(jacobian, "a Jacobian is not finite");
     if (positions == 1 && from_positions == 1) return {whole.contiguous(), {}};
     // [B, p, o, …] to [B, p, p′, o, h]
     const at::Tensor split =
@@ -88,6 +101,18 @@ struct LayerJacobian::State {
 };
 
 namespace {
+
+bool fits(const PathStep& step, const at::Tensor& argument) {
+  switch (step.kind) {
+    case PathStep::Kind::convolution:
+      return argument.dim() == step.weight.dim();
+    case PathStep::Kind::max_pool:
+    case PathStep::Kind::average_pool:
+      return argument.dim() == 4;
+    default:
+      return argument.dim() >= 2;
+  }
+}
 
 /// The first operation behind `from` that loses the derivative, by its name.
 std::string obstacle_between(const Model& model, const std::string& from,
@@ -127,12 +152,32 @@ bool is_constant(PathStep::Kind kind) {
 
 }  // namespace
 
+std::string LayerJacobian::State::differs(const at::Tensor& values, const at::Tensor& out) {
+  const std::string unseen = "something that the graph does not show";
+  at::Tensor value = values;
+  widest = value.numel() / value.size(0);
+  for (const PathStep& step : path.steps) {
+    if (!fits(step, value)) return step.name + " of values without a batch";
+    try {
+      value = step_forward(step, value);
+    } catch (const c10::Error&) {
+      return unseen;
+    }
+    if (value.dim() == 0 || value.size(0) != values.size(0)) return unseen;
+    widest = std::max(widest, value.numel() / value.size(0));
+  }
+  const double allowed = (dtype == at::kDouble ? 1e-10 : 1e-3) * out.abs().max().item<double>();
+  const bool same = value.sizes() == out.sizes() && value.scalar_type() == out.scalar_type() &&
+                    (value - out).abs().max().item<double>() <= allowed;
+  return same ? "" : unseen;
+}
+
 LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const std::string& to,
                              const std::vector<at::Tensor>& inputs, const Options& options)
     : state_(new State{.tapped = tap_model(model, {from, to}), .from = from, .to = to}) {
   State& state = *state_;
   state.path = find_path(model, from, to);
-  const auto [leaf, out] = state.with_graph(inputs);
+  const auto [leaf, out] = state.with_graph(state.on_device(inputs));
   for (const auto& [value, name] : {std::pair{leaf, from}, {out, to}}) {
     if (value.is_floating_point() && value.dim() >= 2 && value.size(0) == inputs.at(0).size(0)) {
       continue;
@@ -143,7 +188,7 @@ LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const 
                              fmt::join(value.sizes(), ", "))});
   }
   if (!reaches(leaf, out)) {
-    const std::string lost = obstacle_between(model, from, inputs);
+    const std::string lost = obstacle_between(model, from, state.on_device(inputs));
     throw Error({"no path with a derivative leads from tap '" + from + "' to '" + to + "'",
                  model.name(), "differentiable operations between them",
                  lost.empty() ? "no operation that takes the one to the other" : lost});
@@ -173,14 +218,8 @@ LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const 
   if (state.path.described) {
     // The graph was read; now it is held against the network.
     const at::NoGradGuard no_grad;
-    const at::Tensor again = path_forward(state.path, leaf.detach());
-    const double scale = out.abs().max().item<double>();
-    const double allowed = state.dtype == at::kDouble ? 1e-10 : 1e-3;
-    if (again.sizes() != out.sizes() ||
-        !((again - out).abs().max().item<double>() <= allowed * scale)) {
-      state.path.described = false;
-      state.path.obstacle = "something that the graph does not show";
-    }
+    if (const std::string wrong = state.differs(leaf.detach(), out.detach()); !wrong.empty())
+      state.path = {.obstacle = wrong};
   }
   const std::int64_t n = state.rows.size(0);
   if (!options.route.empty() && options.route != "masked_product" && options.route != "vjp" &&
@@ -196,6 +235,13 @@ LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const 
                 : state.path.described ? "masked_product"
                 : 2 * all_from < n     ? "jvp"
                                        : "vjp";
+  if (state.route == "jvp" && options.route.empty()) {
+    try {
+      jacobian_by_jvp(leaf, out, state.rows.slice(0, 0, 1));
+    } catch (const std::exception&) {
+      state.route = "vjp";  // an operation without a second derivative
+    }
+  }
   if (state.path.described && state.from_positions == 1 && to_positions == 1) {
     Path constant = state.path;
     const auto rectifiers =
@@ -214,7 +260,7 @@ LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const 
     }
     if (rectifiers == 0 || masked.on_outputs || masked.on_inputs) {
       const at::NoGradGuard no_grad;
-      masked.weight = masked_product(constant, leaf.detach().slice(0, 0, 1), state.rows)
+      masked.weight = masked_product(constant, leaf.detach().slice(0, 0, 1), state.rows, {})
                           .reshape({state.o, state.h})
                           .clone();
       state.masked = std::move(masked);
@@ -241,8 +287,14 @@ at::Tensor LayerJacobian::from_values(const std::vector<at::Tensor>& inputs) con
 }
 
 JacobianBlocks LayerJacobian::of_values(const at::Tensor& from_values) const {
+  if (!state_->path.described) {
+    throw Error({"Jacobians do not follow from the values at tap '" + from() + "' alone",
+                 fmt::format("taps '{}' to '{}'", from(), to()), "a masked product",
+                 route() + ", since of " + obstacle()});
+  }
   const at::NoGradGuard no_grad;
-  const at::Tensor jacobian = masked_product(state_->path, from_values, state_->rows);
+  const at::Tensor jacobian =
+      masked_product(state_->path, from_values, state_->rows, state_->finite_values());
   return state_->blocks_of(jacobian.flatten(2), from_values.size(0));
 }
 
@@ -262,6 +314,7 @@ at::Tensor LayerJacobian::masks(const at::Tensor& from_values) const {
   if (masked->on_outputs) {
     for (std::size_t i = 0; i + 1 < steps.size(); ++i) value = step_forward(steps[i], value);
   }
+  state_->finite_values()(value);
   return rectifier_mask(masked->on_outputs ? steps.back() : steps.front(), value).flatten(1);
 }
 
@@ -301,6 +354,11 @@ std::int64_t LayerJacobian::positions() const {
 std::int64_t LayerJacobian::bytes_of_one() const {
   return state_->rows.size(0) * state_->h * state_->from_positions *
          static_cast<std::int64_t>(c10::elementSize(state_->dtype));
+}
+std::int64_t LayerJacobian::work_bytes_of_one() const {
+  const std::int64_t numbers =
+      state_->path.described ? 2 * state_->rows.size(0) * state_->widest : 2 * state_->rows.size(0);
+  return numbers * static_cast<std::int64_t>(c10::elementSize(state_->dtype));
 }
 at::ScalarType LayerJacobian::dtype() const {
   return state_->dtype;

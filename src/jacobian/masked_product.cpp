@@ -93,15 +93,13 @@ at::Tensor rectifier_mask(const PathStep& step, const at::Tensor& argument) {
   return step.slope == 0 ? positive : positive * (1 - step.slope) + step.slope;
 }
 
-at::Tensor path_forward(const Path& path, const at::Tensor& from_values) {
-  at::Tensor value = from_values;
-  for (const PathStep& step : path.steps) value = step_forward(step, value);
-  return value;
-}
-
-at::Tensor masked_product(const Path& path, const at::Tensor& from_values, const at::Tensor& rows) {
+at::Tensor masked_product(const Path& path, const at::Tensor& from_values, const at::Tensor& rows,
+                          const std::function<void(const at::Tensor& value)>& check) {
   std::vector<at::Tensor> arguments{from_values};
   for (const PathStep& step : path.steps) arguments.push_back(step_forward(step, arguments.back()));
+  for (const at::Tensor& argument : arguments) {
+    if (check) check(argument);
+  }
   const std::int64_t batch = from_values.size(0);
   std::size_t step = path.steps.size();
   // At the end the cotangents are unit vectors, which an operation on each entry scales.

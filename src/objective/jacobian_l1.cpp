@@ -12,6 +12,7 @@
 
 #include "descramble/basis/orthogonal.h"
 #include "descramble/core/error.h"
+#include "descramble/core/interrupt.h"
 
 namespace descramble {
 
@@ -29,11 +30,19 @@ struct Term {
   JacobianStack stack;
   std::int64_t left = -1;    ///< of the outputs
   std::int64_t right = -1;   ///< of the inputs
-  double scale = 0;          ///< root mean square of its entries
+  double places = 0;         ///< entries of a sample's Jacobian; with positions, of all its blocks
+  double scale = 0;          ///< root mean square of them
+  double fixed = 0;          ///< Σ |J| of a constant term, which is summed once
   std::vector<Rows> rows{};  ///< of a one-sided term whose stack is kept
 
   bool two_sided() const { return left >= 0 && right >= 0; }
   bool constant() const { return left < 0 && right < 0; }
+  /// Nothing but one matrix is turned, whatever the number of samples.
+  bool single() const {
+    const auto one = static_cast<double>(stack.inputs() * stack.outputs());
+    return !two_sided() && !constant() &&
+           (stack.is_collapsed() || (stack.samples() == 1 && places == one));
+  }
 };
 
 Rows rows_of(const Term& term, const JacobianStack::Part& part) {
@@ -61,6 +70,14 @@ Rows without_zeros(const Rows& given) {
   return result;
 }
 
+/// Rows of a stack that is kept.
+std::vector<Rows> all_rows(const Term& term) {
+  std::vector<Rows> rows;
+  term.stack.for_each(
+      [&](const JacobianStack::Part& part) { rows.push_back(without_zeros(rows_of(term, part))); });
+  return rows;
+}
+
 void for_each_rows(const Term& term, const std::function<void(const Rows& rows)>& visit) {
   if (!term.rows.empty()) {
     for (const Rows& rows : term.rows) visit(rows);
@@ -86,7 +103,7 @@ Sums absolute_sums(at::Tensor& z, const at::Tensor& weights, double weight, doub
   sums.sharp = sums.value = weighed(z.abs());
   if (epsilon > 0) {
     const at::Tensor root = z.square().add_(epsilon * epsilon).sqrt_();
-    // Each row less its own ε, so that small values do not drown in it.
+    // Entry by entry: the sum of all ε would swallow what is left.
     sums.value = weighed(root - epsilon);
     if (with_gradient) z.div_(root);
   } else if (with_gradient) {
@@ -108,7 +125,6 @@ struct JacobianL1::Terms {
   std::vector<std::int64_t> sizes{};  ///< of their rotations
   std::vector<std::int64_t> offsets{};
   std::int64_t dimension = 0;
-  std::int64_t samples = 0;
 
   at::Tensor block(const at::Tensor& point, std::int64_t i) const {
     const auto at = static_cast<std::size_t>(i);
@@ -118,17 +134,45 @@ struct JacobianL1::Terms {
 
 namespace {
 
-/// Σ w z² and Σ w over all places.
-double mean_square(const JacobianStack& stack) {
-  double squares = 0;
+/// Entries of a Jacobian, and the sum of their squares, both means over samples.
+struct Size {
   double places = 0;
+  double squares = 0;
+};
+
+Size size_of(const JacobianStack& stack) {
+  Size size;
   stack.for_each([&](const JacobianStack::Part& part) {
-    const at::Tensor weights = part.weights.expand({part.blocks.size(0), -1, -1});
+    check_interrupt();
     const at::Tensor rows = part.blocks.to(at::kCPU, at::kDouble).square();
-    squares += (rows * weights).sum().item<double>();
-    places += weights.expand(part.blocks.sizes()).sum().item<double>();
+    size.squares += (rows * part.weights).sum().item<double>();
+    size.places += part.weights.sum().item<double>();
   });
-  return places > 0 ? squares / places : 0;
+  const double one = static_cast<double>(stack.outputs() * stack.inputs());
+  // Rates in place of samples: the entries that a mask has switched off are entries still.
+  size.places = stack.is_collapsed() ? one : size.places * one;
+  return size;
+}
+
+/// Σ |J| of a term that nothing turns.
+double fixed_sum(const Term& term) {
+  double sum = 0;
+  term.stack.for_each([&](const JacobianStack::Part& part) {
+    sum += (part.blocks.to(at::kCPU, at::kDouble).abs() * part.weights).sum().item<double>();
+  });
+  return sum;
+}
+
+/// A collapse holds for a sum over the side that its rates belong to, with the other side turned.
+void require_side(const Term& term, const std::string& where) {
+  const auto side = term.stack.collapsed_side();
+  if (!side || term.constant()) return;
+  const bool turns_outputs = term.left >= 0;
+  if (!term.two_sided() && turns_outputs == (*side == JacobianStack::Side::inputs)) return;
+  throw Error({"a collapsed stack serves one side", where,
+               fmt::format("the rotation of its {} alone",
+                           *side == JacobianStack::Side::inputs ? "outputs" : "inputs"),
+               term.two_sided() ? "both" : "the other one"});
 }
 
 }  // namespace
@@ -159,20 +203,24 @@ JacobianL1::JacobianL1(const JacobianChain& chain, const std::vector<bool>& lear
   if (terms->taps.empty())
     throw Error({"nothing to learn", "", "at least one of the taps", "none"});
   for (std::size_t i = 0; i < chain.layers.size(); ++i) {
-    const double square = mean_square(chain.layers[i]);
-    if (!(square > 0)) {
-      throw Error({"all Jacobians are zero",
-                   fmt::format("taps '{}' to '{}'", chain.taps[i], chain.taps[i + 1]),
-                   "one entry that is not", "none"});
-    }
-    terms->terms.push_back({chain.layers[i], index[i + 1], index[i], std::sqrt(square)});
+    const std::string where = fmt::format("taps '{}' to '{}'", chain.taps[i], chain.taps[i + 1]);
+    const Size size = size_of(chain.layers[i]);
+    if (!std::isfinite(size.squares))
+      throw Error({"Jacobians are not finite", where, "finite numbers", "NaN or infinity"});
+    if (!(size.squares > 0))
+      throw Error({"all Jacobians are zero", where, "one entry that is not", "none"});
+    terms->terms.push_back({.stack = chain.layers[i],
+                            .left = index[i + 1],
+                            .right = index[i],
+                            .places = size.places,
+                            .scale = std::sqrt(size.squares / size.places)});
     Term& term = terms->terms.back();
-    if (!term.two_sided() && term.stack.kept()) {
-      std::vector<Rows> rows;
-      for_each_rows(term, [&rows](const Rows& one) { rows.push_back(one); });
-      term.rows = std::move(rows);
+    require_side(term, where);
+    if (term.constant()) {
+      term.fixed = fixed_sum(term);
+    } else if (!term.two_sided() && term.stack.kept()) {
+      term.rows = all_rows(term);
     }
-    terms->samples = std::max(terms->samples, chain.layers[i].samples());
   }
   terms_ = std::move(terms);
 }
@@ -194,7 +242,26 @@ const std::vector<std::string>& JacobianL1::taps() const {
   return terms_->taps;
 }
 std::int64_t JacobianL1::samples() const {
-  return terms_->samples;
+  std::int64_t samples = 0;
+  for (const Term& term : terms_->terms) samples = std::max(samples, term.stack.samples());
+  return samples;
+}
+double JacobianL1::cost() const {
+  double cost = 0;
+  for (const Term& term : terms_->terms) {
+    if (term.constant()) continue;
+    const auto samples = static_cast<double>(term.stack.is_collapsed() ? 1 : term.stack.samples());
+    cost += samples * static_cast<double>(term.stack.outputs() * term.stack.inputs());
+  }
+  return cost;
+}
+
+double JacobianL1::rounding() const {
+  // Single precision: 6e-8 an entry, less of a sum, and the solver may be generous.
+  const bool coarse = std::any_of(terms_->terms.begin(), terms_->terms.end(), [](const Term& term) {
+    return term.stack.dtype() != at::kDouble && !term.constant();
+  });
+  return coarse ? 1e-7 : 1e-14;
 }
 
 double JacobianL1::value(const at::Tensor& rotation) const {
@@ -213,19 +280,12 @@ std::unique_ptr<Objective> JacobianL1::smoothed(double epsilon) const {
 
 std::unique_ptr<Objective> JacobianL1::on_fewer(std::int64_t samples) const {
   auto fewer = std::make_shared<Terms>(*terms_);
-  fewer->samples = 0;
   bool any = false;
   for (Term& term : fewer->terms) {
-    const std::int64_t before = term.stack.samples();
+    if (term.constant() || term.stack.is_collapsed() || term.stack.samples() <= samples) continue;
     term.stack = term.stack.first(samples);
-    if (!term.rows.empty()) {
-      term.rows.clear();
-      std::vector<Rows> rows;
-      for_each_rows(term, [&rows](const Rows& one) { rows.push_back(one); });
-      term.rows = std::move(rows);
-    }
-    any = any || (term.stack.samples() < before);
-    fewer->samples = std::max(fewer->samples, term.stack.samples());
+    if (!term.rows.empty()) term.rows = all_rows(term);
+    any = true;
   }
   if (!any) return nullptr;
   return std::unique_ptr<Objective>(new JacobianL1(std::move(fewer), epsilon_));
@@ -244,6 +304,10 @@ Evaluation JacobianL1::sums(const at::Tensor& rotation, bool with_gradient) cons
     sharp += sums.sharp;
   };
   for (const Term& term : terms_->terms) {
+    if (term.constant()) {
+      add({term.fixed, term.fixed});
+      continue;
+    }
     const double epsilon = epsilon_ * term.scale;
     const auto factor = [&](std::int64_t block, const at::Tensor& like) {
       return terms_->block(point, block).to(like.device(), like.scalar_type());
@@ -255,11 +319,9 @@ Evaluation JacobianL1::sums(const at::Tensor& rotation, bool with_gradient) cons
       const std::int64_t block = std::max(term.left, term.right);
       for_each_rows(term, [&](const Rows& given) {
         if (given.rows.size(0) == 0) return;
-        at::Tensor z =
-            block < 0 ? given.rows.clone() : given.rows.matmul(factor(block, given.rows).t());
-        const bool turn = with_gradient && block >= 0;
-        add(absolute_sums(z, given.weights, given.weight, epsilon, turn));
-        if (!turn) return;
+        at::Tensor z = given.rows.matmul(factor(block, given.rows).t());
+        add(absolute_sums(z, given.weights, given.weight, epsilon, with_gradient));
+        if (!with_gradient) return;
         const at::Tensor slope = z.t().matmul(given.rows);
         give(block, given.weight < 0 ? slope : slope * given.weight);
       });
@@ -292,32 +354,15 @@ Evaluation JacobianL1::sums(const at::Tensor& rotation, bool with_gradient) cons
   return result;
 }
 
-double JacobianL1::nuclear_bound() const {
-  double bound = 0;
-  for (const Term& term : terms_->terms) {
-    if (term.stack.is_collapsed()) {
-      // The norm is convex: that of the mean is below the mean of the norms.
-      term.stack.for_each([&](const JacobianStack::Part& part) {
-        bound += at::linalg_svdvals(double_on_cpu(part.blocks[0]) * part.weights[0])
-                     .sum()
-                     .item<double>();
-      });
-      continue;
-    }
-    term.stack.for_each([&](const JacobianStack::Part& part) {
-      bound += at::linalg_svdvals(double_on_cpu(part.blocks))
-                   .sum(1)
-                   .dot(part.weights.reshape({-1}))
-                   .item<double>();
-    });
-  }
-  return bound;
-}
-
 std::optional<double> JacobianL1::lower_bound(const at::Tensor& /*found*/) const {
   double bound = 0;
   for (const Term& term : terms_->terms) {
+    if (term.constant()) {
+      bound += term.fixed;
+      continue;
+    }
     term.stack.for_each([&](const JacobianStack::Part& part) {
+      check_interrupt();
       if (term.two_sided()) {
         bound += at::linalg_svdvals(double_on_cpu(part.blocks))
                      .sum(1)
@@ -326,12 +371,10 @@ std::optional<double> JacobianL1::lower_bound(const at::Tensor& /*found*/) const
         return;
       }
       const Rows given = rows_of(term, part);
-      const at::Tensor rows = double_on_cpu(given.rows);
-      const at::Tensor norms = term.constant() ? rows.abs().sum(1) : rows.square().sum(1).sqrt();
-      bound += norms.dot(given.weights).item<double>();
+      bound += double_on_cpu(given.rows).square().sum(1).sqrt().dot(given.weights).item<double>();
     });
   }
-  return bound;
+  return bound * (1 - rounding());  // values are not more exact than that
 }
 
 namespace {
@@ -345,6 +388,7 @@ struct Sides {
 Sides sides_of_mean(const Term& term) {
   at::Tensor mean = at::zeros({term.stack.outputs(), term.stack.inputs()}, at::kDouble);
   term.stack.for_each([&](const JacobianStack::Part& part) {
+    check_interrupt();
     mean += (double_on_cpu(part.blocks) * part.weights).sum(0);
   });
   const auto [u, s, v] = at::linalg_svd(mean, /*full_matrices=*/true);
@@ -360,8 +404,10 @@ at::Tensor quartimax(const std::vector<Rows>& rows, const at::Tensor& start) {
     at::Tensor slope = at::zeros_like(point);
     double value = 0;
     for (const Rows& part : rows) {
-      const at::Tensor z = part.rows.matmul(point.t().to(part.rows.scalar_type()));
-      const at::Tensor cubes = z.pow(3) * part.weights.to(z.scalar_type()).unsqueeze(1);
+      check_interrupt();
+      const at::Tensor z =
+          part.rows.matmul(point.t().to(part.rows.device(), part.rows.scalar_type()));
+      const at::Tensor cubes = z.pow(3) * part.weights.to(z.device(), z.scalar_type()).unsqueeze(1);
       value += (cubes * z).sum().item<double>();
       slope += double_on_cpu(cubes.t().matmul(part.rows));
     }
@@ -370,6 +416,20 @@ at::Tensor quartimax(const std::vector<Rows>& rows, const at::Tensor& start) {
     point = canonical_polar(slope).rotation;
   }
   return point;
+}
+
+/// P for which the rows of one matrix become triangular, those that weigh most with the fewest
+/// entries: what can always be had.
+at::Tensor triangular(const Term& term) {
+  at::Tensor result;
+  term.stack.for_each([&](const JacobianStack::Part& part) {
+    const Rows given = rows_of(term, part);
+    const at::Tensor rows = double_on_cpu(given.rows);
+    const at::Tensor order = (rows.square().sum(1) * given.weights.square()).argsort(0, true);
+    // Aᵀ = Q R, so that A Q = Rᵀ is lower triangular: P = Qᵀ.
+    result = std::get<0>(at::linalg_qr(rows.index_select(0, order).t(), "complete")).t();
+  });
+  return result.contiguous();
 }
 
 }  // namespace
@@ -411,6 +471,10 @@ std::vector<Guess> JacobianL1::guesses() const {
           });
     }
     guesses.push_back({"quartimax", quartimax(rows, mean)});
+    for (const Term& term : all.terms) {
+      if (term.single()) guesses.push_back({"triangular", triangular(term)});
+      if (term.single()) break;
+    }
   }
   return guesses;
 }
@@ -418,13 +482,16 @@ std::vector<Guess> JacobianL1::guesses() const {
 std::vector<std::string> JacobianL1::warnings() const {
   std::vector<std::string> result;
   const std::int64_t largest = *std::max_element(terms_->sizes.begin(), terms_->sizes.end());
-  const bool one_sided = std::any_of(terms_->terms.begin(), terms_->terms.end(),
-                                     [](const Term& t) { return !t.two_sided() && !t.constant(); });
-  if (one_sided && samples() == 1) {
-    result.push_back(
-        "a single Jacobian can always be made triangular by a rotation of one side: one sample "
-        "proves nothing");
-  } else if (samples() < 100 && largest > 1) {
+  for (const Term& term : terms_->terms) {
+    if (!term.single() || largest == 1) continue;
+    result.push_back(fmt::format(
+        "from '{}' to '{}' one matrix is turned, {}: it can always be made triangular, and "
+        "held-out samples do not tell what that means; compare with a network that has learned "
+        "nothing",
+        term.stack.from(), term.stack.to(),
+        term.stack.is_collapsed() ? "which all samples share" : "that of a single sample"));
+  }
+  if (samples() < 100 && largest > 1 && result.empty()) {
     result.push_back(fmt::format(
         "{} samples are few to identify a basis (the reference case needs 100 or more): "
         "compare the held-out value",
@@ -433,17 +500,10 @@ std::vector<std::string> JacobianL1::warnings() const {
   return result;
 }
 
-double JacobianL1::sparsity(const at::Tensor& rotation) const {
-  const double l1 = JacobianL1(terms_, 0).value(rotation);
-  double expected = 0;  // Σ √(numel)·‖J‖_F of each layer, as if all samples were one
-  for (const Term& term : terms_->terms) {
-    double places = 0;
-    term.stack.for_each([&](const JacobianStack::Part& part) {
-      places += part.weights.expand(part.blocks.sizes()).sum().item<double>();
-    });
-    expected += places * term.scale;
-  }
-  return l1 / expected;
+double JacobianL1::sparsity(double value) const {
+  double equal = 0;  // the value if all entries had the same size
+  for (const Term& term : terms_->terms) equal += term.places * term.scale;
+  return value / equal;
 }
 
 }  // namespace descramble

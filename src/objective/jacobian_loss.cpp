@@ -27,6 +27,7 @@ JacobianLoss::JacobianLoss(const Model& model, std::string from, std::string to,
                    "floating-point values [batch, d]", fmt::format("{} dimensions", value.dim())});
     }
     dimension_ = value.size(1);
+    rounding_ = value.scalar_type() == at::kDouble ? 1e-14 : 1e-7;
   });
   const c10::AutoGradMode off(false);
   tapped_.forward_until(to_, inputs_);
@@ -63,6 +64,10 @@ Evaluation JacobianLoss::evaluate(const at::Tensor& rotation) const {
   if (!loss.defined() || loss.numel() != 1 || !loss.is_floating_point()) {
     throw Error({"the loss is no number", name(), "one real number",
                  loss.defined() ? fmt::format("{} numbers", loss.numel()) : "nothing"});
+  }
+  if (!loss.requires_grad()) {
+    throw Error({"no gradient reaches the rotation", name(),
+                 "a differentiable function of the Jacobians", "one that autograd cannot follow"});
   }
   const auto gradient = torch::autograd::grad({loss}, {point}, {}, /*retain_graph=*/false, false,
                                               /*allow_unused=*/true)[0];

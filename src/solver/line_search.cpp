@@ -30,9 +30,9 @@ double interpolated(const Trial& a, const Trial& b) {
 
 std::optional<Trial> strong_wolfe(const std::function<Trial(double)>& at, const Trial& origin,
                                   double first, const LineSearchOptions& options) {
-  const double rounding = 1e-14 * std::abs(origin.value);
+  const double rounding = options.rounding * std::abs(origin.value);
   const auto decreases = [&](const Trial& trial) {
-    return trial.value <= origin.value + options.decrease * trial.step * origin.slope;
+    return trial.value <= origin.value + rounding + options.decrease * trial.step * origin.slope;
   };
   const auto accepted = [&](const Trial& trial) {
     if (!std::isfinite(trial.value)) return false;
@@ -62,7 +62,7 @@ std::optional<Trial> strong_wolfe(const std::function<Trial(double)>& at, const 
     const Trial trial = evaluate(step);
     if (accepted(trial)) return trial;
     if (!std::isfinite(trial.value) || !decreases(trial) ||
-        (low.step > 0 && trial.value >= low.value)) {
+        (low.step > 0 && trial.value >= low.value + rounding)) {
       high = trial;
       bracketed = true;
     } else if (trial.slope >= 0) {
@@ -78,7 +78,7 @@ std::optional<Trial> strong_wolfe(const std::function<Trial(double)>& at, const 
     if (std::abs(high.step - low.step) <= 1e-16 * std::max(low.step, high.step)) break;
     const Trial trial = evaluate(interpolated(low, high));
     if (accepted(trial)) return trial;
-    if (!std::isfinite(trial.value) || !decreases(trial) || trial.value >= low.value) {
+    if (!std::isfinite(trial.value) || !decreases(trial) || trial.value >= low.value + rounding) {
       high = trial;
     } else {
       if (trial.slope * (high.step - low.step) >= 0) high = low;

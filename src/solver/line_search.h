@@ -16,13 +16,15 @@ struct LineSearchOptions {
   double decrease = 1e-4;  ///< c₁: φ(t) ≤ φ(0) + c₁ t φ′(0)
   double curvature = 0.9;  ///< c₂: |φ′(t)| ≤ c₂ |φ′(0)|
   int evaluations = 30;
+  double rounding = 1e-14;  ///< relative error of φ
 };
 
 /// A step that satisfies the strong Wolfe conditions: bracketing and zoom with cubic interpolation
 /// (Nocedal and Wright, Numerical Optimization, algorithms 3.5 and 3.6). Near a minimum, where
 /// rounding hides the decrease, the approximate Wolfe conditions of Hager and Zhang (SIAM J. Optim.
 /// 16 (2005) 170, eq. 4.1 and 4.2) are accepted, which look at slopes instead. `at(t)` evaluates;
-/// an infinite value is a step too long. Where no such step is found: the best trial that lowers
+/// an infinite value is a step too long. Values that differ by less than their rounding count as
+/// equal. Where no such step is found: the best trial that lowers
 /// the value, or nothing.
 std::optional<Trial> strong_wolfe(const std::function<Trial(double)>& at, const Trial& origin,
                                   double first, const LineSearchOptions& options = {});

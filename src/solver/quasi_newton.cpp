@@ -219,7 +219,8 @@ std::string quasi_newton(Space& space, std::int64_t history, Descent& descent,
         last_step = t;
         return Trial{t, last.place.scaled, last.slope};
       };
-      found = strong_wolfe(at, {0, here.scaled, slope}, 1.0);
+      found = strong_wolfe(at, {0, here.scaled, slope}, 1.0,
+                           {.rounding = descent.objective().rounding()});
     }
     if (!found) {
       if (fresh) return "line_search";

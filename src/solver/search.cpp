@@ -56,6 +56,7 @@ Descent::Descent(const Objective& objective, std::int64_t budget, double toleran
     : objective_(objective), budget_(budget), tolerance_(tolerance), watch_(std::move(watch)) {}
 
 Evaluation Descent::evaluate(const at::Tensor& point) {
+  check_interrupt();
   const auto refuse = [&](const std::string& what, const std::string& found) {
     throw Error({what, fmt::format("{}, iteration {}", objective_.name(), iterations_),
                  "a finite number", found});

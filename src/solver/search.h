@@ -21,8 +21,8 @@ class Descent {
   Descent(const Objective& objective, std::int64_t budget, double tolerance,
           std::function<void(std::int64_t, double)> watch);
 
-  /// @throws Error when the value is no number (+inf is one: a point to keep away from), or the
-  /// gradient of a finite value is not finite
+  /// @throws Interrupted if the user asked to stop, Error when the value is no number (+inf is one:
+  /// a point to keep away from), or the gradient of a finite value is not finite
   Evaluation evaluate(const at::Tensor& point);
   /// One more iteration has ended at `value`. Returns whether there may be another.
   bool step(double value);

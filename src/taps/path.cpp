@@ -1,5 +1,6 @@
 #include "descramble/taps/path.h"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 
@@ -7,6 +8,7 @@
 #include <ATen/TensorOperators.h>
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/constant_propagation.h>
+#include <torch/csrc/jit/passes/peephole.h>
 
 #include "descramble/core/error.h"
 #include "taps/walk.h"
@@ -72,6 +74,8 @@ class Arguments {
     if (value && value->isIntList()) return value->toIntVector();
     if (value && value->isInt()) return std::vector<std::int64_t>{value->toInt()};
     const Node* list = node_->input(i)->node();
+    while (list->kind() == prim::unchecked_cast || list->kind() == prim::unchecked_unwrap_optional)
+      list = list->input(0)->node();
     if (list->kind() != prim::ListConstruct) return std::nullopt;
     std::vector<std::int64_t> result;
     for (const Value* element : list->inputs()) {
@@ -271,6 +275,8 @@ Path find_path(const Model& model, const std::string& from, const std::string& t
   }
   freeze_settings(*graph, graph->block(), module);
   std::shared_ptr<Graph> shared = graph;
+  // `x is None` of what cannot be None decides branches, too.
+  torch::jit::PeepholeOptimize(shared, /*disable_shape_peepholes=*/true);
   torch::jit::ConstantPropagation(shared);
 
   Path path;
@@ -285,6 +291,7 @@ Path find_path(const Model& model, const std::string& from, const std::string& t
       step = step_of(node, Arguments(node, *graph, module), identity);
     }
     if (!step) {
+      path.steps.clear();
       path.obstacle = node->kind() == prim::Param ? "input" : node->kind().toQualString();
       return path;
     }

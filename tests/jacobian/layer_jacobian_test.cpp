@@ -11,6 +11,7 @@
 
 #include "descramble/jacobian/jacobian_stack.h"
 #include "descramble/model/kinds.h"
+#include "descramble/objective/jacobian_l1.h"
 #include "descramble/taps/tapped_model.h"
 #include "model/fixtures.h"
 
@@ -87,8 +88,6 @@ at::Tensor inputs_of(const Case& what, at::ScalarType dtype) {
   return random_stream(8, "test/inputs").normal_tensor(sizes).to(dtype);
 }
 
-/// Blocks back in one matrix each, all output positions sampled: [B, p·o, p′·h], zeros where left
-/// out. Only for layers without positions.
 class Jacobians : public ::testing::TestWithParam<Case> {};
 
 TEST_P(Jacobians, OfEveryRouteAgree) {
@@ -146,22 +145,36 @@ TEST_P(Jacobians, AreCentralDifferences) {
   }
 }
 
+class Rows final : public DataSet {
+ public:
+  explicit Rows(at::Tensor rows) : rows_(std::move(rows)) {}
+  std::int64_t size() const override { return rows_.size(0); }
+  bool has_labels() const override { return false; }
+  Batch gather(const std::vector<std::int64_t>& indices) const override {
+    return {{rows_.index_select(0, at::tensor(indices, at::kLong))}, {}};
+  }
+
+ private:
+  at::Tensor rows_;
+};
+
 INSTANTIATE_TEST_SUITE_P(, Jacobians, ::testing::ValuesIn(cases()),
                          [](const auto& one) { return one.param.name; });
 
 TEST(LayerJacobian, OfFixturesAgreesWithAutograd) {
   int compared = 0;
-  for (const auto& [name, from, to] :
-       {std::tuple{"conv_inplace_scripted", "features.0", "features.3"},
-        {"conv_inplace_traced", "features.0", "features.3"},
-        {"resnet_blocks_scripted", "layer1.0", "layer1.1"},
-        {"mlp", "fc1", "fc2"},
-        {"smooth_mlp", "fc1", "fc2"}}) {
+  for (const auto& [name, from, to, route] :
+       {std::tuple{"conv_inplace_scripted", "features.0", "features.3", "masked_product"},
+        {"conv_inplace_traced", "features.0", "features.3", "masked_product"},
+        {"resnet_blocks_scripted", "layer1.0", "layer1.1", "vjp"},
+        {"mlp", "fc1", "fc2", "masked_product"},
+        {"smooth_mlp", "fc1", "fc2", "vjp"}}) {
     SCOPED_TRACE(name);
     const Fixture& what = fixture(name);
     const Model model = what.load().to_dtype(at::kDouble);
     const at::Tensor inputs = what.inputs().at(0).toTensor().to(at::kDouble);
     const LayerJacobian best(model, from, to, {inputs});
+    EXPECT_EQ(best.route(), route) << best.obstacle();
     const LayerJacobian plain(model, from, to, {inputs}, {.route = "vjp"});
     const at::Tensor a = best({inputs}).blocks;
     const at::Tensor b = plain({inputs}).blocks;
@@ -193,25 +206,16 @@ TEST(LayerJacobian, ThroughSoftmaxIsByAutograd) {
   }
 }
 
-class Rows final : public DataSet {
- public:
-  explicit Rows(at::Tensor rows) : rows_(std::move(rows)) {}
-  std::int64_t size() const override { return rows_.size(0); }
-  bool has_labels() const override { return false; }
-  Batch gather(const std::vector<std::int64_t>& indices) const override {
-    return {{rows_.index_select(0, at::tensor(indices, at::kLong))}, {}};
-  }
-
- private:
-  at::Tensor rows_;
-};
-
 double sum_of(const JacobianStack& stack) {
   double sum = 0;
   stack.for_each([&](const JacobianStack::Part& part) {
     sum += (part.blocks.to(at::kDouble).abs() * part.weights).sum().item<double>();
   });
   return sum;
+}
+
+void near_sums(const JacobianStack& a, const JacobianStack& b) {
+  EXPECT_NEAR(sum_of(a), sum_of(b), 1e-6 * sum_of(a));
 }
 
 TEST(JacobianStack, IsTheSameAboveTheCeilingAndCollapsed) {
@@ -241,6 +245,32 @@ TEST(JacobianStack, IsTheSameAboveTheCeilingAndCollapsed) {
   ASSERT_TRUE(rates.has_value());
   EXPECT_NEAR(sum_of(*rates), expected, 1e-6 * expected);
   EXPECT_FALSE(JacobianStack::collapsed(*layer, *data, all, JacobianStack::Side::inputs, {}));
+  // Scored alike: value, sharp and smoothed, bound and sparsity.
+  const auto objective = [](const JacobianStack& stack) {
+    return JacobianL1({.taps = {"r", "s"}, .layers = {stack}}, {true, false});
+  };
+  const JacobianL1 of_kept = objective(kept);
+  const at::Tensor p = std::get<0>(
+      at::linalg_qr(random_stream(3, "test/turn").normal_tensor({250, 250}), "reduced"));
+  for (const JacobianStack* other : {&streamed, &*rates}) {
+    const JacobianL1 found = objective(*other);
+    const auto near = [](double a, double b) { EXPECT_NEAR(a, b, 1e-5 * b); };
+    near(found.value(p), of_kept.value(p));
+    near(found.smoothed(0.3)->value(p), of_kept.smoothed(0.3)->value(p));
+    near(found.sparsity(1), of_kept.sparsity(1));
+    near(*found.lower_bound(p), *of_kept.lower_bound(p));
+    const at::Tensor gradient = of_kept.gradient(p);
+    EXPECT_LE((found.gradient(p) - gradient).norm().item<double>(),
+              1e-4 * gradient.norm().item<double>());
+  }
+  EXPECT_THAT(
+      [&] {
+        JacobianL1({.taps = {"r", "s"}, .layers = {*rates}}, {false, true});
+      },
+      ThrowsMessage<Error>(::testing::HasSubstr("serves one side")));
+  // Of some samples, the same whether kept or computed again.
+  near_sums(kept.first(31), streamed.first(31));
+  EXPECT_EQ(streamed.first(31).samples(), 31);
   EXPECT_THAT([&] { JacobianStack::of(layer, data, all, {.memory_mb = 0}); },
               ThrowsMessage<Error>(::testing::AllOf(::testing::HasSubstr("does not fit"),
                                                     ::testing::HasSubstr("memory_mb >= 1"))));
@@ -260,6 +290,8 @@ TEST(JacobianStack, WeighsSamples) {
   const JacobianStack stack = JacobianStack::of(layer, data, {0, 1, 2, 3}, {.weights = weights});
   const double expected = sums.dot(weights).item<double>() / 8;
   EXPECT_NEAR(sum_of(stack), expected, 1e-12 * expected);
+  const double of_three = sums.slice(0, 0, 3).dot(weights.slice(0, 0, 3)).item<double>() / 3;
+  EXPECT_NEAR(sum_of(stack.first(3)), of_three, 1e-12 * of_three);
   EXPECT_THAT(
       [&] {
         JacobianStack::of(layer, data, {0, 1}, {.weights = weights});
@@ -267,16 +299,84 @@ TEST(JacobianStack, WeighsSamples) {
       ThrowsMessage<Error>(::testing::HasSubstr("one for each sample")));
 }
 
-TEST(LayerJacobian, NamesTheSampleThatIsNotFinite) {
+// On every route, the collapse included: a mask of NaN is 0 and would hide it.
+TEST_P(Jacobians, NameTheSampleThatIsNotFinite) {
+  const Case& what = GetParam();
+  const Model model = model_of(what, at::kDouble);
+  const at::Tensor inputs = inputs_of(what, at::kDouble);
+  const auto layer = std::make_shared<const LayerJacobian>(model, what.from, what.to,
+                                                           std::vector<at::Tensor>{inputs});
+  at::Tensor broken = inputs.clone();
+  broken[2].fill_(std::nan(""));
+  try {
+    (*layer)({broken});
+    FAIL() << "nothing was said";
+  } catch (const SampleError& error) {
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("not finite"));
+    EXPECT_EQ(error.sample(), 2);
+  }
+  // With its number in the data: the third of those taken.
+  const at::Tensor many = at::cat({inputs, broken});
+  const auto data = std::make_shared<const Rows>(many);
+  EXPECT_THAT(
+      [&] {
+        JacobianStack::of(layer, data, {1, 5, 6}, {});
+      },
+      ThrowsMessage<Error>(::testing::HasSubstr("sample 6 of the data")));
+}
+
+TEST(JacobianStack, NamesASampleThatIsNotFiniteWhenItCollapses) {
+  Case what = cases()[0];
+  what.from = "r";
+  what.to = "s";
+  const Model model = model_of(what, at::kDouble);
+  at::Tensor inputs = inputs_of(what, at::kDouble);
+  const LayerJacobian layer(model, "r", "s", {inputs});
+  inputs[3].fill_(std::nan(""));
+  EXPECT_THAT(
+      [&] {
+        JacobianStack::collapsed(layer, Rows(inputs), {0, 3}, JacobianStack::Side::outputs, {});
+      },
+      ThrowsMessage<Error>(::testing::AllOf(::testing::HasSubstr("not finite"),
+                                            ::testing::HasSubstr("sample 3 of the data"))));
+}
+
+// A linear convolution's blocks are slices of its kernel: the layout of positions on its own.
+TEST(LayerJacobian, OfAConvolutionIsItsKernel) {
+  const Case what{"",
+                  {2, 5, 5},
+                  {{{"kind", "conv2d"}, {"name", "a"}, {"out", 3}, {"kernel", 1}},
+                   {{"kind", "conv2d"}, {"name", "b"}, {"out", 4}, {"kernel", 3}}},
+                  "a",
+                  "b",
+                  ""};
+  const Model model = model_of(what, at::kDouble);
+  const at::Tensor inputs = random_stream(8, "test/inputs").normal_tensor({2, 2, 5, 5});
+  at::Tensor kernel;
+  for (const auto& [name, value] : model.parameters()) {
+    if (name == "b.weight") kernel = value;
+  }
+  ASSERT_TRUE(kernel.defined());
+  const at::Tensor slices = kernel.permute({2, 3, 0, 1}).reshape({9, 4, 3});
+  for (const char* route : {"masked_product", "vjp", "jvp"}) {
+    const LayerJacobian layer(model, "a", "b", {inputs}, {.positions = 2, .route = route});
+    const JacobianBlocks found = layer({inputs});
+    // Two samples, two output positions, nine input positions each.
+    ASSERT_EQ(found.blocks.sizes(), (std::vector<std::int64_t>{36, 4, 3})) << route;
+    for (std::int64_t k = 0; k < 36; ++k) {
+      EXPECT_LE((found.blocks[k] - slices[k % 9]).abs().max().item<double>(), 1e-14);
+      EXPECT_EQ(found.sample[k].item<std::int64_t>(), k / 18);
+    }
+  }
+}
+
+TEST(LayerJacobian, OfValuesIsForMaskedProductsAlone) {
   const Case what = cases()[1];
   const Model model = model_of(what, at::kDouble);
   const at::Tensor inputs = inputs_of(what, at::kDouble);
   const LayerJacobian layer(model, what.from, what.to, {inputs});
-  at::Tensor broken = inputs.clone();
-  broken[2][0] = std::nan("");
-  EXPECT_THAT([&] { layer({broken}); },
-              ThrowsMessage<Error>(::testing::AllOf(::testing::HasSubstr("not finite"),
-                                                    ::testing::HasSubstr("sample 2"))));
+  EXPECT_THAT([&] { layer.of_values(layer.from_values({inputs})); },
+              ThrowsMessage<Error>(::testing::HasSubstr("vjp, since of aten::tanh")));
 }
 
 TEST(LayerJacobian, RefusesWhatHasNone) {

@@ -21,6 +21,8 @@ class JacobianStack {
  public:
   struct Options {
     std::int64_t memory_mb = 4096;  ///< ceiling for what is kept, and for a chunk
+    std::int64_t sharers = 1;       ///< stacks that have that ceiling together: each a part of it
+    std::int64_t batch_size = 512;  ///< samples that run through the network at once, at most
     at::Tensor weights{};           ///< [N], float64, ≥ 0: of each sample; undefined: all 1
     /// Called with the samples that are done, for progress.
     std::function<void(std::int64_t)> watch{};
@@ -30,7 +32,8 @@ class JacobianStack {
 
   /// Samples `indices` of `data`. `layer` is shared, since Jacobians may be computed again later.
   /// @throws Error for no samples, weights that do not fit, a ceiling below what one sample needs
-  /// (how much), a Jacobian that is not finite (which sample)
+  /// (how much), a Jacobian that is not finite (which sample; of Jacobians that are not kept also
+  /// whenever they are asked for)
   static JacobianStack of(std::shared_ptr<const LayerJacobian> layer,
                           std::shared_ptr<const DataSet> data,
                           const std::vector<std::int64_t>& indices, const Options& options);
@@ -49,12 +52,15 @@ class JacobianStack {
   struct Part {
     at::Tensor blocks{};   ///< [K, o, h]
     at::Tensor weights{};  ///< float64, [K, 1, 1]; of a collapsed stack [1, o, 1] or [1, 1, h]
+    at::Tensor sample{};   ///< [K], int64, from 0: whose block; undefined: one block a sample
     std::int64_t samples = 0;
   };
-  /// In the order of the samples. Σ weights over all parts is 1 for each place of a Jacobian.
+  /// In the order of the samples. Without positions Σ weights over all parts is 1 (collapsed: the
+  /// firing rates); with them it is the mean number of input positions that a block is there for.
   void for_each(const std::function<void(const Part& part)>& visit) const;
 
-  /// The first samples alone, at least `samples` of them (whole chunks), weights anew.
+  /// The first `samples` alone, their weights brought to a sum of 1 again. All of them where those
+  /// weigh nothing.
   JacobianStack first(std::int64_t samples) const;
 
   const std::string& from() const { return from_; }
@@ -63,7 +69,10 @@ class JacobianStack {
   std::int64_t outputs() const { return outputs_; }  ///< o
   std::int64_t samples() const { return samples_; }
   bool kept() const { return !make_; }
-  bool is_collapsed() const { return collapsed_; }
+  bool is_collapsed() const { return collapsed_.has_value(); }
+  /// The side whose rates the weights of a collapsed stack are; nothing: not collapsed, or a
+  /// constant Jacobian, which fits both.
+  std::optional<Side> collapsed_side() const { return constant_ ? std::nullopt : collapsed_; }
   at::ScalarType dtype() const { return dtype_; }
 
  private:
@@ -74,10 +83,12 @@ class JacobianStack {
   std::int64_t inputs_ = 0;
   std::int64_t outputs_ = 0;
   std::int64_t samples_ = 0;
-  bool collapsed_ = false;
+  std::optional<Side> collapsed_{};
+  bool constant_ = false;
   at::ScalarType dtype_ = at::kFloat;
   std::vector<Part> parts_{};
-  double share_ = 1;  ///< what the weights of the samples at hand sum to
+  at::Tensor weights_{};  ///< [N], float64, of the samples: a sum of 1 over all that there were
+  double share_ = 1;      ///< what those of the samples at hand sum to
   /// Samples begin … end − 1.
   std::function<Part(std::int64_t begin, std::int64_t end)> make_{};
   std::int64_t chunk_ = 0;

@@ -8,6 +8,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "descramble/core/error.h"
 #include "descramble/model/model.h"
 #include "descramble/taps/axis.h"
 
@@ -19,6 +20,17 @@ namespace descramble {
 struct JacobianBlocks {
   at::Tensor blocks{};  ///< [K, o, h], in the model's dtype
   at::Tensor sample{};  ///< [K], int64: which of the samples; undefined: K samples, one block each
+};
+
+/// Numbers that are not finite, of one sample of a batch.
+class SampleError final : public Error {
+ public:
+  SampleError(Complaint complaint, std::int64_t sample)
+      : Error(std::move(complaint)), sample_(sample) {}
+  std::int64_t sample() const { return sample_; }  ///< from 0, in its batch
+
+ private:
+  std::int64_t sample_;
 };
 
 /// J(x) = ∂h₂/∂h₁ between two taps of one network, batch by batch, exact.
@@ -52,11 +64,12 @@ class LayerJacobian {
   LayerJacobian(LayerJacobian&&) noexcept;
   LayerJacobian& operator=(LayerJacobian&&) noexcept;
 
-  /// @throws Error for a Jacobian that is not finite (which sample of the batch)
+  /// @throws SampleError for a Jacobian that is not finite, or values on the way that are not
   JacobianBlocks operator()(const std::vector<at::Tensor>& inputs) const;
 
   /// The values at the first tap, on which alone J(x) depends where the route is masked_product.
   at::Tensor from_values(const std::vector<at::Tensor>& inputs) const;
+  /// @throws Error where the route is another one; SampleError as above
   JacobianBlocks of_values(const at::Tensor& from_values) const;
 
   /// J(x) = diag(m(x)) W (`on_outputs`) or W diag(m(x)), m ≥ 0: the constant factor, where the path
@@ -82,6 +95,9 @@ class LayerJacobian {
   const std::vector<std::int64_t>& to_shape() const;
   std::int64_t positions() const;     ///< sampled positions; 1 where there are none
   std::int64_t bytes_of_one() const;  ///< of one sample's Jacobian
+  /// Of what it is made from, beside it: cotangents at the widest value between the taps, in and
+  /// out of one operation.
+  std::int64_t work_bytes_of_one() const;
   at::ScalarType dtype() const;
 
  private:

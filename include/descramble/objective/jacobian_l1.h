@@ -38,20 +38,22 @@ class JacobianL1 final : public Objective {
 
   bool is_sharp() const override { return epsilon_ == 0; }
   std::unique_ptr<Objective> smoothed(double epsilon) const override;
-  std::int64_t samples() const override;
+  double rounding() const override;
+  std::int64_t samples() const;
+  double cost() const override;
   std::unique_ptr<Objective> on_fewer(std::int64_t samples) const override;
-  /// Both rotations of a layer learned: Σ ‖J‖_* ≤ L1, attained by linear networks. One of them:
-  /// Σ ‖row‖₂ over the rows that it turns, which is never less than Σ ‖J‖_*.
+  /// Both rotations of a layer learned: Σ ‖J‖_* ≤ L1, attained by a single linear layer. One of
+  /// them: Σ ‖row‖₂ over the rows that it turns, which is never less than Σ ‖J‖_*. Less what
+  /// rounding may add.
   std::optional<double> lower_bound(const at::Tensor& found) const override;
-  /// The singular vectors of the mean Jacobians, and the maximum of Σ z⁴ (quartimax) from there.
+  /// The singular vectors of the mean Jacobians, the maximum of Σ z⁴ (quartimax) from there, and,
+  /// where all samples share one matrix, the rotation that makes it triangular.
   std::vector<Guess> guesses() const override;
   std::vector<std::string> warnings() const override;
 
-  /// Σ|z| / (√(numel)·‖z‖_F) at a point: 1/√(numel) for a single entry, about 0.8 for Gaussian
-  /// ones, 1 for equal ones; rotations change the numerator alone.
-  double sparsity(const at::Tensor& rotation) const;
-  /// Σ ‖J‖_* on its own.
-  double nuclear_bound() const;
+  /// value / (√(numel)·‖J‖_F) over all samples as one: 1/√(numel) for a single entry, about 0.8 for
+  /// Gaussian ones, 1 for equal ones; rotations change the numerator alone.
+  double sparsity(double value) const;
 
   const std::vector<std::string>& taps() const;  ///< the learned ones, in the order of the blocks
 

@@ -27,6 +27,7 @@ class JacobianLoss final : public Objective {
 
   std::string name() const override;
   std::int64_t dimension() const override { return dimension_; }
+  double rounding() const override { return rounding_; }
   double value(const at::Tensor& rotation) const override;
   at::Tensor gradient(const at::Tensor& rotation) const override;
   /// @throws Error when the loss returns no single real number, or no gradient reaches P
@@ -39,6 +40,7 @@ class JacobianLoss final : public Objective {
   std::vector<at::Tensor> inputs_;
   JacobianLossFunction loss_;
   std::int64_t dimension_ = 0;
+  double rounding_ = 0;
 };
 
 }  // namespace descramble

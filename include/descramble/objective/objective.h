@@ -78,8 +78,11 @@ class Objective {
   /// A differentiable stand-in, the closer the smaller ε (1: as wide as a typical entry); nothing
   /// where there is none. Its evaluations carry the value of f beside their own.
   virtual std::unique_ptr<Objective> smoothed(double /*epsilon*/) const { return nullptr; }
-  /// How many samples f is a mean over; 1 where it is none.
-  virtual std::int64_t samples() const { return 1; }
+  /// Relative error of f from the precision that it is computed in: differences below that say
+  /// nothing.
+  virtual double rounding() const { return 1e-14; }
+  /// Of one evaluation, in units of its own; to foresee how long a solver takes.
+  virtual double cost() const { return 1; }
   /// The same over at least `samples` of its samples; nothing where it is no mean over samples, or
   /// has no more than those.
   virtual std::unique_ptr<Objective> on_fewer(std::int64_t /*samples*/) const { return nullptr; }

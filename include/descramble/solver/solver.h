@@ -20,14 +20,17 @@ struct StartOutcome {
   double value = 0;
   std::string reason{};
   std::int64_t iterations = 0;
-  std::vector<double> trace{};  ///< value at the start and after each iteration
+  /// Value at the start and after each iteration; of a start that was compared with others on
+  /// fewer samples, those values.
+  std::vector<double> trace{};
 };
 
 /// What a solver found. `value` is the objective at `point`, exactly, and no point that the solver
-/// has seen is better (up to the rounding of the last reorthogonalisation). `reason` says why it
-/// stopped: "exact", "converged", "max_iterations", "line_search" (no step lowers the value any
-/// further in floating point), "interrupted"; of a start that was given up because others were far
-/// better, "abandoned".
+/// has seen is better (up to the rounding of the last reorthogonalisation; where starts are
+/// compared on fewer samples, of the points that were then evaluated on all: every start and its
+/// end, and the way from the best of them). `reason` says why it stopped: "exact", "converged",
+/// "max_iterations", "line_search" (no step lowers the value any further in floating point),
+/// "interrupted"; of a start that was given up because others were far better, "abandoned".
 struct Solution {
   at::Tensor point{};  ///< P, [d, d], float64, orthogonal
   double value = 0;
@@ -35,8 +38,10 @@ struct Solution {
   std::string solver{};  ///< its kind
   std::int64_t iterations = 0;
   std::int64_t starts = 1;
-  std::int64_t degenerate = 0;           ///< directions that the optimum does not tell apart
-  std::vector<double> trace{};           ///< of the best start; empty for a closed form
+  std::int64_t degenerate = 0;  ///< directions that the optimum does not tell apart
+  /// Of the best start; where starts were compared on fewer samples, of what followed on all. Empty
+  /// for a closed form.
+  std::vector<double> trace{};
   std::vector<StartOutcome> outcomes{};  ///< of every start; empty for a closed form
 };
 

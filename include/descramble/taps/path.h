@@ -48,7 +48,8 @@ struct Path {
 /// @throws Error for an unknown tap, one inside an `if` or `loop`, the same tap twice
 Path find_path(const Model& model, const std::string& from, const std::string& to);
 
-/// The sample's value behind a step. @throws c10::Error for a value that does not fit
+/// The samples' values behind a step. @throws c10::Error for a value that does not fit: what a
+/// graph shows is to be tried before it is relied upon
 at::Tensor step_forward(const PathStep& step, const at::Tensor& value);
 
 }  // namespace descramble

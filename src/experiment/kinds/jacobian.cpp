@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include <ATen/Functions.h>
@@ -6,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "descramble/core/interrupt.h"
 #include "experiment/chain.h"
 #include "experiment/tap_pass.h"
 
@@ -15,30 +17,44 @@ namespace {
 
 using nlohmann::json;
 
-/// Streaming figures of a stack: what a person asks first.
+/// Figures of all blocks of a stack: one for each sample, with positions one for each place that
+/// matters.
 struct Measured {
-  at::Tensor mean{};    ///< [o, h]
-  at::Tensor square{};  ///< mean of J²
+  at::Tensor mean{};    ///< [o, h], float64
+  at::Tensor moment{};  ///< Σ w (J − mean)²
   at::Tensor size{};    ///< mean of |J|
-  double l1 = 0;        ///< mean over samples of Σ|J|
-  double places = 0;    ///< of a Jacobian
+  double squares = 0;   ///< mean over samples of Σ J²
+  double blocks = 0;    ///< blocks a sample
+
+  double l1() const { return blocks * size.sum().item<double>(); }  ///< mean over samples of Σ |J|
+  double places() const { return blocks * static_cast<double>(mean.numel()); }
+  at::Tensor spread() const {
+    return (moment / std::max(blocks, 1e-300)).sqrt();
+  }  ///< standard deviation
 };
 
+/// Means and centred moments are merged part by part (Chan, Golub and LeVeque, 1979): nothing is
+/// the difference of two large sums.
 Measured measure(const JacobianStack& stack) {
-  Measured measured{.mean = at::zeros({stack.outputs(), stack.inputs()}, at::kDouble)};
-  measured.square = at::zeros_like(measured.mean);
-  measured.size = at::zeros_like(measured.mean);
-  double total = 0;
+  Measured all{.mean = at::zeros({stack.outputs(), stack.inputs()}, at::kDouble)};
+  all.moment = at::zeros_like(all.mean);
+  all.size = at::zeros_like(all.mean);
   stack.for_each([&](const JacobianStack::Part& part) {
+    check_interrupt();
+    const double weight = part.weights.sum().item<double>();
+    if (!(weight > 0)) return;
     const at::Tensor blocks = part.blocks.to(at::kCPU, at::kDouble);
-    measured.mean += (blocks * part.weights).sum(0);
-    measured.square += (blocks.square() * part.weights).sum(0);
-    measured.size += (blocks.abs() * part.weights).sum(0);
-    total += part.weights.sum().item<double>();
+    const at::Tensor mean = (blocks * part.weights).sum(0) / weight;
+    const at::Tensor apart = mean - all.mean;
+    const double total = all.blocks + weight;
+    all.moment += ((blocks - mean).square() * part.weights).sum(0);
+    all.moment += apart.square() * (all.blocks * weight / total);
+    all.mean += apart * (weight / total);
+    all.size += ((blocks.abs() * part.weights).sum(0) / weight - all.size) * (weight / total);
+    all.squares += (blocks.square() * part.weights).sum().item<double>();
+    all.blocks = total;
   });
-  measured.l1 = measured.size.sum().item<double>();
-  measured.places = total * static_cast<double>(stack.outputs() * stack.inputs());
-  return measured;
+  return all;
 }
 
 Picture picture_of(const at::Tensor& matrix, const std::string& title, const std::string& label,
@@ -71,9 +87,9 @@ std::vector<at::Tensor> mean_input(const DataSet& data, const std::vector<std::i
         sums.push_back(sum);
     }
   }
-  const at::Tensor like = data.gather({indices.front()}).inputs.at(0);
-  for (at::Tensor& sum : sums)
-    sum = (sum / static_cast<double>(indices.size())).to(like.scalar_type());
+  const Batch like = data.gather({indices.front()});
+  for (std::size_t i = 0; i < sums.size(); ++i)
+    sums[i] = (sums[i] / static_cast<double>(indices.size())).to(like.inputs[i].scalar_type());
   return sums;
 }
 
@@ -87,10 +103,13 @@ StepResult run_jacobian(const json& resolved, const Workspace& workspace, Progre
       choose_samples(source.data->size(), resolved.at("samples"), 0).used;
   const auto count = static_cast<std::int64_t>(indices.size());
   progress.begin(fmt::format("Jacobians of {} to {}", from, to), count);
-  const JacobianStack stack = JacobianStack::of(
-      layer, source.data, indices,
-      {.memory_mb = workspace.memory_mb,
-       .watch = [&progress](std::int64_t samples) { progress.advance(samples); }});
+  const JacobianStack stack = JacobianStack::of(layer, source.data, indices,
+                                                {.memory_mb = workspace.memory_mb,
+                                                 .batch_size = source.batch_size,
+                                                 .watch = [&progress](std::int64_t samples) {
+                                                   check_interrupt();
+                                                   progress.advance(samples);
+                                                 }});
   progress.end();
   if (resolved.at("keep") && (!stack.kept() || layer->positions() > 1)) {
     throw Error({"the stack cannot be kept", "keep",
@@ -100,15 +119,13 @@ StepResult run_jacobian(const json& resolved, const Workspace& workspace, Progre
                                         : fmt::format("memory_mb {}", workspace.memory_mb)});
   }
   const Measured measured = measure(stack);
-  const at::Tensor spread = (measured.square - measured.mean.square()).clamp_min(0).sqrt();
-  const double norm_square = measured.square.sum().item<double>();
-  const double rms = std::sqrt(norm_square / measured.places);
-  const double sparsity = rms > 0 ? measured.l1 / (measured.places * rms) : 0;
+  const double rms = measured.squares > 0 ? std::sqrt(measured.squares / measured.places()) : 0;
+  const double sparsity = rms > 0 ? measured.l1() / (measured.places() * rms) : 0;
 
   StepResult result;
   const std::string name = from + ".." + to;
   result.tensors[name + ".mean"] = measured.mean;
-  result.tensors[name + ".spread"] = spread;
+  result.tensors[name + ".spread"] = measured.spread();
   result.json = {
       {"data", split},
       {"from",
@@ -116,10 +133,11 @@ StepResult run_jacobian(const json& resolved, const Workspace& workspace, Progre
       {"to", {{"name", to}, {"shape", layer->to_shape()}, {"axis", axis_name(layer->to_axis())}}},
       {"samples", count},
       {"positions", layer->positions()},
+      {"blocks", measured.blocks},
       {"route", layer->route()},
       {"obstacle", layer->obstacle().empty() ? json() : json(layer->obstacle())},
-      {"l1", measured.l1},
-      {"frobenius", std::sqrt(norm_square)},
+      {"l1", measured.l1()},
+      {"frobenius", std::sqrt(measured.squares)},
       {"sparsity", sparsity}};
   result.lines.push_back(fmt::format("{} ({}, {}) to {} ({}, {}), {} samples, {}", from,
                                      fmt::join(layer->from_shape(), "x"), layer->inputs(), to,
@@ -130,7 +148,7 @@ StepResult run_jacobian(const json& resolved, const Workspace& workspace, Progre
   result.lines.push_back(
       fmt::format("  sum |J| {:.6g} a sample, root of the mean ||J||^2 {:.6g}, sparsity {:.3f} "
                   "(0.80: Gaussian entries, 1: equal)",
-                  measured.l1, std::sqrt(norm_square), sparsity));
+                  measured.l1(), std::sqrt(measured.squares), sparsity));
   result.json["singular_values"] = json();
   const std::vector<at::Tensor> mean = mean_input(*source.data, indices);
   if (layer->positions() == 1 && !mean.empty()) {

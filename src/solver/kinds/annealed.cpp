@@ -24,19 +24,20 @@ constexpr double gain =
 /// Stages on all samples after the starts have been compared on fewer, as a rule.
 constexpr double last_stages = 5;
 
-/// How much of the work is done, in stages times samples.
+/// How much of the work is done, in stages times what an evaluation costs.
 struct Work {
   double total = 0;  ///< if every stage of every start is needed
   double done = 0;
 
   double share(double part, const Objective& objective) const {
-    return std::min(1.0, (done + part * static_cast<double>(objective.samples())) / total);
+    return std::min(1.0, (done + part * objective.cost()) / total);
   }
 };
 
 /// One start on its way through the stages.
 struct Run {
   StartOutcome outcome{};
+  at::Tensor start{};
   at::Tensor point{};  ///< where the next stage begins
   at::Tensor best{};   ///< by the sharp value, which is in outcome.value
   bool abandoned = false;
@@ -72,7 +73,7 @@ class Annealing {
       of.outcome.reason = "interrupted";
     }
     of.outcome.iterations += descent->iterations();
-    work.done += static_cast<double>(sharp.samples());
+    work.done += sharp.cost();
     // The first value of a stage is the last one of the stage before.
     const std::size_t skip = of.outcome.trace.empty() || values.empty() ? 0 : 1;
     of.outcome.trace.insert(of.outcome.trace.end(), values.begin() + static_cast<long>(skip),
@@ -110,9 +111,8 @@ Solution solve_annealed(const Objective& objective, const json& resolved, const 
       screen > 0 && starts > 1 ? objective.on_fewer(screen) : nullptr;
   const Objective& screened = fewer ? *fewer : objective;
   const Annealing annealing(resolved, run);
-  const double of_start = static_cast<double>(stages) * static_cast<double>(screened.samples());
-  Work work{.total = of_start * static_cast<double>(starts) +
-                     last_stages * static_cast<double>(objective.samples())};
+  const double of_start = static_cast<double>(stages) * screened.cost();
+  Work work{.total = of_start * static_cast<double>(starts) + last_stages * objective.cost()};
 
   std::vector<Run> runs(starts);
   std::vector<double> least(stages, INFINITY);  // by any start so far, after each stage
@@ -122,7 +122,7 @@ Solution solve_annealed(const Objective& objective, const json& resolved, const 
     Run& one = runs[i];
     const Guess start = points.at_index(i);
     one.outcome.from = start.name;
-    one.point = start.rotation;
+    one.start = one.point = start.rotation;
     for (std::size_t stage = 0; stage < stages; ++stage) {
       annealing.stage(one, screened, widths[stage], static_cast<std::int64_t>(i), work);
       if (!one.best.defined() || stopped(one)) break;
@@ -143,6 +143,7 @@ Solution solve_annealed(const Objective& objective, const json& resolved, const 
   }
   Run& winner = runs[best];
   if (!winner.best.defined()) {
+    if (interrupted) throw Interrupted();
     throw Error({"the objective is not finite anywhere it was tried", objective.name(),
                  "a finite number", "inf"});
   }
@@ -152,24 +153,26 @@ Solution solve_annealed(const Objective& objective, const json& resolved, const 
   if (fewer && !interrupted) {
     // On all samples: every start's end and beginning is scored, the best goes on.
     solution.value = INFINITY;
-    for (std::size_t i = 0; i < starts; ++i) {
-      if (!runs[i].best.defined()) continue;
-      for (const at::Tensor& point : {runs[i].best, points.at_index(i).rotation}) {
-        const double value = objective.value(point);
-        if (point.is_same(runs[i].best)) runs[i].outcome.value = value;
-        if (value < solution.value) {
-          solution.value = value;
-          solution.point = point;
-          best = i;
-        }
+    const auto score = [&](std::size_t i, const at::Tensor& point) {
+      const double value = objective.value(point);
+      if (value < solution.value) {
+        solution.value = value;
+        solution.point = point;
+        best = i;
       }
+      return value;
+    };
+    for (std::size_t i = 0; i < starts && !interrupted; ++i) {
+      if (!runs[i].best.defined()) continue;
+      runs[i].outcome.value = score(i, runs[i].best);
+      if (!runs[i].start.is_same(runs[i].best)) score(i, runs[i].start);
+      interrupted = interrupt_requested();
     }
   }
   Run refined{.outcome = {.from = runs[best].outcome.from}, .point = solution.point};
   if (fewer && !interrupted) {
     for (std::size_t stage = stages - 3; stage < stages && !stopped(refined); ++stage)
       annealing.stage(refined, objective, widths[stage], static_cast<std::int64_t>(best), work);
-    runs[best].outcome.trace.clear();  // of all samples from here on, as the value is
   }
   // A solution at the kinks is pinned down by going on to sharper ones, as long as that pays.
   for (double width = widths[stages - 1] / 3; width > 1e-6 && !interrupted && !stopped(refined);
@@ -181,8 +184,12 @@ Solution solve_annealed(const Objective& objective, const json& resolved, const 
   interrupted = interrupted || stopped(refined);
   if (!refined.outcome.reason.empty()) runs[best].outcome.reason = refined.outcome.reason;
   runs[best].outcome.iterations += refined.outcome.iterations;
-  std::vector<double>& trace = runs[best].outcome.trace;
-  trace.insert(trace.end(), refined.outcome.trace.begin(), refined.outcome.trace.end());
+  solution.trace = refined.outcome.trace;
+  if (!fewer && !refined.outcome.trace.empty()) {
+    // One way down; its second part begins where the first one ends.
+    std::vector<double>& trace = runs[best].outcome.trace;
+    trace.insert(trace.end(), refined.outcome.trace.begin() + 1, refined.outcome.trace.end());
+  }
   if (refined.best.defined() && refined.outcome.value < solution.value) {
     solution.point = refined.best;
     solution.value = runs[best].outcome.value = refined.outcome.value;
@@ -195,7 +202,7 @@ Solution solve_annealed(const Objective& objective, const json& resolved, const 
   }
   solution.reason = interrupted ? "interrupted" : runs[best].outcome.reason;
   solution.iterations = runs[best].outcome.iterations;
-  solution.trace = runs[best].outcome.trace;
+  if (!fewer || interrupted) solution.trace = runs[best].outcome.trace;
   finish(solution, objective);
   return solution;
 }
