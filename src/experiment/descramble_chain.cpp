@@ -60,8 +60,7 @@ void add_convergence(const Solution& solution, const std::vector<std::string>& l
   const std::string taps = fmt::format("{}", fmt::join(learned, ", "));
   Figure figure{.title = "Starts of " + taps,
                 .x_title = "iteration",
-                .y_title = "mean over inputs of the sum of |J|",
-                .log_y = true};
+                .y_title = "mean over inputs of the sum of |J|"};
   for (std::size_t i = 0; i < solution.outcomes.size(); ++i) {
     const StartOutcome& outcome = solution.outcomes[i];
     Series series{.label = fmt::format("{}: {}", i + 1, outcome.from)};
