@@ -112,6 +112,7 @@ TEST(LongJacobianL1, T19FewInputs) {
   }
 }
 
+// T4 for every sort of term, sharp and smoothed, and along a chain.
 TEST(JacobianL1, T4GradientsAreCentralDifferences) {
   const at::Tensor first = sparse_stack(7, 5, 6, 1, 1);
   const at::Tensor second = sparse_stack(7, 4, 5, 1, 2);

@@ -13,6 +13,8 @@
 
 namespace descramble {
 
+struct JacobianTerms;
+
 /// f = Σ over layers of mean_x Σ |P_{i+1} J_i(x) P_iᵀ|, J_i the Jacobian from tap i to tap i + 1 of
 /// a chain, P_i a rotation of the values at tap i: learned, or the identity (the neurons). The
 /// learned rotations, in the order of the taps, are the diagonal blocks of the point. The Jacobians
@@ -58,11 +60,10 @@ class JacobianL1 final : public Objective {
   const std::vector<std::string>& taps() const;  ///< the learned ones, in the order of the blocks
 
  private:
-  struct Terms;
-  JacobianL1(std::shared_ptr<const Terms> terms, double epsilon);
+  JacobianL1(std::shared_ptr<const JacobianTerms> terms, double epsilon);
   Evaluation sums(const at::Tensor& rotation, bool with_gradient) const;
 
-  std::shared_ptr<const Terms> terms_;
+  std::shared_ptr<const JacobianTerms> terms_;
   double epsilon_ = 0;
 };
 
