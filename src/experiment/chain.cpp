@@ -40,6 +40,17 @@ std::shared_ptr<const LayerJacobian> open_layer(const Workspace& workspace, cons
   return layer;
 }
 
+JacobianStack::Options stack_options(const Workspace& workspace, const Source& source,
+                                     Progress& progress, std::int64_t sharers) {
+  return {.memory_mb = workspace.memory_mb,
+          .sharers = sharers,
+          .batch_size = source.batch_size,
+          .watch = [&progress](std::int64_t samples) {
+            check_interrupt();
+            progress.advance(samples);
+          }};
+}
+
 namespace {
 
 std::vector<std::string> names_in(const json& value) {
@@ -91,13 +102,7 @@ ChainData gather_chain(const Workspace& workspace, const Source& source, const j
   // rows of a stack that are not zero beside it.
   const std::int64_t sharers =
       2 * static_cast<std::int64_t>(chain.layers.size()) * (chain.held_out ? 2 : 1);
-  const JacobianStack::Options options{.memory_mb = workspace.memory_mb,
-                                       .sharers = sharers,
-                                       .batch_size = source.batch_size,
-                                       .watch = [&progress](std::int64_t count) {
-                                         check_interrupt();
-                                         progress.advance(count);
-                                       }};
+  const JacobianStack::Options options = stack_options(workspace, source, progress, sharers);
   for (std::size_t i = 0; i < chain.layers.size(); ++i) {
     const auto stack = [&](const std::vector<std::int64_t>& indices) {
       return stack_of(chain.layers[i], source, indices, learned(i), learned(i + 1), options,

@@ -42,6 +42,11 @@ std::shared_ptr<const LayerJacobian> open_layer(const Workspace& workspace, cons
                                                 const std::string& to, const nlohmann::json& axis,
                                                 std::int64_t positions);
 
+/// A stack under the run's ceiling, one of `sharers` that have it together; each chunk moves the
+/// progress on and may be the last.
+JacobianStack::Options stack_options(const Workspace& workspace, const Source& source,
+                                     Progress& progress, std::int64_t sharers = 1);
+
 /// The step `descramble` for objectives over a chain of taps: all rotations are found together.
 StepResult descramble_chain(const nlohmann::json& resolved, const Workspace& workspace,
                             Progress& progress);

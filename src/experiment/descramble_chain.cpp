@@ -61,32 +61,24 @@ void add_convergence(const Solution& solution, const std::vector<std::string>& l
   Figure figure{.title = "Starts of " + taps,
                 .x_title = "iteration",
                 .y_title = "mean over inputs of the sum of |J|"};
-  for (std::size_t i = 0; i < solution.outcomes.size(); ++i) {
-    const StartOutcome& outcome = solution.outcomes[i];
-    Series series{.label = fmt::format("{}: {}", i + 1, outcome.from)};
-    for (std::size_t at = 0; at < outcome.trace.size(); ++at) {
-      table.rows.push_back({taps, static_cast<std::int64_t>(i), outcome.from,
-                            static_cast<std::int64_t>(at), outcome.trace[at]});
+  const auto add = [&](const std::string& from, const std::string& label,
+                       const std::vector<double>& values) {
+    const auto start = static_cast<std::int64_t>(figure.series.size());
+    Series series{.label = label};
+    for (std::size_t at = 0; at < values.size(); ++at) {
+      table.rows.push_back({taps, start, from, static_cast<std::int64_t>(at), values[at]});
       series.x.push_back(static_cast<double>(at));
-      series.y.push_back(outcome.trace[at]);
-    }
-    if (!series.x.empty()) figure.series.push_back(std::move(series));
-  }
-  // Starts are compared on some samples, what follows is of all.
-  const bool followed =
-      std::none_of(solution.outcomes.begin(), solution.outcomes.end(),
-                   [&](const StartOutcome& outcome) { return outcome.trace == solution.trace; });
-  if (followed && !solution.trace.empty()) {
-    Series series{.label = "the best on, all samples"};
-    for (std::size_t at = 0; at < solution.trace.size(); ++at) {
-      table.rows.push_back({taps, static_cast<std::int64_t>(solution.outcomes.size()),
-                            std::string("best start, all samples"), static_cast<std::int64_t>(at),
-                            solution.trace[at]});
-      series.x.push_back(static_cast<double>(at));
-      series.y.push_back(solution.trace[at]);
+      series.y.push_back(values[at]);
     }
     figure.series.push_back(std::move(series));
+  };
+  bool followed = !solution.trace.empty();
+  for (const StartOutcome& outcome : solution.outcomes) {
+    add(outcome.from, fmt::format("{}: {}", figure.series.size() + 1, outcome.from), outcome.trace);
+    followed = followed && outcome.trace != solution.trace;
   }
+  // Starts are compared on some samples, what follows is of all.
+  if (followed) add("best start, all samples", "the best on, all samples", solution.trace);
   if (table.rows.empty()) return;
   result.tables.push_back(std::move(table));
   result.figures.push_back({"convergence", std::move(figure)});

@@ -82,11 +82,14 @@ Table of_step(const Table& table, std::size_t step) {
   return result;
 }
 
-/// The taps that a step names at `place`, a string or a list of them, if it names any.
-void require_taps(const json& step, const json::json_pointer& place, const Model& model) {
-  const json named = step.contains(place) ? step.at(place) : json();
-  if (named.is_string()) select_taps(model, {named.get<std::string>()});
-  if (named.is_array()) select_taps(model, named.get<std::vector<std::string>>());
+/// Every tap that a step names is in the model. @throws Error else
+void require_taps(const json& step, const Model& model) {
+  for (const char* place : {"/tap", "/taps", "/from", "/to", "/objective/taps"}) {
+    const json::json_pointer pointer(place);
+    const json named = step.contains(pointer) ? step.at(pointer) : json();
+    if (named.is_string()) select_taps(model, {named.get<std::string>()});
+    if (named.is_array()) select_taps(model, named.get<std::vector<std::string>>());
+  }
 }
 
 }  // namespace
@@ -116,11 +119,7 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
     try {
       const StepKind& kind = step_kind(steps[i].at("kind"));
       if (kind.check != nullptr) kind.check(steps, i);
-      const json nothing;
-      if (!steps[i].value("tap", nothing).is_null() || !steps[i].value("taps", nothing).is_null())
-        step_taps(steps[i], workspace.model);
-      for (const char* place : {"/from", "/to", "/objective/taps"})
-        require_taps(steps[i], json::json_pointer(place), workspace.model);
+      require_taps(steps[i], workspace.model);
     } catch (const Error& error) {
       throw in_step(i, error);
     }

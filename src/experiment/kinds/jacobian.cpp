@@ -28,9 +28,8 @@ struct Measured {
 
   double l1() const { return blocks * size.sum().item<double>(); }  ///< mean over samples of Σ |J|
   double places() const { return blocks * static_cast<double>(mean.numel()); }
-  at::Tensor spread() const {
-    return (moment / std::max(blocks, 1e-300)).sqrt();
-  }  ///< standard deviation
+  /// The standard deviation.
+  at::Tensor spread() const { return (moment / std::max(blocks, 1e-300)).sqrt(); }
 };
 
 /// Means and centred moments are merged part by part (Chan, Golub and LeVeque, 1979): nothing is
@@ -103,13 +102,8 @@ StepResult run_jacobian(const json& resolved, const Workspace& workspace, Progre
       choose_samples(source.data->size(), resolved.at("samples"), 0).used;
   const auto count = static_cast<std::int64_t>(indices.size());
   progress.begin(fmt::format("Jacobians of {} to {}", from, to), count);
-  const JacobianStack stack = JacobianStack::of(layer, source.data, indices,
-                                                {.memory_mb = workspace.memory_mb,
-                                                 .batch_size = source.batch_size,
-                                                 .watch = [&progress](std::int64_t samples) {
-                                                   check_interrupt();
-                                                   progress.advance(samples);
-                                                 }});
+  const JacobianStack stack =
+      JacobianStack::of(layer, source.data, indices, stack_options(workspace, source, progress));
   progress.end();
   if (resolved.at("keep") && (!stack.kept() || layer->positions() > 1)) {
     throw Error({"the stack cannot be kept", "keep",

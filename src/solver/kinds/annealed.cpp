@@ -184,7 +184,6 @@ Solution solve_annealed(const Objective& objective, const json& resolved, const 
   interrupted = interrupted || stopped(refined);
   if (!refined.outcome.reason.empty()) runs[best].outcome.reason = refined.outcome.reason;
   runs[best].outcome.iterations += refined.outcome.iterations;
-  solution.trace = refined.outcome.trace;
   if (!fewer && !refined.outcome.trace.empty()) {
     // One way down; its second part begins where the first one ends.
     std::vector<double>& trace = runs[best].outcome.trace;
@@ -202,7 +201,7 @@ Solution solve_annealed(const Objective& objective, const json& resolved, const 
   }
   solution.reason = interrupted ? "interrupted" : runs[best].outcome.reason;
   solution.iterations = runs[best].outcome.iterations;
-  if (!fewer || interrupted) solution.trace = runs[best].outcome.trace;
+  solution.trace = fewer && !interrupted ? refined.outcome.trace : runs[best].outcome.trace;
   finish(solution, objective);
   return solution;
 }
