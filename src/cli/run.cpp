@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <iostream>
 #include <new>
+#include <set>
 
 #include <CLI/CLI.hpp>
+#include <c10/util/Exception.h>
 #include <fmt/format.h>
+#include <torch/version.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
@@ -43,6 +46,30 @@ void add_run_options(CLI::App& command, RunOptions& options) {
   command.add_flag("--force", options.force, "replace an earlier result folder");
   command.add_flag("--quiet", options.quiet, "print nothing but errors");
 }
+
+/// LibTorch's warnings (deprecations, for the most part) are told once each, where a run tells what
+/// it does; stderr is for errors, and JSON on stdout stays JSON.
+class LibtorchWarnings final : public c10::WarningHandler {
+ public:
+#if TORCH_VERSION_MAJOR >= 2
+  using Guard = c10::WarningUtils::WarningHandlerGuard;
+  void process(const c10::Warning& warning) override { take(warning.msg()); }
+#else
+  using Guard = c10::Warning::WarningHandlerGuard;
+  void process(const c10::SourceLocation&, const std::string& text, bool) override { take(text); }
+#endif
+  void tell(Progress& progress) { progress_ = &progress; }
+
+ private:
+  void take(const std::string& text) {
+    const std::string line = first_line(text);
+    if (progress_ != nullptr && told_.insert(line).second)
+      progress_->say(fmt::format("{:<18}LibTorch: {}", "warning", line));
+  }
+
+  Progress* progress_ = nullptr;
+  std::set<std::string> told_{};
+};
 
 int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostream& err) {
   CLI::App app{"Finds the rotation that makes a layer of a trained network readable.",
@@ -130,12 +157,15 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
     return refuse(error, err);
   }
 
+  LibtorchWarnings warnings;
+  const LibtorchWarnings::Guard handler(&warnings);
   if (taps_app->parsed()) return list_command(taps, out);
   if (check_app->parsed()) return check_command(check, out);
   if (verify_app->parsed()) return verify_command(folder, original, out, err);
   if (kinds_app->parsed()) return kinds_command(kind, as_schema, out);
   const InterruptScope interrupts;
   Progress progress(out, style_for(out, experiment.quiet || training.quiet || data_quiet));
+  warnings.tell(progress);
   if (run_app->parsed()) return run_command(experiment, progress);
   if (train_app->parsed()) return train_command(training, progress);
   return data_command(data, progress);

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <iterator>
 
 #include "descramble/core/error.h"
 
@@ -12,14 +13,15 @@ namespace {
 std::atomic<bool> requested{false};
 
 int scopes = 0;  // only the outermost scope installs handlers
-struct sigaction former_interrupt;
-struct sigaction former_terminate;
+constexpr int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+struct sigaction former[std::size(numbers)];
 
 void on_signal(int number) {
-  if (requested.exchange(true)) {
-    std::signal(number, SIG_DFL);
-    std::raise(number);
-  }
+  if (!requested.exchange(true)) return;
+  // Each line for a reader who has gone raises another one; folders are cleared up all the same.
+  if (number == SIGPIPE || number == SIGHUP) return;
+  std::signal(number, SIG_DFL);
+  std::raise(number);
 }
 
 }  // namespace
@@ -31,14 +33,17 @@ InterruptScope::InterruptScope() {
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;  // writes under way are not cut short
   sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, &former_interrupt);
-  sigaction(SIGTERM, &action, &former_terminate);
+  for (std::size_t i = 0; i < std::size(numbers); ++i) {
+    sigaction(numbers[i], nullptr, &former[i]);
+    // What the caller ignores (nohup) stays ignored.
+    if (former[i].sa_handler != SIG_IGN || numbers[i] == SIGINT || numbers[i] == SIGTERM)
+      sigaction(numbers[i], &action, nullptr);
+  }
 }
 
 InterruptScope::~InterruptScope() {
   if (--scopes > 0) return;
-  sigaction(SIGINT, &former_interrupt, nullptr);
-  sigaction(SIGTERM, &former_terminate, nullptr);
+  for (std::size_t i = 0; i < std::size(numbers); ++i) sigaction(numbers[i], &former[i], nullptr);
 }
 
 bool interrupt_requested() noexcept {

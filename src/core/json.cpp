@@ -18,6 +18,13 @@ namespace {
 // A config needs a handful of levels; without a limit a file of brackets would exhaust the stack.
 constexpr std::size_t most_levels = 200;
 
+/// "[json.exception.parse_error.101] parse error at line 3 …" without the code in front.
+std::string without_code(const json::exception& error) {
+  std::string text = error.what();
+  if (const auto close = text.find("] "); close != std::string::npos) text.erase(0, close + 2);
+  return first_line(text);
+}
+
 /// Builds a document from nlohmann's SAX events, refusing duplicate keys.
 class StrictBuilder : public nlohmann::json_sax<json> {
  public:
@@ -46,9 +53,7 @@ class StrictBuilder : public nlohmann::json_sax<json> {
   }
   bool parse_error(std::size_t position, const std::string&,
                    const nlohmann::detail::exception& error) override {
-    // "[json.exception.parse_error.101] parse error at line 3, column 5: syntax error …"
-    std::string text = error.what();
-    if (const auto close = text.find("] "); close != std::string::npos) text.erase(0, close + 2);
+    const std::string text = without_code(error);
     const std::string inside = pointer();
     throw Error(
         {"not valid JSON",
@@ -192,8 +197,8 @@ void set_by_pointer(json& document, std::string_view assignment) {
           {"cannot set a member", "--set " + pointer, "an object or list there", describe(parent)});
     }
   } catch (const json::exception& error) {
-    throw Error({"no such place", "--set " + pointer, "a pointer into the config",
-                 first_line(error.what())});
+    throw Error(
+        {"no such place", "--set " + pointer, "a pointer into the config", without_code(error)});
   }
 }
 

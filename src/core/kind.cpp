@@ -186,10 +186,18 @@ json resolve_value(const Field& field, const json& value, const std::string& poi
     case FieldType::names: {
       const json list = value.is_string() ? json::array({value}) : value;
       require(list.is_array() && !list.empty());
-      for (const json& item : list) {
-        require(item.is_string() && !item.get_ref<const std::string&>().empty());
-        require(field.choices.empty() || std::find(field.choices.begin(), field.choices.end(),
-                                                   item.get<std::string>()) != field.choices.end());
+      for (std::size_t i = 0; i < list.size(); ++i) {
+        const json& item = list[i];
+        const auto& known = field.choices;
+        const bool named = item.is_string() && !item.get_ref<const std::string&>().empty();
+        const bool fits =
+            named && (known.empty() || std::find(known.begin(), known.end(),
+                                                 item.get<std::string>()) != known.end());
+        if (fits) continue;
+        if (value.is_string()) mismatch(field, value, pointer);
+        throw Error({"wrong value for '" + field.name + "'",
+                     join_pointer(pointer, std::to_string(i)),
+                     known.empty() ? "a name" : "one of " + quoted_list(known), describe(item)});
       }
       return value;
     }

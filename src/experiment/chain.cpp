@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "descramble/core/interrupt.h"
+#include "descramble/objective/jacobian_l1.h"
 #include "experiment/tap_pass.h"
 
 namespace descramble {
@@ -53,12 +54,6 @@ JacobianStack::Options stack_options(const Workspace& workspace, const Source& s
 
 namespace {
 
-std::vector<std::string> names_in(const json& value) {
-  if (value.is_null()) return {};
-  if (value.is_string()) return {value.get<std::string>()};
-  return value.get<std::vector<std::string>>();
-}
-
 /// The stack that serves a layer: collapsed where its structure and what is learned allow it.
 JacobianStack stack_of(const std::shared_ptr<const LayerJacobian>& layer, const Source& source,
                        const std::vector<std::int64_t>& indices, bool turns_inputs,
@@ -83,12 +78,8 @@ JacobianStack stack_of(const std::shared_ptr<const LayerJacobian>& layer, const 
 
 ChainData gather_chain(const Workspace& workspace, const Source& source, const json& objective,
                        const json& axis, Progress& progress) {
-  const std::vector<std::string> taps = names_in(objective.at("taps"));
-  const std::vector<std::string> learn = names_in(objective.at("learn"));
-  const auto learned = [&](std::size_t i) {
-    if (learn.empty()) return i + 1 < taps.size();
-    return std::find(learn.begin(), learn.end(), taps[i]) != learn.end();
-  };
+  const std::vector<std::string> taps = chain_taps(objective);
+  const std::vector<bool> learned = learned_taps(objective, taps);
   const SampleChoice samples =
       choose_samples(source.data->size(), objective.at("samples"), objective.at("held_out"));
   ChainData chain;
@@ -105,7 +96,7 @@ ChainData gather_chain(const Workspace& workspace, const Source& source, const j
   const JacobianStack::Options options = stack_options(workspace, source, progress, sharers);
   for (std::size_t i = 0; i < chain.layers.size(); ++i) {
     const auto stack = [&](const std::vector<std::int64_t>& indices) {
-      return stack_of(chain.layers[i], source, indices, learned(i), learned(i + 1), options,
+      return stack_of(chain.layers[i], source, indices, learned[i], learned[i + 1], options,
                       progress);
     };
     chain.used.layers.push_back(stack(samples.used));
@@ -124,7 +115,8 @@ json chain_json(const ChainData& chain) {
                       {"route", stack.is_collapsed() ? "collapsed" : layer.route()},
                       {"kept", stack.kept()},
                       {"positions", layer.positions()},
-                      {"obstacle", layer.obstacle().empty() ? json() : json(layer.obstacle())}});
+                      {"obstacle", layer.obstacle().empty() ? json() : json(layer.obstacle())},
+                      {"constants", layer.constants()}});
   }
   return result;
 }

@@ -33,7 +33,7 @@ ChainData gather_chain(const Workspace& workspace, const Source& source,
                        const nlohmann::json& objective, const nlohmann::json& axis,
                        Progress& progress);
 
-/// {from, to, route ("collapsed", too), kept, positions, obstacle} of each layer, as results have
+/// {from, to, route ("collapsed", too), kept, positions, obstacle, constants} of each layer, as results have
 /// it.
 nlohmann::json chain_json(const ChainData& chain);
 

@@ -46,7 +46,8 @@ std::vector<Field> common_fields() {
            .type = FieldType::integer,
            .doc = "ceiling for matrices and captured values, MiB",
            .fallback = 4096,
-           .minimum = 1},
+           .minimum = 1,
+           .maximum = 1 << 30},
           {.name = "dtype",
            .type = FieldType::string,
            .doc = "converts the model first; null: its own",
@@ -98,7 +99,10 @@ Config resolve_config(const json& document, const std::filesystem::path& file) {
       throw Error({"both 'steps' and 'train'", "/",
                    "'steps' (an experiment) or 'train' (a training)", "both"});
     }
-    return {file, resolve_fields(training ? training_fields() : experiment_fields(), document, "")};
+    json resolved =
+        resolve_fields(training ? training_fields() : experiment_fields(), document, "");
+    if (!training) check_steps(resolved.at("steps"));
+    return {file, std::move(resolved)};
   } catch (const Error& error) {
     Complaint complaint = error.complaint();
     complaint.where = file.string() + (complaint.where.empty() ? "" : " at " + complaint.where);

@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "descramble/basis/rotation_pair.h"
+#include "descramble/core/error.h"
 #include "descramble/core/interrupt.h"
 #include "descramble/experiment/certificate.h"
 #include "descramble/objective/jacobian_l1.h"
@@ -50,7 +51,7 @@ TapMoments tap_of(const ChainData& chain, const std::string& name) {
   return {.tap = name,
           .axis = last ? layer.to_axis() : layer.from_axis(),
           .shape = last ? layer.to_shape() : layer.from_shape(),
-          .dtype = layer.dtype()};
+          .dtype = last ? layer.to_dtype() : layer.from_dtype()};
 }
 
 /// How every start came down: a table of all values, and a curve for each start.
@@ -97,7 +98,13 @@ StepResult descramble_chain(const json& resolved, const Workspace& workspace, Pr
   std::unique_ptr<Objective> held;  // before the work begins: it may be refused
   if (chain.held_out) {
     LayerData other{.jacobians = chain.held_out};
-    held = make_objective(config, other);
+    try {
+      held = make_objective(config, other);
+    } catch (const Error& error) {
+      Complaint complaint = error.complaint();
+      complaint.where += ", of the held-out samples";
+      throw Error(complaint);
+    }
   }
   const std::vector<std::string> learned = objective.taps();
   const Solution solution =

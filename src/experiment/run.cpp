@@ -82,14 +82,31 @@ Table of_step(const Table& table, std::size_t step) {
   return result;
 }
 
-/// Every tap that a step names is in the model. @throws Error else
-void require_taps(const json& step, const Model& model) {
-  for (const char* place : {"/tap", "/taps", "/from", "/to", "/objective/taps"}) {
-    const json::json_pointer pointer(place);
-    const json named = step.contains(pointer) ? step.at(pointer) : json();
-    if (named.is_string()) select_taps(model, {named.get<std::string>()});
-    if (named.is_array()) select_taps(model, named.get<std::vector<std::string>>());
+/// The one step that rotates each tap. Says of all steps what the model tells of them, before the
+/// first one runs. @throws Error
+std::map<std::string, std::size_t> check_against(const Model& model, const json& steps) {
+  std::map<std::string, std::size_t> step_of_tap;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const StepKind& kind = step_kind(steps[i].at("kind"));
+    try {
+      for (const char* place : {"/tap", "/taps"}) {
+        const json::json_pointer pointer(place);
+        const json named = steps[i].contains(pointer) ? steps[i].at(pointer) : json();
+        if (named.is_string()) select_taps(model, {named.get<std::string>()});
+        if (named.is_array()) select_taps(model, named.get<std::vector<std::string>>());
+      }
+      if (kind.check_model != nullptr) kind.check_model(steps[i], model);
+      if (kind.rotates == nullptr) continue;
+      for (const std::string& tap : kind.rotates(steps[i], model)) {
+        if (step_of_tap.emplace(tap, i).second) continue;
+        throw Error({"tap '" + tap + "' is rotated twice", "", "each tap in one step",
+                     fmt::format("it in /steps/{} too", step_of_tap[tap])});
+      }
+    } catch (const Error& error) {
+      throw in_step(steps, i, error);
+    }
   }
+  return step_of_tap;
 }
 
 }  // namespace
@@ -108,33 +125,17 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
   watch.lap("open");
 
   const json& steps = config.resolved.at("steps");
-  // What is wrong with the last step is said before the first one runs.
-  const auto in_step = [&steps](std::size_t i, const Error& error) {
-    Complaint complaint = error.complaint();
-    complaint.where = fmt::format("/steps/{} ({}){}{}", i, steps[i].at("kind").get<std::string>(),
-                                  complaint.where.empty() ? "" : ", ", complaint.where);
-    return Error(complaint);
-  };
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    try {
-      const StepKind& kind = step_kind(steps[i].at("kind"));
-      if (kind.check != nullptr) kind.check(steps, i);
-      require_taps(steps[i], workspace.model);
-    } catch (const Error& error) {
-      throw in_step(i, error);
-    }
-  }
+  const std::map<std::string, std::size_t> step_of_tap = check_against(workspace.model, steps);
   json results = json::array();
   NamedTensors tensors;
   std::vector<RotationEdit> edits;
-  std::map<std::string, std::size_t> step_of_tap;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const std::string kind = steps[i].at("kind");
     StepResult result;
     try {
       result = step_kind(kind).run(steps[i], workspace, progress);
     } catch (const Error& error) {
-      throw in_step(i, error);
+      throw in_step(steps, i, error);
     }
     check_interrupt();  // a solver that was stopped returns what it has
     const double seconds = watch.lap(fmt::format("steps.{}.{}", i, kind));
@@ -156,11 +157,6 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
     for (const NamedFigure& figure : result.figures)
       folder.add_figure(fmt::format("steps.{}.{}", i, figure.name), figure.figure);
     for (RotationEdit& edit : result.edits) {
-      if (!step_of_tap.emplace(edit.tap, i).second) {
-        throw Error({"tap '" + edit.tap + "' is rotated twice", fmt::format("/steps/{}", i),
-                     "each tap in one step",
-                     fmt::format("it in /steps/{} too", step_of_tap[edit.tap])});
-      }
       workspace.rotations[{static_cast<std::int64_t>(i), edit.tap}] = edit.rotation;
       edits.push_back(std::move(edit));
     }

@@ -37,10 +37,13 @@ double in_sense(const Objective& objective, double value) {
 json solver_json(const Objective& objective, const Solution& solution) {
   json outcomes = json::array();
   for (const StartOutcome& outcome : solution.outcomes) {
-    outcomes.push_back({{"from", outcome.from},
-                        {"value", in_sense(objective, outcome.value)},
-                        {"reason", outcome.reason},
-                        {"iterations", outcome.iterations}});
+    outcomes.push_back(
+        {{"from", outcome.from},
+         {"value", in_sense(objective, outcome.value)},
+         {"reason", outcome.reason},
+         {"iterations", outcome.iterations},
+         {"shared_rows",
+          outcome.point.defined() ? json(shared_rows(outcome.point, solution.point)) : json()}});
   }
   return {{"kind", solution.solver},
           {"reason", solution.reason},
@@ -56,7 +59,12 @@ std::string solver_line(const Objective& objective, const Solution& solution) {
   line += fmt::format(", best of {} starts:", solution.outcomes.size());
   for (std::size_t i = 0; i < std::min<std::size_t>(solution.outcomes.size(), 8); ++i)
     line += fmt::format(" {:.6g}", in_sense(objective, solution.outcomes[i].value));
-  return line + (solution.outcomes.size() > 8 ? " ..." : "");
+  if (solution.outcomes.size() > 8) line += " ...";
+  if (!solution.outcomes[0].point.defined()) return line;
+  line += fmt::format("; of their {} directions the best one's:", solution.point.size(0));
+  for (std::size_t i = 0; i < std::min<std::size_t>(solution.outcomes.size(), 8); ++i)
+    line += fmt::format(" {}", shared_rows(solution.outcomes[i].point, solution.point));
+  return line;
 }
 
 json solvers_json(const json& taps) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "descramble/core/interrupt.h"
 #include "descramble/taps/select.h"
 
@@ -33,6 +35,27 @@ const StepKind& step_kind(const std::string& name) {
   std::size_t i = 0;
   while (step_kinds()[i].info.name != name) ++i;
   return step_kinds()[i];
+}
+
+Error in_step(const nlohmann::json& steps, std::size_t number, const Error& error) {
+  Complaint complaint = error.complaint();
+  std::string place =
+      fmt::format("/steps/{} ({})", number, steps[number].at("kind").get<std::string>());
+  if (!complaint.where.empty()) place += ", " + complaint.where;
+  complaint.where = std::move(place);
+  return Error(complaint);
+}
+
+void check_steps(const nlohmann::json& steps) {
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const StepKind& kind = step_kind(steps[i].at("kind"));
+    if (kind.check == nullptr) continue;
+    try {
+      kind.check(steps, i);
+    } catch (const Error& error) {
+      throw in_step(steps, i, error);
+    }
+  }
 }
 
 Field data_field(const char* fallback) {
@@ -98,6 +121,19 @@ std::vector<std::string> step_taps(const nlohmann::json& resolved, const Model& 
   if (resolved.contains("tap")) add(resolved["tap"]);
   if (resolved.contains("taps")) add(resolved["taps"]);
   return select_taps(model, selectors);
+}
+
+void require_taps(const Model& model, const std::vector<std::string>& names,
+                  const std::string& pointer) {
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    try {
+      select_taps(model, {names[i]});
+    } catch (const Error& error) {
+      Complaint complaint = error.complaint();
+      complaint.where = names.size() == 1 ? pointer : fmt::format("{}/{}", pointer, i);
+      throw Error(complaint);
+    }
+  }
 }
 
 std::vector<std::string> positioned_taps(const nlohmann::json& resolved, const Model& model) {

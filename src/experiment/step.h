@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "descramble/basis/kinds.h"
+#include "descramble/core/error.h"
 #include "descramble/core/kind.h"
 #include "descramble/core/progress.h"
 #include "descramble/core/safetensors.h"
@@ -51,9 +52,13 @@ struct StepKind {
   KindInfo info{};
   StepResult (*run)(const nlohmann::json& resolved, const Workspace& workspace,
                     Progress& progress) = nullptr;
-  /// What can be said of step `number` of `steps` before any has run; absent: nothing.
+  /// What can be said of step `number` of `steps` from the config alone; absent: nothing.
   /// @throws Error
   void (*check)(const nlohmann::json& steps, std::size_t number) = nullptr;
+  /// What can be said once the model is there, before any step has run. @throws Error
+  void (*check_model)(const nlohmann::json& resolved, const Model& model) = nullptr;
+  /// The taps whose values it rotates; absent: none.
+  std::vector<std::string> (*rotates)(const nlohmann::json& resolved, const Model& model) = nullptr;
 };
 
 /// Every kind in src/experiment/builtin.def.
@@ -61,6 +66,10 @@ const std::vector<StepKind>& step_kinds();
 const KindFamily& step_family();
 /// The kind of that name, which is known to exist.
 const StepKind& step_kind(const std::string& name);
+/// The same complaint with the step that it is about in front.
+Error in_step(const nlohmann::json& steps, std::size_t number, const Error& error);
+/// What the kinds of all steps say of them from the config alone. @throws Error
+void check_steps(const nlohmann::json& steps);
 
 /// The field that each step has: which data it runs on.
 Field data_field(const char* fallback);
@@ -79,5 +88,9 @@ std::vector<std::string> step_taps(const nlohmann::json& resolved, const Model& 
 /// The same with the field "position": "after" a tap is its value; "before" it, what its call
 /// receives (NAME.input); "both", one behind the other.
 std::vector<std::string> positioned_taps(const nlohmann::json& resolved, const Model& model);
+
+/// All of these are taps of the model. @throws Error with the pointer
+void require_taps(const Model& model, const std::vector<std::string>& names,
+                  const std::string& pointer);
 
 }  // namespace descramble

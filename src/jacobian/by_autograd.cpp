@@ -29,13 +29,24 @@ bool reaches(const at::Tensor& at, const at::Tensor& out) {
 at::Tensor jacobian_by_vjp(const at::Tensor& at, const at::Tensor& out, const at::Tensor& rows,
                            bool keep_graph) {
   const at::Tensor flat = out.flatten(1);
-  std::vector<at::Tensor> result;
   const at::Tensor chosen = rows.contiguous();
-  for (std::int64_t i = 0; i < chosen.size(0); ++i) {
+  const auto row = [&](std::int64_t i) {
     const at::Tensor one = flat.select(1, chosen.data_ptr<std::int64_t>()[i]);
-    result.push_back(gradient(one, at, at::ones_like(one), keep_graph).flatten(1));
+    return gradient(one, at, at::ones_like(one), keep_graph).flatten(1);
+  };
+  if (keep_graph) {
+    std::vector<at::Tensor> result;
+    for (std::int64_t i = 0; i < chosen.size(0); ++i) result.push_back(row(i));
+    return at::stack(result, 1);
   }
-  return at::stack(result, 1);
+  // Row by row into its place: the whole is there once.
+  at::Tensor result;
+  for (std::int64_t i = 0; i < chosen.size(0); ++i) {
+    const at::Tensor one = row(i).detach();
+    if (i == 0) result = at::empty({one.size(0), chosen.size(0), one.size(1)}, one.options());
+    result.select(1, i).copy_(one);
+  }
+  return result;
 }
 
 at::Tensor jacobian_by_jvp(const at::Tensor& at, const at::Tensor& out, const at::Tensor& rows) {

@@ -89,11 +89,10 @@ JacobianStack JacobianStack::of(std::shared_ptr<const LayerJacobian> layer,
                  fmt::format("memory_mb >= {}", ((one + work) * options.sharers >> 20) + 1),
                  fmt::format("{}", options.memory_mb)});
   }
-  const bool fits = one * stack.samples_ + work <= ceiling;
-  // What a chunk is made from counts, and the result twice: it is copied once.
   stack.chunk_ = std::clamp<std::int64_t>(
-      std::min(chunk_bytes / one, ceiling / (4 * (2 * one + work))), 1,
+      std::min(chunk_bytes / one, ceiling / (4 * (one + work))), 1,
       std::min(stack.samples_, std::max<std::int64_t>(1, options.batch_size)));
+  const bool fits = one * stack.samples_ + work * stack.chunk_ <= ceiling;
   stack.weights_ = checked_weights(options.weights, stack.samples_);
   // Values at the first tap are all that the Jacobians depend on; they may be kept instead.
   std::vector<at::Tensor> values;

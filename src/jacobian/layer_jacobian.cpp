@@ -15,7 +15,10 @@
 #include "descramble/taps/path.h"
 #include "descramble/taps/tapped_model.h"
 #include "jacobian/by_autograd.h"
+#include "jacobian/derivative_trace.h"
 #include "jacobian/masked_product.h"
+#include "jacobian/sample_check.h"
+#include "model/state.h"
 
 namespace descramble {
 
@@ -34,7 +37,11 @@ struct LayerJacobian::State {
   std::int64_t from_positions = 1;
   at::Tensor rows{};  ///< [positions·o]: places in a sample's flattened output
   std::int64_t positions = 1;
-  at::ScalarType dtype = at::kFloat;
+  std::vector<std::int64_t> sampled{};
+  std::vector<std::string> constants{};
+  at::ScalarType from_dtype = at::kFloat;
+  at::ScalarType to_dtype = at::kFloat;
+  at::ScalarType dtype = at::kFloat;  ///< of blocks
   std::optional<Masked> masked{};
   std::int64_t widest = 0;  ///< numbers of one sample at the widest value of a described path
 
@@ -43,15 +50,40 @@ struct LayerJacobian::State {
     return inputs;
   }
 
+  std::string between() const { return fmt::format("taps '{}' to '{}'", from, to); }
+
+  /// What LibTorch throws is told with the taps.
+  template <typename Work>
+  auto by_autograd(const Work& work) const {
+    try {
+      return work();
+    } catch (const Error&) {
+      throw;
+    } catch (const Failure&) {
+      throw;
+    } catch (const Interrupted&) {
+      throw;
+    } catch (const std::bad_alloc&) {
+      throw;
+    } catch (const std::exception& error) {
+      throw Error({"autograd cannot follow the network", between() + " of " + tapped.model().name(),
+                   "operations with a derivative, and nothing that overwrites what they need",
+                   interpreter_message(error)});
+    }
+  }
+
   /// Both values, the first a leaf of the graph that leads to the second.
-  std::pair<at::Tensor, at::Tensor> with_graph(const std::vector<at::Tensor>& inputs) const {
+  std::pair<at::Tensor, at::Tensor> with_graph(const std::vector<at::Tensor>& inputs,
+                                               DerivativeTrace* trace = nullptr) const {
     const c10::AutoGradMode gradients(true);
     at::Tensor leaf;
     std::int64_t fired = 0;
     const Watch watch = tapped.replace(from, [&](const at::Tensor& value) {
       ++fired;
       leaf = value.detach().requires_grad_(value.is_floating_point());
-      return leaf.clone();  // a model may write to it, and nothing may write to a leaf
+      at::Tensor given = leaf.clone();  // a model may write to it, and nothing may write to a leaf
+      if (trace != nullptr) trace->follow(given);
+      return given;
     });
     at::Tensor out;
     out = tapped.forward_until(to, inputs);
@@ -68,9 +100,8 @@ struct LayerJacobian::State {
     if (at::isfinite(values.sum()).item<bool>()) return;
     const at::Tensor finite = at::isfinite(values).flatten(1).all(1);
     if (finite.all().item<bool>()) return;  // the sum alone has left the range
-    throw SampleError(
-        {what, fmt::format("taps '{}' to '{}'", from, to), "finite numbers", "NaN or infinity"},
-        finite.logical_not().nonzero()[0][0].item<std::int64_t>());
+    throw SampleError({what, between(), "finite numbers", "NaN or infinity"},
+                      finite.logical_not().nonzero()[0][0].item<std::int64_t>());
   }
   /// Of values between the taps: a mask of NaN would be 0, and nobody the wiser.
   std::function<void(const at::Tensor&)> finite_values() const {
@@ -83,7 +114,8 @@ struct LayerJacobian::State {
   std::string differs(const at::Tensor& values, const at::Tensor& out);
 
   /// [B, n, numel of h₁] into blocks.
-  JacobianBlocks blocks_of(const at::Tensor& jacobian, std::int64_t batch) const {
+  JacobianBlocks blocks_of(const at::Tensor& found, std::int64_t batch) const {
+    const at::Tensor jacobian = found.to(dtype);
     const at::Tensor whole = jacobian.size(0) == batch
                                  ? jacobian
                                  : jacobian.expand({batch, jacobian.size(1), jacobian.size(2)});
@@ -114,34 +146,22 @@ bool fits(const PathStep& step, const at::Tensor& argument) {
   }
 }
 
-/// The first operation behind `from` that loses the derivative, by its name.
-std::string obstacle_between(const Model& model, const std::string& from,
-                             const std::vector<at::Tensor>& inputs) {
-  const TappedModel all = tap_model(model);
-  std::vector<Watch> watches;
-  std::string lost;
-  bool begun = false;
-  bool carried = false;
-  const c10::AutoGradMode gradients(true);
-  for (const TapPoint& point : all.points()) {
-    if (point.name == from) {
-      watches.push_back(all.replace(from, [&](const at::Tensor& value) {
-        begun = true;
-        return value.detach().requires_grad_(value.is_floating_point()).clone();
-      }));
-    } else {
-      watches.push_back(all.observe(point.name, [&, point](const at::Tensor& value) {
-        if (!begun || !lost.empty()) return;
-        if (value.requires_grad()) {
-          carried = true;
-        } else if (carried || point.kind == "operator") {
-          lost = fmt::format("{} ({})", point.name, point.type);
-        }
-      }));
-    }
+/// Whether both products give the same rows: a double derivative may be NaN where a single one is
+/// not, or not exist.
+bool jvp_serves(const at::Tensor& leaf, const at::Tensor& out, const at::Tensor& rows) {
+  const std::int64_t n = rows.size(0);
+  const at::Tensor some = at::stack({rows[0], rows[n / 2], rows[n - 1]});
+  at::Tensor expected = jacobian_by_vjp(leaf, out, some);
+  at::Tensor found;
+  try {
+    found = jacobian_by_jvp(leaf, out, some);
+  } catch (const std::exception&) {
+    return false;  // an operation without a second derivative
   }
-  all.forward(inputs);
-  return lost;
+  expected = at::where(at::isfinite(expected), expected, found);
+  const double allowed = leaf.scalar_type() == at::kDouble ? 1e-10 : 1e-3;
+  return (found - expected).abs().max().item<double>() <=
+         allowed * expected.abs().max().item<double>();
 }
 
 bool is_constant(PathStep::Kind kind) {
@@ -166,7 +186,8 @@ std::string LayerJacobian::State::differs(const at::Tensor& values, const at::Te
     if (value.dim() == 0 || value.size(0) != values.size(0)) return unseen;
     widest = std::max(widest, value.numel() / value.size(0));
   }
-  const double allowed = (dtype == at::kDouble ? 1e-10 : 1e-3) * out.abs().max().item<double>();
+  const double allowed =
+      (out.scalar_type() == at::kDouble ? 1e-10 : 1e-3) * out.abs().max().item<double>();
   const bool same = value.sizes() == out.sizes() && value.scalar_type() == out.scalar_type() &&
                     (value - out).abs().max().item<double>() <= allowed;
   return same ? "" : unseen;
@@ -177,7 +198,18 @@ LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const 
     : state_(new State{.tapped = tap_model(model, {from, to}), .from = from, .to = to}) {
   State& state = *state_;
   state.path = find_path(model, from, to);
-  const auto [leaf, out] = state.with_graph(state.on_device(inputs));
+  if (!options.route.empty() && options.route != "masked_product" && options.route != "vjp" &&
+      options.route != "jvp") {
+    throw Error({"unknown route", "route", "masked_product, vjp or jvp", options.route});
+  }
+  const std::vector<at::Tensor> given = state.on_device(inputs);
+  DerivativeTrace::Losses losses;
+  const auto [leaf, out] = state.by_autograd([&] {
+    DerivativeTrace trace;
+    auto values = state.with_graph(given, &trace);
+    losses = trace.losses(values.second);
+    return values;
+  });
   for (const auto& [value, name] : {std::pair{leaf, from}, {out, to}}) {
     if (value.is_floating_point() && value.dim() >= 2 && value.size(0) == inputs.at(0).size(0)) {
       continue;
@@ -187,13 +219,24 @@ LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const 
                  fmt::format("{} [{}]", value.is_floating_point() ? "values" : "integers",
                              fmt::join(value.sizes(), ", "))});
   }
-  if (!reaches(leaf, out)) {
-    const std::string lost = obstacle_between(model, from, state.on_device(inputs));
-    throw Error({"no path with a derivative leads from tap '" + from + "' to '" + to + "'",
-                 model.name(), "differentiable operations between them",
-                 lost.empty() ? "no operation that takes the one to the other" : lost});
+  const bool reached =
+      state.by_autograd([&, &from = leaf, &to = out] { return reaches(from, to); });
+  if (!reached || !losses.cuts.empty()) {
+    const std::vector<std::string>& lost = losses.cuts.empty() ? losses.steps : losses.cuts;
+    throw Error(
+        {reached ? fmt::format("a branch from tap '{}' to '{}' has no derivative", from, to)
+                 : fmt::format("no path with a derivative leads from tap '{}' to '{}'", from, to),
+         model.name(), "differentiable operations between them",
+         lost.empty() ? "no operation that takes the one to the other"
+                      : fmt::format("{}", fmt::join(lost, ", "))});
   }
-  state.dtype = leaf.scalar_type();
+  require_samples_apart(state.tapped, to, given, out.detach());
+  require_samples_apart(state.tapped, from, given, leaf.detach());
+  state.constants = losses.steps;
+  state.from_dtype = leaf.scalar_type();
+  state.to_dtype = out.scalar_type();
+  // What half precision holds is exact in single precision, and sums of it are not lost.
+  state.dtype = c10::promoteTypes(leaf.scalar_type(), at::kFloat);
   state.from_axis = options.from_axis.value_or(default_axis(leaf));
   state.to_axis = options.to_axis.value_or(default_axis(out));
   state.from_shape.assign(leaf.sizes().begin() + 1, leaf.sizes().end());
@@ -209,6 +252,7 @@ LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const 
       random_stream(options.seed, "jacobian/positions").permutation(to_positions);
   chosen.resize(static_cast<std::size_t>(state.positions));
   std::sort(chosen.begin(), chosen.end());
+  state.sampled = chosen;
   const at::Tensor places = at::arange(all_to, at::kLong);
   const at::Tensor by_position = state.to_axis == Axis::channels
                                      ? places.reshape({state.o, to_positions}).t()
@@ -222,13 +266,8 @@ LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const 
       state.path = {.obstacle = wrong};
   }
   const std::int64_t n = state.rows.size(0);
-  if (!options.route.empty() && options.route != "masked_product" && options.route != "vjp" &&
-      options.route != "jvp") {
-    throw Error({"unknown route", "route", "masked_product, vjp or jvp", options.route});
-  }
   if (options.route == "masked_product" && !state.path.described) {
-    throw Error({"the path is no product of weights and masks",
-                 fmt::format("taps '{}' to '{}'", from, to),
+    throw Error({"the path is no product of weights and masks", state.between(),
                  "linear and piecewise linear operations in one line", state.path.obstacle});
   }
   state.route = !options.route.empty() ? options.route
@@ -236,11 +275,9 @@ LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const 
                 : 2 * all_from < n     ? "jvp"
                                        : "vjp";
   if (state.route == "jvp" && options.route.empty()) {
-    try {
-      jacobian_by_jvp(leaf, out, state.rows.slice(0, 0, 1));
-    } catch (const std::exception&) {
-      state.route = "vjp";  // an operation without a second derivative
-    }
+    const bool serves =
+        state.by_autograd([&, &at = leaf, &to = out] { return jvp_serves(at, to, state.rows); });
+    if (!serves) state.route = "vjp";
   }
   if (state.path.described && state.from_positions == 1 && to_positions == 1) {
     Path constant = state.path;
@@ -262,7 +299,7 @@ LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const 
       const at::NoGradGuard no_grad;
       masked.weight = masked_product(constant, leaf.detach().slice(0, 0, 1), state.rows, {})
                           .reshape({state.o, state.h})
-                          .clone();
+                          .to(state.dtype, /*non_blocking=*/false, /*copy=*/true);
       state.masked = std::move(masked);
     }
   }
@@ -274,11 +311,13 @@ LayerJacobian& LayerJacobian::operator=(LayerJacobian&&) noexcept = default;
 
 JacobianBlocks LayerJacobian::operator()(const std::vector<at::Tensor>& inputs) const {
   if (state_->route == "masked_product") return of_values(from_values(inputs));
-  const auto [leaf, out] = state_->with_graph(state_->on_device(inputs));
-  const c10::AutoGradMode gradients(true);
-  const at::Tensor jacobian = state_->route == "vjp" ? jacobian_by_vjp(leaf, out, state_->rows)
-                                                     : jacobian_by_jvp(leaf, out, state_->rows);
-  return state_->blocks_of(jacobian.detach(), leaf.size(0));
+  return state_->by_autograd([&] {
+    const auto [leaf, out] = state_->with_graph(state_->on_device(inputs));
+    const c10::AutoGradMode gradients(true);
+    const at::Tensor jacobian = state_->route == "vjp" ? jacobian_by_vjp(leaf, out, state_->rows)
+                                                       : jacobian_by_jvp(leaf, out, state_->rows);
+    return state_->blocks_of(jacobian.detach(), leaf.size(0));
+  });
 }
 
 at::Tensor LayerJacobian::from_values(const std::vector<at::Tensor>& inputs) const {
@@ -289,8 +328,7 @@ at::Tensor LayerJacobian::from_values(const std::vector<at::Tensor>& inputs) con
 JacobianBlocks LayerJacobian::of_values(const at::Tensor& from_values) const {
   if (!state_->path.described) {
     throw Error({"Jacobians do not follow from the values at tap '" + from() + "' alone",
-                 fmt::format("taps '{}' to '{}'", from(), to()), "a masked product",
-                 route() + ", since of " + obstacle()});
+                 state_->between(), "a masked product", route() + ", since of " + obstacle()});
   }
   const at::NoGradGuard no_grad;
   const at::Tensor jacobian =
@@ -305,8 +343,8 @@ const std::optional<LayerJacobian::Masked>& LayerJacobian::masked() const {
 at::Tensor LayerJacobian::masks(const at::Tensor& from_values) const {
   const auto& masked = state_->masked;
   if (!masked || !(masked->on_inputs || masked->on_outputs)) {
-    throw Error({"no mask to tell", fmt::format("taps '{}' to '{}'", from(), to()),
-                 "one rectifier at an end of the path", "none"});
+    throw Error(
+        {"no mask to tell", state_->between(), "one rectifier at an end of the path", "none"});
   }
   const at::NoGradGuard no_grad;
   const std::vector<PathStep>& steps = state_->path.steps;
@@ -351,6 +389,15 @@ const std::vector<std::int64_t>& LayerJacobian::to_shape() const {
 std::int64_t LayerJacobian::positions() const {
   return state_->positions;
 }
+const std::vector<std::int64_t>& LayerJacobian::sampled_positions() const {
+  return state_->sampled;
+}
+bool LayerJacobian::has_one_block() const {
+  return state_->positions == 1 && state_->from_positions == 1;
+}
+const std::vector<std::string>& LayerJacobian::constants() const {
+  return state_->constants;
+}
 std::int64_t LayerJacobian::bytes_of_one() const {
   return state_->rows.size(0) * state_->h * state_->from_positions *
          static_cast<std::int64_t>(c10::elementSize(state_->dtype));
@@ -358,10 +405,19 @@ std::int64_t LayerJacobian::bytes_of_one() const {
 std::int64_t LayerJacobian::work_bytes_of_one() const {
   const std::int64_t numbers =
       state_->path.described ? 2 * state_->rows.size(0) * state_->widest : 2 * state_->rows.size(0);
-  return numbers * static_cast<std::int64_t>(c10::elementSize(state_->dtype));
+  // Blocks by position are cut out of the whole and those that are not zero out of these.
+  const std::int64_t copies = has_one_block() ? 1 : 2;
+  return copies * bytes_of_one() +
+         numbers * static_cast<std::int64_t>(c10::elementSize(state_->dtype));
 }
 at::ScalarType LayerJacobian::dtype() const {
   return state_->dtype;
+}
+at::ScalarType LayerJacobian::from_dtype() const {
+  return state_->from_dtype;
+}
+at::ScalarType LayerJacobian::to_dtype() const {
+  return state_->to_dtype;
 }
 
 }  // namespace descramble

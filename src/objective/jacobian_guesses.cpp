@@ -24,7 +24,7 @@ Sides sides_of_mean(const JacobianTerm& term) {
   at::Tensor mean = at::zeros({term.stack.outputs(), term.stack.inputs()}, at::kDouble);
   term.stack.for_each([&](const JacobianStack::Part& part) {
     check_interrupt();
-    mean += (double_on_cpu(part.blocks) * part.weights).sum(0);
+    mean += (double_on_cpu(part.blocks) / term.scale * part.weights).sum(0);
   });
   const auto [u, s, v] = at::linalg_svd(mean, /*full_matrices=*/true);
   return {u.t().contiguous(), v.contiguous()};
@@ -32,6 +32,7 @@ Sides sides_of_mean(const JacobianTerm& term) {
 
 /// Rotation with a large Σ w z⁴ over the rows of one-sided terms, by the power method from `start`:
 /// P ← polar(Σ w z³ hᵀ), which never lowers it.
+/// `rows`: of a size near one.
 at::Tensor quartimax(const std::vector<JacobianRows>& rows, const at::Tensor& start) {
   at::Tensor point = start;
   double before = 0;
@@ -59,7 +60,7 @@ at::Tensor triangular(const JacobianTerm& term) {
   at::Tensor result;
   term.stack.for_each([&](const JacobianStack::Part& part) {
     const JacobianRows given = rows_of(term, part);
-    const at::Tensor rows = double_on_cpu(given.rows);
+    const at::Tensor rows = double_on_cpu(given.rows) / term.scale;
     const at::Tensor order = (rows.square().sum(1) * given.weights.square()).argsort(0, true);
     // Aᵀ = Q R, so that A Q = Rᵀ is lower triangular: P = Qᵀ.
     result = std::get<0>(at::linalg_qr(rows.index_select(0, order).t(), "complete")).t();
@@ -102,6 +103,7 @@ std::vector<Guess> jacobian_guesses(const JacobianTerms& all) {
           .for_each([&](const JacobianStack::Part& part) {
             if (count >= 2 * enough) return;
             rows.push_back(rows_of(term, part));
+            rows.back().rows = rows.back().rows / term.scale;
             count += rows.back().rows.size(0);
           });
     }

@@ -10,41 +10,12 @@
 
 #include "descramble/core/error.h"
 #include "descramble/core/interrupt.h"
+#include "objective/absolute_sums.h"
 #include "objective/double_on_cpu.h"
 #include "objective/jacobian_guesses.h"
 #include "objective/jacobian_terms.h"
 
 namespace descramble {
-
-namespace {
-
-struct Sums {
-  double value = 0;  ///< of the smoothed function
-  double sharp = 0;
-};
-
-/// Σ_r w_r Σ_j φ(z_rj); `z` becomes w_r φ′(z_rj) where a gradient is asked for.
-/// One `weight` for all rows (≥ 0) is left to the caller.
-Sums absolute_sums(at::Tensor& z, const at::Tensor& weights, double weight, double epsilon,
-                   bool with_gradient) {
-  const auto weighed = [&](const at::Tensor& each) {
-    return each.sum(1).to(at::kCPU, at::kDouble).dot(weights).item<double>();
-  };
-  Sums sums;
-  sums.sharp = sums.value = weighed(z.abs());
-  if (epsilon > 0) {
-    const at::Tensor root = z.square().add_(epsilon * epsilon).sqrt_();
-    // Entry by entry: the sum of all ε would swallow what is left.
-    sums.value = weighed(root - epsilon);
-    if (with_gradient) z.div_(root);
-  } else if (with_gradient) {
-    z.sign_();
-  }
-  if (with_gradient && weight < 0) z.mul_(weights.to(z.device(), z.scalar_type()).unsqueeze(1));
-  return sums;
-}
-
-}  // namespace
 
 JacobianL1::JacobianL1(const JacobianChain& chain, const std::vector<bool>& learned)
     : terms_(jacobian_terms(chain, learned)) {}
@@ -115,54 +86,58 @@ Evaluation JacobianL1::sums(const at::Tensor& rotation, bool with_gradient) cons
   double sharp = 0;
   at::Tensor gradient =
       with_gradient ? at::zeros({dimension(), dimension()}, at::kDouble) : at::Tensor();
-  const auto add = [&](const Sums& sums) {
-    result.value += sums.value;
-    sharp += sums.sharp;
-  };
   for (const JacobianTerm& term : terms_->terms) {
     if (term.constant()) {
-      add({term.fixed, term.fixed});
+      result.value += term.fixed;
+      sharp += term.fixed;
       continue;
     }
-    const double epsilon = epsilon_ * term.scale;
-    const auto factor = [&](std::int64_t block, const at::Tensor& like) {
-      return terms_->block(point, block).to(like.device(), like.scalar_type());
+    // z in units of the root mean square: squares stay in range, whatever the network's scale.
+    const double unit = term.scale;
+    const auto add = [&](const AbsoluteSums& sums) {
+      result.value += unit * sums.value;
+      sharp += unit * sums.sharp;
     };
-    const auto give = [&](std::int64_t block, const at::Tensor& part) {
-      terms_->block(gradient, block).add_(double_on_cpu(part));
+    const auto factor = [&](std::int64_t block, const at::Tensor& like, double scale) {
+      return (terms_->block(point, block) / scale).to(like.device(), like.scalar_type());
+    };
+    const auto give = [&](std::int64_t block, const at::Tensor& part, double scale) {
+      terms_->block(gradient, block).add_(double_on_cpu(part), scale);
     };
     if (!term.two_sided()) {
       const std::int64_t block = std::max(term.left, term.right);
       for_each_rows(term, [&](const JacobianRows& given) {
         if (given.rows.size(0) == 0) return;
-        at::Tensor z = given.rows.matmul(factor(block, given.rows).t());
-        add(absolute_sums(z, given.weights, given.weight, epsilon, with_gradient));
-        if (!with_gradient) return;
-        const at::Tensor slope = z.t().matmul(given.rows);
-        give(block, given.weight < 0 ? slope : slope * given.weight);
+        if (!term.stack.kept())
+          check_interrupt();                 // its Jacobians are computed again: it may be long
+        const bool each = given.weight < 0;  // else one weight for all rows, at the end
+        at::Tensor z = given.rows.matmul(factor(block, given.rows, unit).t());
+        add(absolute_sums(z, given.weights, epsilon_, with_gradient, each));
+        if (with_gradient) give(block, z.t().matmul(given.rows), each ? 1 : given.weight);
       });
       continue;
     }
     term.stack.for_each([&](const JacobianStack::Part& part) {
+      if (!term.stack.kept()) check_interrupt();
       // Z = Q (J Pᵀ), all samples side by side: [o, K·h].
       const std::int64_t k = part.blocks.size(0);
       const std::int64_t o = part.blocks.size(1);
       const std::int64_t h = part.blocks.size(2);
       const at::Tensor rows = part.blocks.reshape({k * o, h});
-      const at::Tensor right = factor(term.right, rows);
-      const at::Tensor left = factor(term.left, rows);
+      const at::Tensor right = factor(term.right, rows, unit);
+      const at::Tensor left = factor(term.left, rows, 1);
       const at::Tensor turned =
           rows.matmul(right.t()).view({k, o, h}).transpose(0, 1).reshape({o, k * h});
       // A row for each output and sample: [o·K, h].
       at::Tensor z = left.matmul(turned).view({o * k, h});
       const at::Tensor weights = part.weights.view({1, k}).expand({o, k}).reshape({-1});
-      add(absolute_sums(z, weights, -1, epsilon, with_gradient));
+      add(absolute_sums(z, weights, epsilon_, with_gradient, true));
       if (!with_gradient) return;
       const at::Tensor slope = z.view({o, k * h});
-      give(term.left, slope.matmul(turned.t()));
+      give(term.left, slope.matmul(turned.t()), unit);
       const at::Tensor back =
           left.t().matmul(slope).view({o, k, h}).transpose(0, 1).reshape({k * o, h});
-      give(term.right, back.t().matmul(rows));
+      give(term.right, back.t().matmul(rows), 1);
     });
   }
   if (epsilon_ > 0) result.sharp = sharp;
@@ -180,14 +155,15 @@ std::optional<double> JacobianL1::lower_bound(const at::Tensor& /*found*/) const
     term.stack.for_each([&](const JacobianStack::Part& part) {
       check_interrupt();
       if (term.two_sided()) {
-        bound += at::linalg_svdvals(double_on_cpu(part.blocks))
-                     .sum(1)
-                     .dot(part.weights.reshape({-1}))
-                     .item<double>();
+        bound += term.scale * at::linalg_svdvals(double_on_cpu(part.blocks) / term.scale)
+                                  .sum(1)
+                                  .dot(part.weights.reshape({-1}))
+                                  .item<double>();
         return;
       }
       const JacobianRows given = rows_of(term, part);
-      bound += double_on_cpu(given.rows).square().sum(1).sqrt().dot(given.weights).item<double>();
+      const at::Tensor rows = double_on_cpu(given.rows) / term.scale;
+      bound += term.scale * rows.square().sum(1).sqrt().dot(given.weights).item<double>();
     });
   }
   return bound * (1 - rounding());  // values are not more exact than that
@@ -211,8 +187,8 @@ std::vector<std::string> JacobianL1::warnings() const {
   }
   if (samples() < 100 && largest > 1 && result.empty()) {
     result.push_back(fmt::format(
-        "{} samples are few to identify a basis (the reference case needs 100 or more): "
-        "compare the held-out value",
+        "few samples to identify a basis: {}, where the reference case needs 100 or more; what the "
+        "rotation does on held-out ones tells",
         samples()));
   }
   return result;

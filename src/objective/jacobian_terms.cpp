@@ -43,24 +43,52 @@ std::vector<JacobianRows> all_rows(const JacobianTerm& term) {
   return rows;
 }
 
-/// Entries of a Jacobian, and the sum of their squares, both means over samples.
+/// Entries of a Jacobian, and the sum of their squares as factor²·squares, both means over samples.
 struct Size {
   double places = 0;
+  double factor = 0;
   double squares = 0;
+
+  double root_mean_square() const { return factor * std::sqrt(squares / places); }
 };
 
 Size size_of(const JacobianStack& stack) {
   Size size;
   stack.for_each([&](const JacobianStack::Part& part) {
     check_interrupt();
-    const at::Tensor rows = double_on_cpu(part.blocks).square();
-    size.squares += (rows * part.weights).sum().item<double>();
     size.places += part.weights.sum().item<double>();
+    if (part.blocks.numel() == 0) return;
+    const at::Tensor rows = double_on_cpu(part.blocks);
+    const double largest = rows.abs().max().item<double>();
+    if (largest == 0) return;
+    // By the largest so far: squares of numbers of any size stay in range.
+    if (!(largest <= size.factor)) {
+      const double less = size.factor / largest;
+      size.squares *= less * less;
+      size.factor = largest;
+    }
+    size.squares += ((rows / size.factor).square() * part.weights).sum().item<double>();
   });
   const double one = static_cast<double>(stack.outputs() * stack.inputs());
   // Rates in place of samples: the entries that a mask has switched off are entries still.
   size.places = stack.is_collapsed() ? one : size.places * one;
   return size;
+}
+
+/// The root mean square entry. @throws Error where it is none to work with
+double scale_of(const Size& size, at::ScalarType dtype, const std::string& where) {
+  const double scale = size.root_mean_square();
+  if (!std::isfinite(scale))
+    throw Error({"Jacobians are not finite", where, "finite numbers", "NaN or infinity"});
+  if (!(scale > 0)) throw Error({"all Jacobians are zero", where, "one entry that is not", "none"});
+  const double range = dtype == at::kDouble ? 1e100 : 1e30;
+  if (scale > range || scale < 1 / range) {
+    throw Error(
+        {"Jacobians are out of range", where,
+         fmt::format("a root mean square entry between {:.0e} and {:.0e}", 1 / range, range),
+         fmt::format("{:.1e}", scale)});
+  }
+  return scale;
 }
 
 /// Σ |J| of a term that nothing turns.
@@ -129,15 +157,11 @@ std::shared_ptr<const JacobianTerms> jacobian_terms(const JacobianChain& chain,
   for (std::size_t i = 0; i < chain.layers.size(); ++i) {
     const std::string where = fmt::format("taps '{}' to '{}'", chain.taps[i], chain.taps[i + 1]);
     const Size size = size_of(chain.layers[i]);
-    if (!std::isfinite(size.squares))
-      throw Error({"Jacobians are not finite", where, "finite numbers", "NaN or infinity"});
-    if (!(size.squares > 0))
-      throw Error({"all Jacobians are zero", where, "one entry that is not", "none"});
     terms->terms.push_back({.stack = chain.layers[i],
                             .left = index[i + 1],
                             .right = index[i],
                             .places = size.places,
-                            .scale = std::sqrt(size.squares / size.places)});
+                            .scale = scale_of(size, chain.layers[i].dtype(), where)});
     JacobianTerm& term = terms->terms.back();
     require_side(term, where);
     if (term.constant()) {

@@ -70,6 +70,11 @@ LayerNeeds objective_needs(const nlohmann::json& objective) {
   return kind_of(resolved).needs(resolved);
 }
 
+ObjectiveShape objective_shape(const nlohmann::json& objective) {
+  const nlohmann::json resolved = resolve_kind(objective_family(), objective, "/objective");
+  return kind_of(resolved).shape(resolved);
+}
+
 std::unique_ptr<Objective> make_objective(const nlohmann::json& objective, const LayerData& layer) {
   const nlohmann::json resolved = resolve_kind(objective_family(), objective, "/objective");
   const ObjectiveKind& kind = kind_of(resolved);

@@ -1,5 +1,7 @@
+#include <ATen/TensorOperators.h>
 #include <nlohmann/json.hpp>
 
+#include "descramble/core/error.h"
 #include "descramble/solver/solver.h"
 
 namespace descramble {
@@ -34,13 +36,41 @@ std::string best_solver(const Objective& objective) {
   return objective.is_concave() ? "generalized_power" : "riemannian_lbfgs";
 }
 
+std::int64_t shared_rows(const at::Tensor& rotation, const at::Tensor& other) {
+  return rotation.matmul(other.t()).abs().amax(1).gt(0.9).sum().item<std::int64_t>();
+}
+
+namespace {
+
+const SolverKind& kind_of(const json& resolved) {
+  std::size_t i = 0;
+  while (solver_kinds()[i].info.name != resolved.at("kind")) ++i;
+  return solver_kinds()[i];
+}
+
+void require_shape(const SolverKind& solver, const ObjectiveShape& shape, const std::string& name) {
+  if (solver.needs == nullptr || shape.*solver.needs) return;
+  throw Error({"the solver does not fit the objective", "solver '" + solver.info.name + "'",
+               solver.needed, name});
+}
+
+}  // namespace
+
+void require_fit(const json& solver, const json& objective) {
+  if (solver.is_null()) return;
+  const json resolved = resolve_kind(solver_family(), solver, "/solver");
+  require_shape(kind_of(resolved), objective_shape(objective), objective.at("kind"));
+}
+
 Solution minimise_with(const Objective& objective, const json& solver, const SolverRun& run) {
   const json chosen = solver.is_null() ? json{{"kind", best_solver(objective)}} : solver;
   const json resolved = resolve_kind(solver_family(), chosen, "/solver");
-  std::size_t i = 0;
-  while (solver_kinds()[i].info.name != resolved.at("kind")) ++i;
-  Solution solution = solver_kinds()[i].solve(objective, resolved, run);
-  solution.solver = solver_kinds()[i].info.name;
+  const SolverKind& kind = kind_of(resolved);
+  const bool sharp = objective.is_sharp() || objective.smoothed(1) != nullptr;
+  require_shape(kind, {objective.has_closed_form(), sharp, objective.is_concave()},
+                objective.name());
+  Solution solution = kind.solve(objective, resolved, run);
+  solution.solver = kind.info.name;
   return solution;
 }
 

@@ -273,6 +273,10 @@ Path find_path(const Model& model, const std::string& from, const std::string& t
   for (const auto& [marker, name] : {std::pair{begin, from}, {end, to}}) {
     if (marker == nullptr) throw Error({"unknown tap '" + name + "'", model.name()});
   }
+  if (end->isBefore(begin)) {
+    throw Error({"no Jacobian between taps '" + from + "' and '" + to + "'", model.name(),
+                 "'" + from + "' to come before '" + to + "', once", "the other order"});
+  }
   freeze_settings(*graph, graph->block(), module);
   std::shared_ptr<Graph> shared = graph;
   // `x is None` of what cannot be None decides branches, too.

@@ -134,6 +134,43 @@ const std::vector<BadConfig>& bad_configs() {
                           {"objective", {{"kind", "jacobian_l1"}, {"taps", {"fc2", "fc1"}}}}};
        },
        {"no Jacobian between", "/steps/1", "'fc2' to come before 'fc1'"}},
+      {"ChainWithAPattern",
+       [](json& c) {
+         c["steps"][1] = {{"kind", "descramble"},
+                          {"objective", {{"kind", "jacobian_l1"}, {"taps", {"fc1", "fc*"}}}}};
+       },
+       {"no name of a tap", "/steps/1", "/objective/taps/1", "'fc*'"}},
+      {"ChainTwiceThere",
+       [](json& c) {
+         c["steps"][1] = {
+             {"kind", "descramble"},
+             {"objective", {{"kind", "jacobian_l1"}, {"taps", {"fc1", "fc2", "fc1"}}}}};
+       },
+       {"in a chain twice", "/objective/taps/2", "'fc1'"}},
+      {"ChainToNowhere",
+       [](json& c) {
+         c["steps"][1] = {{"kind", "descramble"},
+                          {"objective", {{"kind", "jacobian_l1"}, {"taps", {"fc1", "fc9"}}}}};
+       },
+       {"unknown tap 'fc9'", "/objective/taps/1", "'fc1'"}},
+      {"ChainForAClosedForm",
+       [](json& c) {
+         c["steps"][1] = {{"kind", "descramble"},
+                          {"objective", {{"kind", "jacobian_l1"}, {"taps", {"fc1", "fc2"}}}},
+                          {"solver", {{"kind", "exact"}}}};
+       },
+       {"does not fit", "/steps/1", "solver 'exact'", "jacobian_l1"}},
+      {"KinksWhereThereAreNone",
+       [](json& c) {
+         set(c, "/steps/1/solver", {{"kind", "annealed"}});
+       },
+       {"does not fit", "/steps/1", "solver 'annealed'", "smoothness"}},
+      {"ChainRotatesWhatAnotherStepRotates",
+       [](json& c) {
+         c["steps"].push_back({{"kind", "descramble"},
+                               {"objective", {{"kind", "jacobian_l1"}, {"taps", {"fc1", "fc2"}}}}});
+       },
+       {"'fc1' is rotated twice", "/steps/2", "/steps/1 too"}},
       {"LearnsBesideTheChain",
        [](json& c) {
          c["steps"][1] = {
@@ -150,7 +187,25 @@ const std::vector<BadConfig>& bad_configs() {
        [](json& c) {
          c["steps"][1] = {{"kind", "jacobian"}, {"from", "fc9"}, {"to", "fc2"}};
        },
-       {"unknown tap 'fc9'", "/steps/1"}},
+       {"unknown tap 'fc9'", "/steps/1", "from"}},
+      {"JacobianOfAPattern",
+       [](json& c) {
+         c["steps"][1] = {{"kind", "jacobian"}, {"from", "fc*"}, {"to", "fc2"}};
+       },
+       {"no name of a tap", "/steps/1", "from", "'fc*'"}},
+      {"JacobianOfOneTap",
+       [](json& c) {
+         c["steps"][1] = {{"kind", "jacobian"}, {"from", "fc1"}, {"to", "fc1"}};
+       },
+       {"needs two taps", "/steps/1", "fc1"}},
+      {"JacobianBackwards",
+       [](json& c) {
+         c["steps"][1] = {{"kind", "jacobian"}, {"from", "fc2"}, {"to", "fc1"}};
+       },
+       {"no Jacobian between", "/steps/1", "the other order"}},
+      {"MemoryBeyondAllBounds",
+       [](json& c) { c["memory_mb"] = 8796093022208; },
+       {"/memory_mb", "<= 1073741824"}},
       {"SameTapTwice",
        [](json& c) { c["steps"].push_back(c["steps"][1]); },
        {"'fc1' is rotated twice", "/steps/2"}},
@@ -210,6 +265,51 @@ class BadFiles : public CommandTest {
     return run_config(config);
   }
 };
+
+// Nothing has run when a step is refused, and what needs no model is refused by `check`, too.
+TEST_F(BadFiles, StepsAreRefusedBeforeTheFirstRuns) {
+  const auto chain = [](json taps) {
+    return json{{"kind", "descramble"}, {"objective", {{"kind", "jacobian_l1"}, {"taps", taps}}}};
+  };
+  json misfit = chain({"fc1", "fc2"});
+  misfit["solver"] = {{"kind", "generalized_power"}};
+  json placed = chain({"fc1", "fc2"});
+  placed["position"] = "before";
+  json beside = chain({"fc1", "fc2"});
+  beside["tap"] = "fc1";
+  json learns = chain({"fc1", "fc2"});
+  learns["objective"]["learn"] = json::array({"act1"});
+  json nothing = chain({"fc1", "fc2"});
+  nothing["objective"]["learn"] = json::array();
+  int refused = 0;
+  for (const auto& [step, part] :
+       {std::pair{misfit, "generalized_power"},
+        {placed, "position"},
+        {beside, "named twice"},
+        {learns, "not in the chain"},
+        {nothing, "learn"},
+        {chain(json::array({"fc1"})), "two or more"},
+        {chain({"fc1", "fc1"}), "twice"},
+        {chain({"act1", ""}), "/objective/taps/1"},
+        {json{{"kind", "jacobian"}, {"from", "fc1"}, {"to", "fc1"}}, "two taps"}}) {
+    json config = small_config();
+    config["steps"][1] = step;
+    write("config.json", config.dump());
+    const Outcome checked = command({"check", at("config.json").string()});
+    expect_refused(checked, {"config.json", "/steps/1", part});
+    refused += checked.code == 2 ? 1 : 0;
+  }
+  EXPECT_EQ(refused, 9);
+}
+
+TEST_F(BadFiles, AssignmentsOutOfRange) {
+  json config = small_config();
+  write("config.json", config.dump());
+  const Outcome outcome =
+      command({"check", at("config.json").string(), "--set", "/steps/7/tap=fc1"});
+  expect_refused(outcome, {"no such place", "/steps/7/tap", "index 7"});
+  EXPECT_THAT(outcome.err, testing::Not(testing::HasSubstr("json.exception")));
+}
 
 TEST_F(BadFiles, ConfigThatIsMissing) {
   expect_refused(command({"run", at("none.json").string(), "--out", at("out").string()}),

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Ctrl-C and a termination signal in the middle of a run: exit code 130, one line, no folder.
+# Ctrl-C, a termination signal, a closed terminal or a reader that has gone in the middle of a run: exit code 130, one line, no folder.
 source "$(dirname "${BASH_SOURCE[0]}")/failures.sh"
 write_config "$work/config.json" 3000000
 mkdir "$work/results"
-for signal in INT TERM; do
+for signal in INT TERM HUP PIPE; do
   # A job in the background ignores SIGINT unless job control gives it a group of its own.
   set -m
   "$DESCRAMBLE_COMMAND" run "$work/config.json" --out "$work/results/out" --quiet 2> "$work/stderr" &
@@ -19,4 +19,4 @@ for signal in INT TERM; do
   wait "$run" || code=$?
   expect_failure 130 "$work/results" "$work/stderr" "$code" interrupted
 done
-echo "ok: SIGINT and SIGTERM leave nothing behind"
+echo "ok: SIGINT, SIGTERM, SIGHUP and SIGPIPE leave nothing behind"

@@ -15,6 +15,8 @@
 namespace descramble::test {
 namespace {
 
+using nlohmann::json;
+
 /// Sparse Jacobians [n, o, d]: normal entries, each there with the given probability.
 at::Tensor sparse_stack(std::int64_t n, std::int64_t o, std::int64_t d, double density,
                         std::uint64_t seed) {
@@ -311,6 +313,65 @@ TEST(JacobianL1, SaysWhenASingleMatrixIsTurned) {
   EXPECT_THAT(both.warnings().at(0), ::testing::HasSubstr("few"));
   const JacobianL1 many = objective_of(one.expand({100, 9, 9}), false, true);
   EXPECT_TRUE(many.warnings().empty());
+}
+
+// Starts that come to one planted basis share all of its rows, whatever their order and signs.
+TEST(JacobianL1, SaysWhetherStartsAgreeOnTheBasis) {
+  const at::Tensor stack = sparse_stack(100, 12, 12, 0.2, 3).matmul(haar(12, 5));
+  const Solution found =
+      minimise(objective_of(stack, false, true), {.starts = 4, .kind = "annealed", .seed = 1});
+  ASSERT_EQ(found.outcomes.size(), 4U);
+  for (const StartOutcome& outcome : found.outcomes) {
+    ASSERT_TRUE(outcome.point.defined());
+    if (outcome.value < found.value * 1.001) {
+      EXPECT_EQ(shared_rows(outcome.point, found.point), 12);
+    }
+  }
+  const at::Tensor eye = at::eye(12, at::kDouble);
+  EXPECT_EQ(shared_rows(haar(12, 6), eye), 0);
+  EXPECT_EQ(shared_rows(-eye.flip(0), eye), 12);
+}
+
+// The unit in which a network counts changes the number, not the rotation.
+TEST(JacobianL1, TakesNetworksOfAnyScale) {
+  for (const auto& [dtype, scales] :
+       {std::pair{at::kFloat, std::vector<double>{1e-25, 1e-12, 1e12, 1e25}},
+        {at::kDouble, std::vector<double>{1e-90, 1e90}}}) {
+    const at::Tensor stack = sparse_stack(20, 5, 6, 0.5, 2).to(dtype);
+    for (const auto& [left, right] : {std::pair{false, true}, {true, false}, {true, true}}) {
+      const JacobianL1 one = objective_of(stack, left, right);
+      const std::int64_t d = one.dimension();
+      at::Tensor point = at::eye(d, at::kDouble);
+      std::int64_t begin = 0;
+      for (const std::int64_t size : one.blocks()) {
+        point.narrow(0, begin, size).narrow(1, begin, size).copy_(haar(size, 40));
+        begin += size;
+      }
+      const json solver = {{"kind", "annealed"}, {"starts", 4}, {"max_iterations", 30}};
+      const double least = minimise_with(one, solver, {.seed = 1}).value;
+      for (const double scale : scales) {
+        SCOPED_TRACE(testing::Message()
+                     << scale << (left ? " left" : "") << (right ? " right" : ""));
+        const JacobianL1 other = objective_of(stack * scale, left, right);
+        const double precision = dtype == at::kDouble ? 1e-12 : 1e-5;
+        EXPECT_NEAR(other.value(point) / scale / one.value(point), 1, precision);
+        EXPECT_LE((other.gradient(point) / scale - one.gradient(point)).abs().max().item<double>(),
+                  precision * one.gradient(point).abs().max().item<double>());
+        EXPECT_NEAR(other.smoothed(0.1)->value(point) / scale / one.smoothed(0.1)->value(point), 1,
+                    precision);
+        EXPECT_NEAR(*other.lower_bound(point) / scale / *one.lower_bound(point), 1, precision);
+        EXPECT_NEAR(other.sparsity(other.value(point)), one.sparsity(one.value(point)), precision);
+        // Rounding may send a search another way; the smallest value is the same to a percent.
+        const double found = minimise_with(other, solver, {.seed = 1}).value / scale;
+        EXPECT_NEAR(found / least, 1, 1e-2);
+      }
+    }
+  }
+  for (const double scale : {1e-35, 1e35}) {
+    EXPECT_THAT(
+        [&] { objective_of((sparse_stack(3, 4, 5, 1, 2) * scale).to(at::kFloat), false, true); },
+        ThrowsError("out of range", "'a' to 'b'", "1e-30 and 1e+30"));
+  }
 }
 
 TEST(JacobianL1, RefusesWhatIsNoChain) {

@@ -130,6 +130,16 @@ TEST_P(EveryObjective, IsConcaveWhereItSaysSo) {
   }
 }
 
+TEST_P(EveryObjective, HasTheShapeThatItsKindTells) {
+  for (const json& variant : variants()) {
+    const ObjectiveShape shape = objective_shape(variant);
+    const std::unique_ptr<Objective> objective = make_objective(variant, layer_of_size(6));
+    EXPECT_EQ(shape.has_closed_form, objective->has_closed_form()) << variant;
+    EXPECT_EQ(shape.is_sharp, objective->is_sharp()) << variant;
+    EXPECT_EQ(shape.is_concave, objective->is_concave()) << variant;
+  }
+}
+
 TEST_P(EveryObjective, GuessesAreRotations) {
   for (const std::int64_t d : {1, 2, 7}) {
     const std::unique_ptr<Objective> objective =

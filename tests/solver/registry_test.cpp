@@ -119,7 +119,7 @@ TEST(ExactSolver, RefusesAnObjectiveWithoutAClosedForm) {
       [] {
         minimise_with(Linear(4), {{"kind", "exact"}});
       },
-      ThrowsError("no closed form", "exact"));
+      ThrowsError("does not fit", "a closed form", "exact"));
 }
 
 TEST(SolverFamily, RefusesTheUnknown) {

@@ -18,7 +18,7 @@ namespace descramble {
 /// whole ∂h₂/∂h₁; with them (channels of a convolution, tokens) a block ∂h₂[:, p]/∂h₁[:, p′] for
 /// each sampled output position p and each input position p′ that it depends on.
 struct JacobianBlocks {
-  at::Tensor blocks{};  ///< [K, o, h], in the model's dtype
+  at::Tensor blocks{};  ///< [K, o, h], in the model's dtype, in float32 at least
   at::Tensor sample{};  ///< [K], int64: which of the samples; undefined: K samples, one block each
 };
 
@@ -51,10 +51,12 @@ class LayerJacobian {
     std::string route{};         ///< empty: the best; or one of the names above
   };
 
-  /// Runs `inputs` once to learn shapes, and holds a described path against the network itself.
-  /// @throws Error for taps in the wrong order or without a path between them, a path through
-  /// something that has no derivative (which), a tap that fires more than once, values that are
-  /// not floating-point
+  /// Runs `inputs` to learn shapes, holds a described path against the network itself, and asks
+  /// whether a sample's values are the same in another batch.
+  /// @throws Error for taps in the wrong order or without a path between them; a path, or one of
+  /// several branches, through something that has no derivative (which), or that autograd cannot
+  /// follow; a tap that fires more than once; values that are not floating-point; a network whose
+  /// values of one sample depend on the others of its batch, or on random numbers
   LayerJacobian(const Model& model, const std::string& from, const std::string& to,
                 const std::vector<at::Tensor>& inputs, const Options& options);
   LayerJacobian(const Model& model, const std::string& from, const std::string& to,
@@ -87,18 +89,27 @@ class LayerJacobian {
   const std::string& to() const;
   const std::string& route() const;
   const std::string& obstacle() const;  ///< why it is no masked product; empty: it is one
+  /// Comparisons and indices on the way, by operator: J takes what they return as constant, as
+  /// masks are. It is the derivative where there is one; at a jump there is none.
+  const std::vector<std::string>& constants() const;
   Axis from_axis() const;
   Axis to_axis() const;
   std::int64_t inputs() const;                          ///< h
   std::int64_t outputs() const;                         ///< o
   const std::vector<std::int64_t>& from_shape() const;  ///< of one sample
   const std::vector<std::int64_t>& to_shape() const;
-  std::int64_t positions() const;     ///< sampled positions; 1 where there are none
+  std::int64_t positions() const;  ///< sampled positions; 1 where there are none
+  /// Which output positions those are, in the order of the value's memory.
+  const std::vector<std::int64_t>& sampled_positions() const;
+  /// Block k is that of sample k: there are no positions on the input side, and one on the other.
+  bool has_one_block() const;
   std::int64_t bytes_of_one() const;  ///< of one sample's Jacobian
-  /// Of what it is made from, beside it: cotangents at the widest value between the taps, in and
-  /// out of one operation.
+  /// Of what it is made from, beside it: copies of it, and cotangents at the widest value between
+  /// the taps, in and out of one operation.
   std::int64_t work_bytes_of_one() const;
-  at::ScalarType dtype() const;
+  at::ScalarType dtype() const;       ///< of the blocks
+  at::ScalarType from_dtype() const;  ///< of the values
+  at::ScalarType to_dtype() const;
 
  private:
   struct State;

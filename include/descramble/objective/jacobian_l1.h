@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <ATen/core/Tensor.h>
+#include <nlohmann/json_fwd.hpp>
 
 #include "descramble/jacobian/jacobian_stack.h"
 #include "descramble/objective/objective.h"
@@ -66,5 +67,13 @@ class JacobianL1 final : public Objective {
   std::shared_ptr<const JacobianTerms> terms_;
   double epsilon_ = 0;
 };
+
+/// "taps" of a config: the chain. @throws Error for fewer than two, a pattern, one that stands
+/// twice
+std::vector<std::string> chain_taps(const nlohmann::json& resolved);
+/// Which of the chain's taps a config learns: those that "learn" names, all but the last where it
+/// is null. @throws Error for a name that is not in the chain
+std::vector<bool> learned_taps(const nlohmann::json& resolved,
+                               const std::vector<std::string>& chain);
 
 }  // namespace descramble

@@ -105,9 +105,18 @@ struct LayerData {
 /// Which of them it needs.
 enum class LayerNeeds { moments, weight, values, jacobians };
 
+/// What a solver has to know of an objective before there is one: as the functions of that name say
+/// it then.
+struct ObjectiveShape {
+  bool has_closed_form = false;
+  bool is_sharp = false;
+  bool is_concave = false;
+};
+
 /// A kind of objective.
 struct ObjectiveKind {
   KindInfo info{};
+  ObjectiveShape (*shape)(const nlohmann::json& resolved) = nullptr;
   LayerNeeds (*needs)(const nlohmann::json& resolved) = nullptr;
   std::unique_ptr<Objective> (*make)(const nlohmann::json& resolved,
                                      const LayerData& layer) = nullptr;
@@ -117,6 +126,7 @@ struct ObjectiveKind {
 const std::vector<ObjectiveKind>& objective_kinds();
 const KindFamily& objective_family();
 LayerNeeds objective_needs(const nlohmann::json& objective);
+ObjectiveShape objective_shape(const nlohmann::json& objective);
 /// `objective` is {"kind": …, …}; fields that it leaves out have their defaults.
 /// @throws Error, also where the layer lacks what the objective needs
 std::unique_ptr<Objective> make_objective(const nlohmann::json& objective, const LayerData& layer);

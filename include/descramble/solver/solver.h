@@ -23,7 +23,13 @@ struct StartOutcome {
   /// Value at the start and after each iteration; of a start that was compared with others on
   /// fewer samples, those values.
   std::vector<double> trace{};
+  /// Its best point; undefined where the solver keeps none but the answer.
+  at::Tensor point{};
 };
+
+/// How many rows of a rotation are, up to sign, rows of another one: |cos| > 0.9. Rotations of equal
+/// value that share few rows say that the value is identified and the basis is not.
+std::int64_t shared_rows(const at::Tensor& rotation, const at::Tensor& other);
 
 /// What a solver found. `value` is the objective at `point`, exactly, and no point that the solver
 /// has seen is better (up to the rounding of the last reorthogonalisation; where starts are
@@ -64,6 +70,9 @@ struct SolverKind {
   KindInfo info{};
   Solution (*solve)(const Objective& objective, const nlohmann::json& resolved,
                     const SolverRun& run) = nullptr;
+  /// What an objective must be to be served; null: any will do.
+  bool ObjectiveShape::*needs = nullptr;
+  const char* needed = "";  ///< in words
 };
 
 /// Every kind in src/solver/builtin.def.
@@ -74,6 +83,9 @@ const KindFamily& solver_family();
 /// `annealed` for those with kinks, `generalized_power` for concave ones, `riemannian_lbfgs` for
 /// the rest.
 std::string best_solver(const Objective& objective);
+
+/// @throws Error where `solver` (JSON; null: the best known) cannot serve `objective` (JSON)
+void require_fit(const nlohmann::json& solver, const nlohmann::json& objective);
 
 /// A solver for a program, with the fields that its kind has; those left out have their defaults.
 /// See `descramble kinds NAME`.

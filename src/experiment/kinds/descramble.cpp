@@ -10,8 +10,10 @@
 
 #include "descramble/basis/rotation_pair.h"
 #include "descramble/experiment/certificate.h"
+#include "descramble/objective/jacobian_l1.h"
 #include "descramble/objective/objective.h"
 #include "descramble/solver/solver.h"
+#include "descramble/taps/path.h"
 #include "descramble/taps/tapped_model.h"
 #include "experiment/chain.h"
 #include "experiment/layer_data.h"
@@ -208,12 +210,16 @@ StepResult run_descramble(const json& resolved, const Workspace& workspace, Prog
   return result;
 }
 
+bool is_chain(const json& step) {
+  return objective_needs(step.at("objective")) == LayerNeeds::jacobians;
+}
+
 /// An objective over a chain names its taps itself; all others leave that to the step.
 void check_taps(const json& steps, std::size_t number) {
   const json& step = steps[number];
-  const json& objective = step.at("objective");
+  require_fit(step.at("solver"), step.at("objective"));
   const bool named = !step.at("tap").is_null() || !step.at("taps").is_null();
-  if (objective_needs(objective) != LayerNeeds::jacobians) {
+  if (!is_chain(step)) {
     if (named) return;
     throw Error({"one of several keys is needed", "", "exactly one of 'tap', 'taps'", "none"});
   }
@@ -226,23 +232,26 @@ void check_taps(const json& steps, std::size_t number) {
                  "'after': the objective names values (NAME.input for what a call receives)",
                  step.at("position").dump()});
   }
-  const json& taps = objective.at("taps");
-  const std::size_t count = taps.is_array() ? taps.size() : taps.is_null() ? 0 : 1;
-  if (count < 2) {
-    throw Error({"a chain needs taps", "objective/taps", "two or more, from the input side on",
-                 fmt::format("{}", count)});
+  const json& objective = step.at("objective");
+  learned_taps(objective, chain_taps(objective));
+}
+
+void check_chain(const json& step, const Model& model) {
+  if (!is_chain(step)) return;
+  const std::vector<std::string> taps = chain_taps(step.at("objective"));
+  require_taps(model, taps, "/objective/taps");
+  for (std::size_t i = 0; i + 1 < taps.size(); ++i) find_path(model, taps[i], taps[i + 1]);
+}
+
+std::vector<std::string> rotated_taps(const json& step, const Model& model) {
+  if (!is_chain(step)) return positioned_taps(step, model);
+  const std::vector<std::string> taps = chain_taps(step.at("objective"));
+  const std::vector<bool> learned = learned_taps(step.at("objective"), taps);
+  std::vector<std::string> result;
+  for (std::size_t i = 0; i < taps.size(); ++i) {
+    if (learned[i]) result.push_back(taps[i]);
   }
-  const json& learn = objective.at("learn");
-  const json asked = learn.is_string() ? json::array({learn})
-                     : learn.is_null() ? json::array()
-                                       : learn;
-  for (const json& name : asked) {
-    if (std::find(taps.begin(), taps.end(), name) == taps.end()) {
-      throw Error({"a tap to learn is not in the chain", "objective/learn",
-                   "one of " + quoted_list(taps.get<std::vector<std::string>>()),
-                   "'" + name.get<std::string>() + "'"});
-    }
-  }
+  return result;
 }
 
 }  // namespace
@@ -280,7 +289,9 @@ const StepKind& step_kind_descramble() {
                           data_field("train")},
                .at_most_one = {"tap", "taps"}},
       .run = run_descramble,
-      .check = check_taps};
+      .check = check_taps,
+      .check_model = check_chain,
+      .rotates = rotated_taps};
   return kind;
 }
 

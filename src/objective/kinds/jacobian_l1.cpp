@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "descramble/core/error.h"
@@ -10,26 +11,50 @@ namespace descramble {
 
 namespace {
 
-/// Which taps of the chain are learned: those named, or all but the last.
-std::vector<bool> learned_of(const nlohmann::json& resolved, const std::vector<std::string>& taps) {
+std::vector<std::string> names_in(const nlohmann::json& value) {
+  if (value.is_null()) return {};
+  if (value.is_string()) return {value.get<std::string>()};
+  return value.get<std::vector<std::string>>();
+}
+
+}  // namespace
+
+std::vector<std::string> chain_taps(const nlohmann::json& resolved) {
+  const std::vector<std::string> taps = names_in(resolved.at("taps"));
+  const std::string where = "/objective/taps";
+  if (taps.size() < 2) {
+    throw Error({"a chain needs taps", where, "two or more, from the input side on",
+                 fmt::format("{}", taps.size())});
+  }
+  for (std::size_t i = 0; i < taps.size(); ++i) {
+    const std::string place = fmt::format("{}/{}", where, i);
+    if (taps[i].empty() || taps[i].find('*') != std::string::npos)
+      throw Error({"no name of a tap", place, "one tap, no pattern", "'" + taps[i] + "'"});
+    if (std::find(taps.begin(), taps.end(), taps[i]) - taps.begin() < static_cast<long>(i))
+      throw Error({"a tap stands in a chain twice", place, "each once", "'" + taps[i] + "'"});
+  }
+  return taps;
+}
+
+std::vector<bool> learned_taps(const nlohmann::json& resolved,
+                               const std::vector<std::string>& taps) {
   std::vector<bool> learned(taps.size(), resolved.at("learn").is_null());
   if (resolved.at("learn").is_null()) {
     learned.back() = false;
     return learned;
   }
-  const nlohmann::json& names = resolved.at("learn");
-  for (const auto& name : names.is_string() ? nlohmann::json::array({names}) : names) {
-    const auto found = std::find(taps.begin(), taps.end(), name.get<std::string>());
+  for (const std::string& name : names_in(resolved.at("learn"))) {
+    const auto found = std::find(taps.begin(), taps.end(), name);
     if (found == taps.end()) {
       throw Error({"a tap to learn is not in the chain", "/objective/learn",
-                   "one of " + quoted_list(taps), "'" + name.get<std::string>() + "'"});
+                   "one of " + quoted_list(taps), "'" + name + "'"});
     }
     learned[static_cast<std::size_t>(found - taps.begin())] = true;
   }
+  if (std::find(learned.begin(), learned.end(), true) == learned.end())
+    throw Error({"nothing to learn", "/objective/learn", "at least one of the taps", "none"});
   return learned;
 }
-
-}  // namespace
 
 const ObjectiveKind& objective_kind_jacobian_l1() {
   static const ObjectiveKind kind{
@@ -66,11 +91,12 @@ const ObjectiveKind& objective_kind_jacobian_l1() {
                               "tokens)",
                        .fallback = 8,
                        .minimum = 1}}},
+      .shape = [](const nlohmann::json&) { return ObjectiveShape{.is_sharp = true}; },
       .needs = [](const nlohmann::json&) { return LayerNeeds::jacobians; },
       .make = [](const nlohmann::json& resolved,
                  const LayerData& layer) -> std::unique_ptr<Objective> {
         return std::make_unique<JacobianL1>(*layer.jacobians,
-                                            learned_of(resolved, layer.jacobians->taps));
+                                            learned_taps(resolved, layer.jacobians->taps));
       }};
   return kind;
 }

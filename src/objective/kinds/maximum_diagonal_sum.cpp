@@ -17,6 +17,10 @@ const ObjectiveKind& objective_kind_maximum_diagonal_sum() {
                            .type = FieldType::boolean,
                            .doc = "rotations only (determinant +1), no reflections",
                            .fallback = false}}},
+      .shape =
+          [](const nlohmann::json&) {
+            return ObjectiveShape{.has_closed_form = true, .is_concave = true};
+          },
       .needs = [](const nlohmann::json&) { return LayerNeeds::weight; },
       .make = [](const nlohmann::json& resolved,
                  const LayerData& layer) -> std::unique_ptr<Objective> {

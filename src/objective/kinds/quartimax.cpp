@@ -34,6 +34,7 @@ const ObjectiveKind& objective_kind_quartimax() {
                            .type = FieldType::boolean,
                            .doc = "subtract the mean of the values first",
                            .fallback = true}}},
+      .shape = [](const nlohmann::json&) { return ObjectiveShape{.is_concave = true}; },
       .needs =
           [](const nlohmann::json& resolved) {
             return resolved.at("of") == "weight" ? LayerNeeds::weight : LayerNeeds::values;

@@ -33,6 +33,10 @@ const ObjectiveKind& objective_kind_smoothness() {
                             "the same number at N times the cost, to check one by the other",
                      .fallback = "closed_form",
                      .choices = {"closed_form", "autograd"}}}},
+      .shape =
+          [](const nlohmann::json& resolved) {
+            return ObjectiveShape{.has_closed_form = resolved.at("route") == "closed_form"};
+          },
       .needs =
           [](const nlohmann::json& resolved) {
             return resolved.at("route") == "autograd" ? LayerNeeds::values : LayerNeeds::moments;

@@ -114,12 +114,12 @@ Solution solve_annealed(const Objective& objective, const json& resolved, const 
   const double of_start = static_cast<double>(stages) * screened.cost();
   Work work{.total = of_start * static_cast<double>(starts) + last_stages * objective.cost()};
 
-  std::vector<Run> runs(starts);
+  std::vector<Run> runs;
   std::vector<double> least(stages, INFINITY);  // by any start so far, after each stage
   std::size_t best = 0;
   bool interrupted = false;
   for (std::size_t i = 0; i < starts && !interrupted; ++i) {
-    Run& one = runs[i];
+    Run& one = runs.emplace_back();
     const Guess start = points.at_index(i);
     one.outcome.from = start.name;
     one.start = one.point = start.rotation;
@@ -162,7 +162,7 @@ Solution solve_annealed(const Objective& objective, const json& resolved, const 
       }
       return value;
     };
-    for (std::size_t i = 0; i < starts && !interrupted; ++i) {
+    for (std::size_t i = 0; i < runs.size() && !interrupted; ++i) {
       if (!runs[i].best.defined()) continue;
       runs[i].outcome.value = score(i, runs[i].best);
       if (!runs[i].start.is_same(runs[i].best)) score(i, runs[i].start);
@@ -190,18 +190,21 @@ Solution solve_annealed(const Objective& objective, const json& resolved, const 
     trace.insert(trace.end(), refined.outcome.trace.begin() + 1, refined.outcome.trace.end());
   }
   if (refined.best.defined() && refined.outcome.value < solution.value) {
-    solution.point = refined.best;
+    solution.point = runs[best].best = refined.best;
     solution.value = runs[best].outcome.value = refined.outcome.value;
   }
   solution.starts = 0;
   for (Run& one : runs) {
     if (!one.best.defined()) continue;
     ++solution.starts;
+    one.outcome.point = one.best;
     solution.outcomes.push_back(one.outcome);
   }
   solution.reason = interrupted ? "interrupted" : runs[best].outcome.reason;
   solution.iterations = runs[best].outcome.iterations;
   solution.trace = fewer && !interrupted ? refined.outcome.trace : runs[best].outcome.trace;
+  // What is known on some samples alone is no answer: without its value on all there is none.
+  if (fewer && interrupted) solution.value = objective.value(solution.point);
   finish(solution, objective);
   return solution;
 }
@@ -219,7 +222,9 @@ const SolverKind& solver_kind_annealed() {
                  .source = "pseudo-Huber function: Charbonnier et al., IEEE Trans. Image Process. "
                            "6 (1997) 298",
                  .fields = quasi_newton_fields(100, 1e-5, 20)},
-        .solve = solve_annealed};
+        .solve = solve_annealed,
+        .needs = &ObjectiveShape::is_sharp,
+        .needed = "an objective with kinks that can be smoothed"};
     for (Field& field : result.info.fields) {
       if (field.name == "starts") field.fallback = 6;
       if (field.name == "max_iterations") field.doc = "iterations of one stage of one start";

@@ -8,16 +8,16 @@ const SolverKind& solver_kind_exact() {
   static const SolverKind kind{
       .info = {.name = "exact",
                .summary = "The objective's closed form: the optimum itself, in a canonical gauge"},
-      .solve = [](const Objective& objective, const nlohmann::json&, const SolverRun&) {
-        std::optional<ExactPoint> exact = objective.solve_exactly();
-        if (!exact)
-          throw Error(
-              {"no closed form", "solver 'exact'", "an objective that has one", "one without"});
-        Solution solution{
-            .point = exact->rotation, .reason = "exact", .degenerate = exact->degenerate};
-        solution.value = objective.value(solution.point);
-        return solution;
-      }};
+      .solve =
+          [](const Objective& objective, const nlohmann::json&, const SolverRun&) {
+            const std::optional<ExactPoint> exact = objective.solve_exactly();
+            Solution solution{
+                .point = exact->rotation, .reason = "exact", .degenerate = exact->degenerate};
+            solution.value = objective.value(solution.point);
+            return solution;
+          },
+      .needs = &ObjectiveShape::has_closed_form,
+      .needed = "an objective with a closed form"};
   return kind;
 }
 

@@ -36,14 +36,12 @@ const SolverKind& solver_kind_generalized_power() {
                .formula = "P <- polar(-G), G = df/dP",
                .source = "Journee, Nesterov, Richtarik, Sepulchre, JMLR 11 (2010) 517, algorithm 1",
                .fields = search_fields(2000, 1e-10)},
-      .solve = [](const Objective& objective, const nlohmann::json& resolved,
-                  const SolverRun& run) {
-        if (!objective.is_concave()) {
-          throw Error({"the solver does not fit the objective", "solver 'generalized_power'",
-                       "a concave objective", objective.name() + ", which is not known as one"});
-        }
-        return search(objective, resolved, run, power_iteration);
-      }};
+      .solve =
+          [](const Objective& objective, const nlohmann::json& resolved, const SolverRun& run) {
+            return search(objective, resolved, run, power_iteration);
+          },
+      .needs = &ObjectiveShape::is_concave,
+      .needed = "a concave objective"};
   return kind;
 }
 

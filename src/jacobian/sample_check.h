@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "descramble/taps/tapped_model.h"
+
+namespace descramble {
+
+/// Whether the network gives a sample the same value in every batch, which all that is said of one
+/// sample's derivative rests on. `out`: the value at tap `to` for `inputs`, [B, …].
+/// @throws Error for values that have no batch in front, that depend on the other samples or on
+/// random numbers
+void require_samples_apart(const TappedModel& tapped, const std::string& to,
+                           const std::vector<at::Tensor>& inputs, const at::Tensor& out);
+
+}  // namespace descramble
