@@ -1,6 +1,7 @@
 // One gradient of the cached Jacobian objective (stack, and collapsed to firing rates) against the
 // same by double backward through the network; and batched Jacobians of a layer pair by masked
 // products against a loop of vector-Jacobian products and against the bare GEMM of the same size.
+// An evaluation of the stack stands beside its two bare GEMMs, too.
 // In turns in one run. Counters: median seconds of each, and their ratios.
 
 #include <memory>
@@ -83,10 +84,19 @@ void gradient(benchmark::State& state) {
   RandomStream turn = random_stream(1, "benchmark/turn");
   const at::Tensor point =
       std::get<0>(at::linalg_qr(turn.normal_tensor({width, width}), "reduced"));
-  std::vector<double> stack_seconds, collapsed_seconds, twice_seconds;
+  // The products that every evaluation consists of, of the rows that are not zero: Z = J Pᵀ, Φᵀ J.
+  const at::Tensor rows = blocks.reshape({-1, width});
+  const at::Tensor left = rows.index_select(0, rows.ne(0).any(1).nonzero().flatten());
+  const at::Tensor turned = point.to(at::kFloat).t();
+  const auto products = [&] {
+    for (const at::Tensor& part : left.split(4096))
+      benchmark::DoNotOptimize(part.matmul(turned).t().matmul(part).data_ptr());
+  };
+  std::vector<double> stack_seconds, collapsed_seconds, twice_seconds, gemm_seconds;
   for (int run = 0; run < 2; ++run) {
     benchmark::DoNotOptimize(cached.evaluate(point).value);
     benchmark::DoNotOptimize(collapsed.evaluate(point).value);
+    products();
   }
   benchmark::DoNotOptimize(twice.evaluate(point).value);
   for (auto _ : state) {
@@ -94,11 +104,14 @@ void gradient(benchmark::State& state) {
     state.SetIterationTime(stack_seconds.back());
     time_into(collapsed_seconds,
               [&] { benchmark::DoNotOptimize(collapsed.evaluate(point).value); });
+    time_into(gemm_seconds, products);
     time_into(twice_seconds, [&] { benchmark::DoNotOptimize(twice.evaluate(point).value); });
   }
   state.counters["stack_s"] = median(stack_seconds);
   state.counters["collapsed_s"] = median(collapsed_seconds);
   state.counters["double_backward_s"] = median(twice_seconds);
+  state.counters["gemm_s"] = median(gemm_seconds);
+  state.counters["share_of_gemm_rate"] = median(gemm_seconds) / median(stack_seconds);
   state.counters["ratio_stack"] = median(twice_seconds) / median(stack_seconds);
   state.counters["ratio_collapsed"] = median(twice_seconds) / median(collapsed_seconds);
   state.counters["threads"] = at::get_num_threads();

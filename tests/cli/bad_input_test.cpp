@@ -74,7 +74,7 @@ const std::vector<BadConfig>& bad_configs() {
          set(c, "/steps/1/objective", {{"kind", "quartimax"}});
          set(c, "/steps/1/solver", {{"kind", "exact"}});
        },
-       {"no closed form", "/steps/1", "solver 'exact'"}},
+       {"a closed form", "/steps/1", "solver 'exact'"}},
       {"FieldOfAnotherSolver",
        [](json& c) {
          set(c, "/steps/1/solver", {{"kind", "exact"}, {"starts", 3}});
