@@ -46,17 +46,19 @@ Measured measure(const JacobianStack& stack) {
     check_interrupt();
     const double weight = part.weights.sum().item<double>();
     if (!(weight > 0) || part.blocks.numel() == 0) return;
-    at::Tensor blocks = part.blocks.to(at::kCPU, at::kDouble);
+    at::Tensor blocks =
+        part.blocks.to(at::kCPU, at::kDouble, /*non_blocking=*/false, /*copy=*/true);
     if (all.unit == 0) all.unit = blocks.abs().max().item<double>();
-    if (all.unit > 0) blocks = blocks / all.unit;
+    if (all.unit > 0) blocks.div_(all.unit);
     const at::Tensor mean = (blocks * part.weights).sum(0) / weight;
     const at::Tensor apart = mean - all.mean;
     const double total = all.blocks + weight;
-    all.moment += ((blocks - mean).square() * part.weights).sum(0);
+    all.moment += (blocks - mean).square_().mul_(part.weights).sum(0);
     all.moment += apart.square() * (all.blocks * weight / total);
     all.mean += apart * (weight / total);
-    all.size += ((blocks.abs() * part.weights).sum(0) / weight - all.size) * (weight / total);
-    all.squares += (blocks.square() * part.weights).sum().item<double>();
+    all.size += (blocks.abs().mul_(part.weights).sum(0) / weight - all.size) * (weight / total);
+    all.squares +=
+        blocks.square_().mul_(part.weights).sum().item<double>();  // the last use of them
     all.blocks = total;
   });
   if (all.unit == 0) all.unit = 1;
