@@ -60,9 +60,9 @@ void require_samples_apart(const TappedModel& tapped, const std::string& to,
   const std::int64_t common = std::min(batch, count);
   if (same_values(out.slice(0, 0, common), found.slice(0, 0, common))) return;
   const bool random = !same_values(out, tapped.forward_until(to, inputs));
-  throw Error({random ? "the network draws random numbers" : "samples of a batch are mixed", where,
-               expected,
-               random ? "another one the second time"
+  throw Error({random ? "values change from one run to the next" : "samples of a batch are mixed",
+               where, expected,
+               random ? "another one the second time (random numbers, or a state)"
                       : fmt::format("another one among {} samples than among {} (statistics of "
                                     "the batch?)",
                                     count, batch)});
