@@ -132,7 +132,9 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"logged", "  t = y.detach().matmul(self.w)\n  z = y.matmul(self.w)"},
         Case{"decided", "  z = y\n  if float(self.w.sum()) < 1e9:\n    z = torch.sin(y)"},
         Case{"written", "  t = torch.zeros_like(y)\n  t[:, 0] = torch.sin(y[:, 1])\n  z = y + t"},
-        Case{"normalised", "  z = torch.layer_norm(y, [6])"}),
+        Case{"normalised", "  z = torch.layer_norm(y, [6])"},
+        Case{"softmax", "  z = torch.softmax(y.matmul(self.w), 1)"},
+        Case{"residual", "  z = y + torch.relu(y.matmul(self.w))"}),
     name_of);
 
 // What autograd returns of a network that overwrites what it needs is LibTorch's own complaint.
