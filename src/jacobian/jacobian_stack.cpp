@@ -212,14 +212,26 @@ void JacobianStack::for_each(const std::function<void(const Part& part)>& visit)
   const auto scaled = [this](const Part& part) {
     return share_ == 1 ? part : Part{part.blocks, part.weights / share_, part.sample, part.samples};
   };
+  // A sample with many blocks is shown some of them at a time: what is made of them is small, too.
+  const auto show = [&](const Part& part) {
+    const std::int64_t count = part.blocks.size(0);
+    const auto bytes = static_cast<std::int64_t>(part.blocks.nbytes());
+    if (!part.sample.defined() || bytes <= chunk_bytes) return visit(part);
+    const std::int64_t step = std::max<std::int64_t>(1, chunk_bytes * count / bytes);
+    for (std::int64_t begin = 0; begin < count; begin += step) {
+      const std::int64_t end = std::min(count, begin + step);
+      visit({part.blocks.slice(0, begin, end), part.weights.slice(0, begin, end),
+             part.sample.slice(0, begin, end), begin == 0 ? part.samples : 0});
+    }
+  };
   if (!make_) {
-    for (const Part& part : parts_) visit(scaled(part));
+    for (const Part& part : parts_) show(scaled(part));
     return;
   }
   for (std::int64_t begin = 0; begin < samples_; begin += chunk_) {
     // Whole chunks, as they were cut at first.
     const std::int64_t end = std::min(begin + chunk_, weights_.size(0));
-    visit(scaled(first_of(make_(begin, end), samples_ - begin)));
+    show(scaled(first_of(make_(begin, end), samples_ - begin)));
   }
 }
 
