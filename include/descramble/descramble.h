@@ -8,6 +8,7 @@
 #include "descramble/basis/kinds.h"
 #include "descramble/basis/orthogonal.h"
 #include "descramble/basis/rotation_pair.h"
+#include "descramble/core/allocator.h"
 #include "descramble/core/error.h"
 #include "descramble/core/version.h"
 #include "descramble/model/model.h"

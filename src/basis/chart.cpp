@@ -15,13 +15,13 @@ namespace descramble {
 
 namespace {
 
-struct Entry {
+struct ChartName {
   Chart chart;
   const char* name;
   const char* range;
 };
 
-constexpr Entry entries[] = {
+constexpr ChartName entries[] = {
     {Chart::cayley, "cayley",
      "all rotations that a path connects with the first base point: the base moves along"},
     {Chart::exponential, "exponential",
@@ -29,8 +29,8 @@ constexpr Entry entries[] = {
     {Chart::static_cayley, "static_cayley",
      "rotations that differ from the base point by no half turn: no eigenvalue -1"}};
 
-const Entry& entry_of(Chart chart) {
-  for (const Entry& entry : entries) {
+const ChartName& entry_of(Chart chart) {
+  for (const ChartName& entry : entries) {
     if (entry.chart == chart) return entry;
   }
   return entries[0];
@@ -48,12 +48,12 @@ std::string chart_range(Chart chart) {
 
 std::vector<std::string> chart_names() {
   std::vector<std::string> names;
-  for (const Entry& entry : entries) names.emplace_back(entry.name);
+  for (const ChartName& entry : entries) names.emplace_back(entry.name);
   return names;
 }
 
 Chart parse_chart(const std::string& name) {
-  for (const Entry& entry : entries) {
+  for (const ChartName& entry : entries) {
     if (name == entry.name) return entry.chart;
   }
   throw Error({"unknown chart", "", "one of " + quoted_list(chart_names()), "'" + name + "'"});

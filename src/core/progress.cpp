@@ -12,7 +12,7 @@ void Progress::begin(std::string label, std::int64_t total) {
   label_ = std::move(label);
   total_ = std::max<std::int64_t>(total, 1);
   done_ = 0;
-  begun_ = drawn_ = Clock::now();
+  begun_ = drawn_ = now_();
   active_ = true;
 }
 
@@ -20,7 +20,7 @@ void Progress::advance(std::int64_t units) {
   if (!active_) return;
   done_ += units;
   if (style_ == Style::quiet) return;
-  const auto since = Clock::now() - drawn_;
+  const auto since = now_() - drawn_;
   const auto pause =
       style_ == Style::bar ? std::chrono::milliseconds(100) : std::chrono::milliseconds(5000);
   if (since >= pause) draw();
@@ -39,7 +39,7 @@ void Progress::say(const std::string& line) {
 }
 
 void Progress::draw() {
-  drawn_ = Clock::now();
+  drawn_ = now_();
   const double seconds = std::chrono::duration<double>(drawn_ - begun_).count();
   const double share = std::min(1.0, static_cast<double>(done_) / static_cast<double>(total_));
   const double left = share > 0 ? seconds / share - seconds : 0;

@@ -49,7 +49,7 @@ const TypeName* type_of(const std::string& name) {
 }
 
 /// What the header says of one tensor, checked in itself.
-struct Entry {
+struct HeaderEntry {
   std::string name;
   at::ScalarType type;
   std::vector<std::int64_t> shape;
@@ -138,7 +138,7 @@ NamedTensors load_safetensors(const std::filesystem::path& file) {
   const std::size_t data_size = bytes.size() - 8 - length;
   const char* data = bytes.data() + 8 + length;
 
-  std::vector<Entry> entries;
+  std::vector<HeaderEntry> entries;
   for (const auto& [name, value] : header.items()) {
     if (name == "__metadata__") {
       const bool texts =
@@ -161,7 +161,7 @@ NamedTensors load_safetensors(const std::filesystem::path& file) {
     } catch (const std::invalid_argument&) {
       throw refuse("shape and two data_offsets of integers >= 0 for '" + name + "'", value.dump());
     }
-    const Entry& entry = entries.back();
+    const HeaderEntry& entry = entries.back();
     std::size_t needed = c10::elementSize(entry.type);
     for (const std::int64_t one : entry.shape) {
       if (__builtin_mul_overflow(needed, static_cast<std::size_t>(one), &needed)) {
@@ -175,11 +175,11 @@ NamedTensors load_safetensors(const std::filesystem::path& file) {
   }
 
   // Together the tensors cover the data, each byte once.
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+  std::sort(entries.begin(), entries.end(), [](const HeaderEntry& a, const HeaderEntry& b) {
     return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
   });
   std::size_t covered = 0;
-  for (const Entry& entry : entries) {
+  for (const HeaderEntry& entry : entries) {
     if (entry.begin != covered) {
       throw refuse(fmt::format("'{}' to begin at byte {}", entry.name, covered),
                    fmt::format("{}", entry.begin));
@@ -190,7 +190,7 @@ NamedTensors load_safetensors(const std::filesystem::path& file) {
     throw refuse(fmt::format("{} bytes of data", covered), fmt::format("{}", data_size));
 
   NamedTensors tensors;
-  for (const Entry& entry : entries) {
+  for (const HeaderEntry& entry : entries) {
     const std::string_view raw(data + entry.begin, entry.end - entry.begin);
     if (entry.type == at::kBool &&
         std::any_of(raw.begin(), raw.end(), [](char byte) { return byte != 0 && byte != 1; })) {

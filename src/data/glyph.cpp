@@ -14,7 +14,7 @@ constexpr double rotation = 0.12;        // radians
 constexpr double shear = 0.15;
 constexpr double log_scale = 0.08;   // of each axis
 constexpr double translation = 1.4;  // pixels
-constexpr double field = 0.08;       // of each node of the field, in design units
+constexpr double node_shift = 0.08;  // of each node of the field, in design units
 constexpr double pen_radius = 1.6;   // pixels, half the width of a line
 constexpr double log_radius = 0.18;
 constexpr double faintest = 0.65;  // intensity is uniform between this and 1
@@ -150,7 +150,7 @@ void draw_glyph(int digit, const GlyphStyle& style, RandomStream& random, float*
   const GlyphForm& form =
       forms[static_cast<std::size_t>(random.below(static_cast<std::int64_t>(forms.size())))];
   const RandomPlacement place(style.distortion, random);
-  const RandomField bend(style.distortion * field, random);
+  const RandomField bend(style.distortion * node_shift, random);
   const double radius = pen_radius * std::exp(style.distortion * log_radius * random.normal());
   const double intensity = random.uniform(faintest, 1);
 

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
 #include "descramble/core/error.h"

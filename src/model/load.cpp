@@ -4,6 +4,7 @@
 #include <ATen/Context.h>
 #include <caffe2/serialize/inline_container.h>
 #include <fmt/format.h>
+#include <torch/csrc/jit/serialization/import.h>
 
 #include "descramble/core/error.h"
 #include "descramble/core/version.h"

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include <torch/script.h>
+#include <torch/csrc/jit/api/module.h>
 
 #include "descramble/core/error.h"
 #include "descramble/model/model.h"

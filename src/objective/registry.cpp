@@ -29,7 +29,7 @@ const KindFamily& objective_family() {
 
 namespace {
 
-const ObjectiveKind& kind_of(const nlohmann::json& resolved) {
+const ObjectiveKind& objective_kind_of(const nlohmann::json& resolved) {
   std::size_t i = 0;
   while (objective_kinds()[i].info.name != resolved.at("kind")) ++i;
   return objective_kinds()[i];
@@ -67,17 +67,17 @@ const char* text_of(LayerNeeds needs) {
 
 LayerNeeds objective_needs(const nlohmann::json& objective) {
   const nlohmann::json resolved = resolve_kind(objective_family(), objective, "/objective");
-  return kind_of(resolved).needs(resolved);
+  return objective_kind_of(resolved).needs(resolved);
 }
 
 ObjectiveShape objective_shape(const nlohmann::json& objective) {
   const nlohmann::json resolved = resolve_kind(objective_family(), objective, "/objective");
-  return kind_of(resolved).shape(resolved);
+  return objective_kind_of(resolved).shape(resolved);
 }
 
 std::unique_ptr<Objective> make_objective(const nlohmann::json& objective, const LayerData& layer) {
   const nlohmann::json resolved = resolve_kind(objective_family(), objective, "/objective");
-  const ObjectiveKind& kind = kind_of(resolved);
+  const ObjectiveKind& kind = objective_kind_of(resolved);
   const LayerNeeds needs = kind.needs(resolved);
   if (!has(layer, needs)) {
     throw Error({"the objective '" + kind.info.name + "' cannot be made",

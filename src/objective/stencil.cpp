@@ -16,12 +16,12 @@ namespace {
 
 constexpr double pi = std::numbers::pi;
 
-struct Entry {
+struct StencilName {
   Stencil stencil;
   const char* name;
 };
 
-constexpr Entry entries[] = {{Stencil::fourier_first, "fourier_first"},
+constexpr StencilName entries[] = {{Stencil::fourier_first, "fourier_first"},
                              {Stencil::fourier_second, "fourier_second"},
                              {Stencil::forward_free, "forward_free"},
                              {Stencil::forward_periodic, "forward_periodic"},
@@ -104,7 +104,7 @@ StencilSpectrum open_spectrum(std::int64_t d) {
 }  // namespace
 
 std::string stencil_name(Stencil stencil) {
-  for (const Entry& entry : entries) {
+  for (const StencilName& entry : entries) {
     if (entry.stencil == stencil) return entry.name;
   }
   return "";
@@ -112,12 +112,12 @@ std::string stencil_name(Stencil stencil) {
 
 std::vector<std::string> stencil_names() {
   std::vector<std::string> names;
-  for (const Entry& entry : entries) names.emplace_back(entry.name);
+  for (const StencilName& entry : entries) names.emplace_back(entry.name);
   return names;
 }
 
 Stencil parse_stencil(const std::string& name) {
-  for (const Entry& entry : entries) {
+  for (const StencilName& entry : entries) {
     if (name == entry.name) return entry.stencil;
   }
   throw Error({"unknown stencil", "", "one of " + quoted_list(stencil_names()), "'" + name + "'"});

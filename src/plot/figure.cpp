@@ -24,18 +24,6 @@ constexpr std::array markers = {7, 5, 9, 13, 11, 6, 4};  // filled and open, no 
 /// Curves of no more points than this show each of them.
 constexpr std::size_t marked_points = 40;
 
-/// A gnuplot string. Nothing is special between single quotes but the quote itself.
-std::string quoted(const std::string& text) {
-  std::string result = "'";
-  for (const char c : text) {
-    if (c == '\'')
-      result += "''";
-    else
-      result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-  }
-  return result + "'";
-}
-
 void require_length(const Series& series, const std::vector<double>& values, const char* name) {
   if (values.size() == series.x.size()) return;
   throw Error({"cannot draw '" + series.label + "'", name,

@@ -86,6 +86,17 @@ bool can_draw() {
   return false;
 }
 
+std::string quoted(const std::string& text) {
+  std::string result = "'";
+  for (const char c : text) {
+    if (c == '\'')
+      result += "''";
+    else
+      result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  }
+  return result + "'";
+}
+
 std::string run_gnuplot(const std::string& script) {
   if (!can_draw()) {
     throw Failure(

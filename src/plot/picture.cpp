@@ -34,12 +34,6 @@ Picture reduced(const Picture& picture) {
   return result;
 }
 
-std::string quoted(const std::string& text) {
-  std::string result = "'";
-  for (const char c : text) result += c == '\'' ? std::string("''") : std::string(1, c);
-  return result + "'";
-}
-
 }  // namespace
 
 void write_svg(const Picture& given, const std::filesystem::path& file) {

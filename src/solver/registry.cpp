@@ -42,7 +42,7 @@ std::int64_t shared_rows(const at::Tensor& rotation, const at::Tensor& other) {
 
 namespace {
 
-const SolverKind& kind_of(const json& resolved) {
+const SolverKind& solver_kind_of(const json& resolved) {
   std::size_t i = 0;
   while (solver_kinds()[i].info.name != resolved.at("kind")) ++i;
   return solver_kinds()[i];
@@ -59,13 +59,13 @@ void require_shape(const SolverKind& solver, const ObjectiveShape& shape, const 
 void require_fit(const json& solver, const json& objective) {
   if (solver.is_null()) return;
   const json resolved = resolve_kind(solver_family(), solver, "/solver");
-  require_shape(kind_of(resolved), objective_shape(objective), objective.at("kind"));
+  require_shape(solver_kind_of(resolved), objective_shape(objective), objective.at("kind"));
 }
 
 Solution minimise_with(const Objective& objective, const json& solver, const SolverRun& run) {
   const json chosen = solver.is_null() ? json{{"kind", best_solver(objective)}} : solver;
   const json resolved = resolve_kind(solver_family(), chosen, "/solver");
-  const SolverKind& kind = kind_of(resolved);
+  const SolverKind& kind = solver_kind_of(resolved);
   const bool sharp = objective.is_sharp() || objective.smoothed(1) != nullptr;
   require_shape(kind, {objective.has_closed_form(), sharp, objective.is_concave()},
                 objective.name());

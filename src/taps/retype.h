@@ -4,7 +4,7 @@
 #include <set>
 #include <string>
 
-#include <torch/script.h>
+#include <torch/csrc/jit/api/module.h>
 
 namespace descramble {
 

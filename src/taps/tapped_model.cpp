@@ -22,15 +22,18 @@ namespace {
 /// Ends a run at the tap of forward_until; never leaves this file.
 struct Stop {};
 
-class Slot final : public TapSlot {
+}  // namespace
+
+/// One tap that was selected: its handlers and how often it fired.
+class SelectedSlot final : public TapSlot {
  public:
   using Handler = std::function<at::Tensor(const at::Tensor&)>;
 
-  Slot(TapPoint met, std::exception_ptr* failure)
+  SelectedSlot(TapPoint met, std::exception_ptr* failure)
       : point(std::move(met)), failure_(failure), id(remember_slot(this)) {}
-  ~Slot() override { forget_slot(id); }
-  Slot(const Slot&) = delete;
-  Slot& operator=(const Slot&) = delete;
+  ~SelectedSlot() override { forget_slot(id); }
+  SelectedSlot(const SelectedSlot&) = delete;
+  SelectedSlot& operator=(const SelectedSlot&) = delete;
 
   /// An exception would lose its type on the way through LibTorch's interpreter: it is kept aside.
   at::Tensor fire(const at::Tensor& value) override {
@@ -62,8 +65,6 @@ class Slot final : public TapSlot {
   const std::int64_t id;
 };
 
-}  // namespace
-
 Watch& Watch::operator=(Watch&& other) noexcept {
   if (this != &other) {
     release();
@@ -81,7 +82,7 @@ void Watch::release() {
 struct TappedModel::State {
   explicit State(Model tapped) : model(std::move(tapped)) {}
 
-  Slot& slot(const std::string& name) const {
+  SelectedSlot& slot(const std::string& name) const {
     std::vector<std::string> names;
     for (const auto& candidate : slots) {
       if (candidate->point.name == name) return *candidate;
@@ -118,7 +119,7 @@ struct TappedModel::State {
   }
 
   Model model;
-  std::vector<std::unique_ptr<Slot>> slots{};
+  std::vector<std::unique_ptr<SelectedSlot>> slots{};
   std::vector<TapPoint> points{};
   std::unique_ptr<Program> program{};
   std::exception_ptr failure{};
@@ -141,7 +142,7 @@ at::Tensor TappedModel::forward(const std::vector<at::Tensor>& inputs) const {
 
 at::Tensor TappedModel::forward_until(const std::string& tap,
                                       const std::vector<at::Tensor>& inputs) const {
-  Slot& slot = state_->slot(tap);
+  SelectedSlot& slot = state_->slot(tap);
   slot.stop = true;
   at::Tensor value;
   bool stopped = false;
@@ -165,7 +166,7 @@ at::Tensor TappedModel::forward_until(const std::string& tap,
 
 Watch TappedModel::replace(const std::string& tap,
                            std::function<at::Tensor(const at::Tensor&)> handler) const {
-  Slot& slot = state_->slot(tap);
+  SelectedSlot& slot = state_->slot(tap);
   // Where other values share the memory and somebody writes to it, the replacement goes there too.
   const bool in_memory = shares_written_memory(state_->model.state(), tap);
   const auto checked = [name = tap, in_memory,
@@ -190,7 +191,7 @@ Watch TappedModel::replace(const std::string& tap,
 
 Watch TappedModel::observe(const std::string& tap,
                            std::function<void(const at::Tensor&)> handler) const {
-  Slot& slot = state_->slot(tap);
+  SelectedSlot& slot = state_->slot(tap);
   const auto pass = [handler = std::move(handler)](const at::Tensor& value) {
     handler(value);
     return value;
@@ -217,7 +218,7 @@ TappedModel tap_model(const Model& model, const std::vector<std::string>& select
   auto graph = walk_forward(model.state().module, [&](const MetPoint& met, torch::jit::Value* value,
                                                       torch::jit::Node* place) {
     if (!wanted.contains(met.point.name)) return value;
-    state->slots.push_back(std::make_unique<Slot>(met.point, &state->failure));
+    state->slots.push_back(std::make_unique<SelectedSlot>(met.point, &state->failure));
     state->points.push_back(met.point);
     return insert_tap(value, state->slots.back()->id, place);
   });

@@ -17,16 +17,12 @@
 #include "descramble/core/error.h"
 #include "descramble/core/random.h"
 #include "descramble/core/safetensors.h"
+#include "throws.h"
 
 namespace descramble::test {
 namespace {
 
 using nlohmann::json;
-
-template <typename... Parts>
-auto ThrowsError(const Parts&... parts) {
-  return ::testing::ThrowsMessage<Error>(::testing::AllOf(::testing::HasSubstr(parts)...));
-}
 
 /// Rows with variances that differ, some equal, one zero.
 Moments moments_of(std::int64_t d, std::int64_t rows = 400) {

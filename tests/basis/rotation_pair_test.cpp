@@ -14,16 +14,12 @@
 #include "descramble/core/random.h"
 #include "descramble/model/kinds.h"
 #include "descramble/taps/tapped_model.h"
+#include "throws.h"
 
 namespace descramble::test {
 namespace {
 
 using nlohmann::json;
-
-template <typename... Parts>
-auto ThrowsError(const Parts&... parts) {
-  return ::testing::ThrowsMessage<Error>(::testing::AllOf(::testing::HasSubstr(parts)...));
-}
 
 /// Haar on O(d): QR of a Gaussian matrix with the signs of R's diagonal.
 at::Tensor haar(std::int64_t d, std::uint64_t index = 0) {

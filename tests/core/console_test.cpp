@@ -1,6 +1,7 @@
 #include <chrono>
+#include <functional>
+#include <memory>
 #include <sstream>
-#include <thread>
 
 #include <signal.h>
 #include <unistd.h>
@@ -54,15 +55,32 @@ TEST(QuotedList, Quotes) {
   EXPECT_EQ(quoted_list({}), "");
 }
 
+/// A clock that stands still until it is moved.
+class HandClock {
+ public:
+  void move(std::chrono::milliseconds by) { *now_ += by; }
+  std::function<Progress::Clock::time_point()> reader() const {
+    return [now = now_] { return *now; };
+  }
+
+ private:
+  std::shared_ptr<Progress::Clock::time_point> now_ =
+      std::make_shared<Progress::Clock::time_point>();
+};
+
 TEST(ProgressOutput, IsABarOnATerminal) {
   std::ostringstream out;
+  HandClock clock;
   {
-    Progress progress(out, Progress::Style::bar);
+    Progress progress(out, Progress::Style::bar, clock.reader());
     progress.begin("fc1", 10);
     progress.advance();
     EXPECT_EQ(out.str(), "") << "nothing flickers by for work that is short";
-    std::this_thread::sleep_for(std::chrono::milliseconds(120));
-    progress.advance(4);
+    clock.move(std::chrono::milliseconds(99));
+    progress.advance();
+    EXPECT_EQ(out.str(), "");
+    clock.move(std::chrono::milliseconds(1));
+    progress.advance(3);
     EXPECT_THAT(out.str(),
                 ::testing::AllOf(::testing::StartsWith("\r"), ::testing::HasSubstr("fc1 [====="),
                                  ::testing::HasSubstr(" 50 %"), ::testing::HasSubstr("s left")));
@@ -76,11 +94,18 @@ TEST(ProgressOutput, IsABarOnATerminal) {
 
 TEST(ProgressOutput, IsPlainLinesElsewhere) {
   std::ostringstream out;
-  Progress progress(out, Progress::Style::lines);
+  HandClock clock;
+  Progress progress(out, Progress::Style::lines, clock.reader());
   progress.begin("fc1", 10);
   for (int i = 0; i < 5; ++i) progress.advance();
+  clock.move(std::chrono::milliseconds(4999));
+  progress.advance(0);
   EXPECT_EQ(out.str(), "");
-  std::this_thread::sleep_for(std::chrono::milliseconds(5050));
+  clock.move(std::chrono::milliseconds(1));
+  progress.advance(0);
+  EXPECT_EQ(out.str(), "fc1: 50 %, 5 s left\n");
+  out.str("");
+  clock.move(std::chrono::seconds(5));
   progress.advance(20);
   progress.advance();
   progress.say("done");

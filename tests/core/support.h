@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "descramble/core/error.h"
+#include "throws.h"
 
 namespace descramble::test {
 
@@ -31,16 +32,5 @@ class TemporaryFolder {
  private:
   std::filesystem::path path_;
 };
-
-template <typename Exception, typename... Parts>
-auto ThrowsWith(const Parts&... parts) {
-  return ::testing::ThrowsMessage<Exception>(::testing::AllOf(::testing::HasSubstr(parts)...));
-}
-
-/// EXPECT_THAT([&] { … }, ThrowsError("part", "another part"))
-template <typename... Parts>
-auto ThrowsError(const Parts&... parts) {
-  return ThrowsWith<Error>(parts...);
-}
 
 }  // namespace descramble::test

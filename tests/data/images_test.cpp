@@ -12,7 +12,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-const fs::path pictures = fs::path(DESCRAMBLE_SOURCE_DIR) / "tests/data/images";
+const fs::path picture_files = fs::path(DESCRAMBLE_SOURCE_DIR) / "tests/data/images";
 
 std::string bytes_of(const fs::path& file) {
   std::ostringstream text;
@@ -26,7 +26,7 @@ class Images : public ::testing::Test {
   /// Copies a picture of the fixtures into the folder.
   void put(const std::string& name, const std::string& as) const {
     fs::create_directories((folder_ / ("pictures/" + as)).parent_path());
-    fs::copy_file(pictures / name, folder_ / ("pictures/" + as));
+    fs::copy_file(picture_files / name, folder_ / ("pictures/" + as));
   }
   void put_bytes(const std::string& bytes, const std::string& as) const {
     write(folder_ / ("pictures/" + as), bytes);
@@ -44,7 +44,7 @@ class Images : public ::testing::Test {
   }
   /// One picture of the fixtures as a source makes it.
   at::Tensor decode(const std::string& name, const json& fields = json::object()) const {
-    json value = {{"kind", "images"}, {"path", pictures.string()}};
+    json value = {{"kind", "images"}, {"path", picture_files.string()}};
     value.update(fields);
     write(folder_ / "labels.csv", "file,label\n" + name + ",0\n");
     value["labels"] = (folder_ / "labels.csv").string();
@@ -187,7 +187,7 @@ TEST_F(Images, RefusesAnEmptyFolder) {
 TEST_F(Images, RefusesAFileInPlaceOfAFolder) {
   EXPECT_THAT(
       [&] {
-        open({{"kind", "images"}, {"path", (pictures / "wide.png").string()}});
+        open({{"kind", "images"}, {"path", (picture_files / "wide.png").string()}});
       },
       ThrowsError("not a folder of images", "wide.png", "a folder", "a file"));
 }
@@ -215,7 +215,7 @@ TEST_F(ImagesBroken, Garbage) {
 
 TEST_F(ImagesBroken, EveryTruncatedJpeg) {
   for (const char* name : {"colour.jpg", "progressive.jpg"}) {
-    const std::string whole = bytes_of(pictures / name);
+    const std::string whole = bytes_of(picture_files / name);
     for (std::size_t size = 4; size + 1 < whole.size(); size += 13)
       expect_refused(whole.substr(0, size), "");
     expect_refused(whole.substr(0, whole.size() - 1), "a truncated JPEG (no end marker)");
@@ -223,7 +223,7 @@ TEST_F(ImagesBroken, EveryTruncatedJpeg) {
 }
 
 TEST_F(ImagesBroken, TruncatedJpegWithTheEndMarkerOfAThumbnail) {
-  std::string bytes = bytes_of(pictures / "colour.jpg");
+  std::string bytes = bytes_of(picture_files / "colour.jpg");
   bytes.insert(2, "\xff\xe1\x00\x08\xff\xda\xff\xd9\xff\xd9", 10);
   put_bytes(bytes, "whole.jpg");
   EXPECT_EQ(open(with_table("file,label\nwhole.jpg,0\n")).data->size(), 1);
@@ -231,18 +231,18 @@ TEST_F(ImagesBroken, TruncatedJpegWithTheEndMarkerOfAThumbnail) {
 }
 
 TEST_F(ImagesBroken, JpegFollowedByOtherBytes) {
-  put_bytes(bytes_of(pictures / "colour.jpg") + "the camera's own notes", "whole.jpg");
+  put_bytes(bytes_of(picture_files / "colour.jpg") + "the camera's own notes", "whole.jpg");
   EXPECT_EQ(open(with_table("file,label\nwhole.jpg,0\n")).data->size(), 1);
 }
 
 TEST_F(ImagesBroken, EveryTruncatedPng) {
-  const std::string whole = bytes_of(pictures / "wide.png");
+  const std::string whole = bytes_of(picture_files / "wide.png");
   for (std::size_t size = 8; size < whole.size(); size += 11)
     expect_refused(whole.substr(0, size), "a truncated PNG");
 }
 
 TEST_F(ImagesBroken, FlippedByteInAPng) {
-  const std::string whole = bytes_of(pictures / "wide.png");
+  const std::string whole = bytes_of(picture_files / "wide.png");
   for (std::size_t i = 8; i < whole.size(); i += 11) {
     std::string bytes = whole;
     bytes[i] = static_cast<char>(bytes[i] ^ 0x04);

@@ -8,6 +8,7 @@
 
 #include "descramble/core/error.h"
 #include "descramble/data/kinds.h"
+#include "throws.h"
 
 namespace descramble::test {
 
@@ -44,11 +45,5 @@ std::string idx(const std::vector<std::uint32_t>& dimensions, const std::string&
 
 /// Says why a test on real data is not run.
 std::string without_data(const std::string& wanted);
-
-/// EXPECT_THAT([&] { … }, ThrowsError("part", "another part"))
-template <typename... Parts>
-auto ThrowsError(const Parts&... parts) {
-  return ::testing::ThrowsMessage<Error>(::testing::AllOf(::testing::HasSubstr(parts)...));
-}
 
 }  // namespace descramble::test

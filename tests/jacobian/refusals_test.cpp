@@ -44,23 +44,23 @@ std::string refused(const Model& model, const at::Tensor& inputs, const std::str
   return "nothing";
 }
 
-struct Case {
+struct Program {
   std::string name{};
   std::string body{};
   std::string named{};  ///< the operator that the refusal names, or that is taken as constant
 };
 
-void PrintTo(const Case& one, std::ostream* out) {
+void PrintTo(const Program& one, std::ostream* out) {
   *out << one.name;
 }
-std::string name_of(const ::testing::TestParamInfo<Case>& info) {
+std::string name_of(const ::testing::TestParamInfo<Program>& info) {
   return info.param.name;
 }
 
-class Cut : public ::testing::TestWithParam<Case> {};
+class Cut : public ::testing::TestWithParam<Program> {};
 
 TEST_P(Cut, BranchesAreRefusedByName) {
-  const Case& what = GetParam();
+  const Program& what = GetParam();
   for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
     const Model model = model_of(what.body, dtype);
     EXPECT_THAT(refused(model, inputs_of(5, dtype), "tanh", "output"),
@@ -71,27 +71,27 @@ TEST_P(Cut, BranchesAreRefusedByName) {
 INSTANTIATE_TEST_SUITE_P(
     , Cut,
     ::testing::Values(
-        Case{"detached", "  z = y + torch.sin(y).detach()", "aten::detach"},
-        Case{"behind_a_layer", "  z = y + torch.sin(y).detach().matmul(self.w)", "aten::detach"},
-        Case{"data", "  z = y + torch.sin(y).data", "prim::data"},
-        Case{"rounded", "  z = y + torch.sin(y).round()", "aten::round"},
-        Case{"floored", "  z = y + torch.floor(3 * y)", "aten::floor"},
-        Case{"sign", "  z = y + torch.sign(y)", "aten::sign"},
-        Case{"number", "  z = y * float(y.abs().max())", "aten::item"},
-        Case{"quantised", "  z = y + torch.quantize_per_tensor(y.float(), 0.1, 0, 13).dequantize()",
+        Program{"detached", "  z = y + torch.sin(y).detach()", "aten::detach"},
+        Program{"behind_a_layer", "  z = y + torch.sin(y).detach().matmul(self.w)", "aten::detach"},
+        Program{"data", "  z = y + torch.sin(y).data", "prim::data"},
+        Program{"rounded", "  z = y + torch.sin(y).round()", "aten::round"},
+        Program{"floored", "  z = y + torch.floor(3 * y)", "aten::floor"},
+        Program{"sign", "  z = y + torch.sign(y)", "aten::sign"},
+        Program{"number", "  z = y * float(y.abs().max())", "aten::item"},
+        Program{"quantised", "  z = y + torch.quantize_per_tensor(y.float(), 0.1, 0, 13).dequantize()",
              "aten::quantize_per_tensor"},
-        Case{"written",
+        Program{"written",
              "  t = torch.zeros_like(y)\n  t[:, 0] = torch.sin(y[:, 0]).detach()\n  z = y + t",
              "aten::detach"},
-        Case{"written_over",
+        Program{"written_over",
              "  t = y.clone()\n  t[:, 0] = torch.sin(y[:, 0]).detach()\n  z = t.matmul(self.w)",
              "aten::detach"}),
     name_of);
 
-class Kept : public ::testing::TestWithParam<Case> {};
+class Kept : public ::testing::TestWithParam<Program> {};
 
 TEST_P(Kept, AreCentralDifferences) {
-  const Case& what = GetParam();
+  const Program& what = GetParam();
   const Model model = model_of(what.body);
   const at::Tensor inputs = inputs_of();
   const LayerJacobian layer(model, "tanh", "output", {inputs});
@@ -122,19 +122,19 @@ TEST_P(Kept, AreCentralDifferences) {
 INSTANTIATE_TEST_SUITE_P(
     , Kept,
     ::testing::Values(
-        Case{"rectifier_by_hand", "  z = y * (y > 0).type_as(y)", "aten::gt"},
-        Case{"where", "  z = torch.where(y > 0, y, 0.1 * y)", "aten::gt"},
-        Case{"jump", "  z = y + (y > 0.5).to(7)", "aten::gt"},
-        Case{"gather", "  z = y + y.gather(1, y.argmax(1, True))", "aten::argmax"},
-        Case{"largest", "  z = y - torch.max(y, 1, True)[0]"},
-        Case{"sorted", "  z = torch.sort(y, 1)[0]"},
-        Case{"shape_alone", "  z = y * y.size(1) + torch.ones_like(y) + y.new_zeros([6])"},
-        Case{"logged", "  t = y.detach().matmul(self.w)\n  z = y.matmul(self.w)"},
-        Case{"decided", "  z = y\n  if float(self.w.sum()) < 1e9:\n    z = torch.sin(y)"},
-        Case{"written", "  t = torch.zeros_like(y)\n  t[:, 0] = torch.sin(y[:, 1])\n  z = y + t"},
-        Case{"normalised", "  z = torch.layer_norm(y, [6])"},
-        Case{"softmax", "  z = torch.softmax(y.matmul(self.w), 1)"},
-        Case{"residual", "  z = y + torch.relu(y.matmul(self.w))"}),
+        Program{"rectifier_by_hand", "  z = y * (y > 0).type_as(y)", "aten::gt"},
+        Program{"where", "  z = torch.where(y > 0, y, 0.1 * y)", "aten::gt"},
+        Program{"jump", "  z = y + (y > 0.5).to(7)", "aten::gt"},
+        Program{"gather", "  z = y + y.gather(1, y.argmax(1, True))", "aten::argmax"},
+        Program{"largest", "  z = y - torch.max(y, 1, True)[0]"},
+        Program{"sorted", "  z = torch.sort(y, 1)[0]"},
+        Program{"shape_alone", "  z = y * y.size(1) + torch.ones_like(y) + y.new_zeros([6])"},
+        Program{"logged", "  t = y.detach().matmul(self.w)\n  z = y.matmul(self.w)"},
+        Program{"decided", "  z = y\n  if float(self.w.sum()) < 1e9:\n    z = torch.sin(y)"},
+        Program{"written", "  t = torch.zeros_like(y)\n  t[:, 0] = torch.sin(y[:, 1])\n  z = y + t"},
+        Program{"normalised", "  z = torch.layer_norm(y, [6])"},
+        Program{"softmax", "  z = torch.softmax(y.matmul(self.w), 1)"},
+        Program{"residual", "  z = y + torch.relu(y.matmul(self.w))"}),
     name_of);
 
 // What autograd returns of a network that overwrites what it needs is LibTorch's own complaint.

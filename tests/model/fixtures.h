@@ -19,6 +19,7 @@
 #include "descramble/core/json.h"
 #include "descramble/core/random.h"
 #include "descramble/model/model.h"
+#include "throws.h"
 
 namespace descramble::test {
 
@@ -187,7 +188,7 @@ inline std::vector<c10::IValue> copies(const std::vector<c10::IValue>& values) {
 }
 
 /// max|a − b| / max|b| over the floating tensors of two values, in float64.
-inline double relative_difference(const c10::IValue& a, const c10::IValue& b) {
+inline double relative_distance(const c10::IValue& a, const c10::IValue& b) {
   const auto left = tensors_of(a);
   const auto right = tensors_of(b);
   if (left.size() != right.size()) return 1e300;
@@ -206,14 +207,6 @@ inline double relative_difference(const c10::IValue& a, const c10::IValue& b) {
 /// Names a parametrised test by its fixture.
 inline std::string by_name(const ::testing::TestParamInfo<std::string>& tested) {
   return tested.param;
-}
-
-/// EXPECT_THAT([&] { … }, ThrowsError("part", "another part")): one line, without a Python stack.
-template <typename... Parts>
-auto ThrowsError(const Parts&... parts) {
-  return ::testing::ThrowsMessage<Error>(::testing::AllOf(
-      ::testing::Not(::testing::HasSubstr("\n")), ::testing::Not(::testing::HasSubstr("Traceback")),
-      ::testing::HasSubstr(parts)...));
 }
 
 }  // namespace descramble::test

@@ -183,7 +183,7 @@ TEST(Dtype, ConvertsACopy) {
   EXPECT_TRUE(bit_equal(model.forward(inputs), before));
   const at::Tensor output = wide.forward({inputs[0].to(at::kDouble)});
   EXPECT_EQ(output.scalar_type(), at::kDouble);
-  EXPECT_LE(relative_difference(output, before), 1e-5);
+  EXPECT_LE(relative_distance(output, before), 1e-5);
 }
 
 TEST(Dtype, SharesNothingWithTheOriginalOfTheSameDtype) {

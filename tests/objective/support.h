@@ -12,6 +12,7 @@
 #include "descramble/core/error.h"
 #include "descramble/core/random.h"
 #include "descramble/objective/smoothness.h"
+#include "throws.h"
 
 namespace descramble::test {
 
@@ -129,11 +130,6 @@ inline LayerData layer_of_size(std::int64_t d, std::uint64_t index = 4) {
   layer.jacobians = {.taps = {"here", "there"},
                      .layers = {{"here", "there", random.normal_tensor({6, d + 1, d})}}};
   return layer;
-}
-
-template <typename... Parts>
-auto ThrowsError(const Parts&... parts) {
-  return ::testing::ThrowsMessage<Error>(::testing::AllOf(::testing::HasSubstr(parts)...));
 }
 
 }  // namespace descramble::test

@@ -11,14 +11,10 @@
 
 #include "descramble/core/error.h"
 #include "descramble/core/random.h"
+#include "throws.h"
 
 namespace descramble::test {
 namespace {
-
-template <typename... Parts>
-auto ThrowsError(const Parts&... parts) {
-  return ::testing::ThrowsMessage<Error>(::testing::AllOf(::testing::HasSubstr(parts)...));
-}
 
 at::Tensor random_rows(std::int64_t n, std::int64_t d, std::uint64_t index = 0) {
   RandomStream random = random_stream(7, "test/moments", index);

@@ -12,6 +12,7 @@
 
 #include "descramble/taps/tapped_model.h"
 #include "model/fixtures.h"
+#include "taps/names_with_inputs.h"
 
 namespace descramble::test {
 namespace {
@@ -46,19 +47,6 @@ std::map<std::string, at::Tensor> values_of(const Model& model,
   }
   tapped.forward_values(copies(inputs));
   return values;
-}
-
-std::vector<std::string> names_with_inputs(const Model& model) {
-  std::vector<std::string> names;
-  for (const TapPoint& point : list_taps(model)) {
-    names.push_back(point.name);
-    try {
-      tap_model(model, {point.name + ".input"});
-      names.push_back(point.name + ".input");
-    } catch (const Error&) {
-    }
-  }
-  return names;
 }
 
 RotationEdit edit_at(const std::string& tap, const at::Tensor& value, Axis axis,
@@ -138,7 +126,7 @@ TEST_P(Exports, ComputeTheSameAtEveryTapOnEveryAxis) {
       SCOPED_TRACE(tap + " " + axis_name(axis));
       const ExportedModel exported = export_model(model, {edit_at(tap, value, axis, index++)});
       exported.model.save(file);
-      EXPECT_LE(relative_difference(run_archive(file, inputs), expected),
+      EXPECT_LE(relative_distance(run_archive(file, inputs), expected),
                 tolerance_of(model.dtype()));
       EXPECT_EQ(exported.sides.size(), 2u);
       for (const RotationSide& part : exported.sides) {
@@ -173,7 +161,7 @@ TEST_P(Exports, TakeSeveralEditsAtOnce) {
   const ExportedModel exported = export_model(model, edits);
   exported.model.save(folder / "model.pt");
   const double many = 1 + static_cast<double>(edits.size());
-  EXPECT_LE(relative_difference(run_archive(folder / "model.pt", inputs), expected),
+  EXPECT_LE(relative_distance(run_archive(folder / "model.pt", inputs), expected),
             many * tolerance_of(model.dtype()));
   EXPECT_EQ(exported.sides.size(), 2 * edits.size());
 }
@@ -194,7 +182,7 @@ struct Subject {
     return edit_at(tap, values.at(tap), default_axis(values.at(tap)), index);
   }
   void expect_same(const ExportedModel& exported) const {
-    EXPECT_LE(relative_difference(exported.model.forward_values(copies(inputs)),
+    EXPECT_LE(relative_distance(exported.model.forward_values(copies(inputs)),
                                   model.forward_values(copies(inputs))),
               1e-5);
   }
@@ -253,7 +241,7 @@ TEST(Folding, TurnsBothSidesOfOneLayer) {
           .matmul(edits[0].rotation.t());
   EXPECT_EQ(side(exported, "act1", "right").module, "fc2");
   EXPECT_EQ(side(exported, "fc2", "left").module, "fc2");
-  EXPECT_LE(relative_difference(parameter(exported.model, "fc2.weight"), expected), 1e-6);
+  EXPECT_LE(relative_distance(parameter(exported.model, "fc2.weight"), expected), 1e-6);
   mlp.expect_same(exported);
 }
 
@@ -264,7 +252,7 @@ TEST(Folding, TurnsConvolutions) {
   const RotationSide& left = side(exported, "features.3", "left");
   EXPECT_EQ(left.module, "features.3");
   EXPECT_EQ(left.weight_descrambled.sizes(), left.weight.sizes());
-  EXPECT_LE(relative_difference(left.weight_descrambled.flatten(1),
+  EXPECT_LE(relative_distance(left.weight_descrambled.flatten(1),
                                 edit.rotation.matmul(left.weight.to(at::kDouble).flatten(1))),
             1e-6);
   net.expect_same(exported);
@@ -322,7 +310,7 @@ void expect_untouched(const Subject& net, const ExportedModel& exported, const s
   }
   const auto values = values_of(exported.model, taps, net.inputs);
   for (const std::string& tap : taps)
-    EXPECT_LE(relative_difference(values.at(tap), net.values.at(tap)), 1e-5) << tap;
+    EXPECT_LE(relative_distance(values.at(tap), net.values.at(tap)), 1e-5) << tap;
 }
 
 TEST(Siblings, AreUntouchedInTwoInstances) {
@@ -351,7 +339,7 @@ TEST(Siblings, AreUntouchedInResNetBlocks) {
     net.expect_same(exported);
     expect_untouched(net, exported, "layer1.1", {"layer1.1.conv1", "layer1.1", "layer1"});
     exported.model.save(folder / "model.pt");
-    EXPECT_LE(relative_difference(run_archive(folder / "model.pt", net.inputs),
+    EXPECT_LE(relative_distance(run_archive(folder / "model.pt", net.inputs),
                                   net.model.forward_values(net.inputs)),
               1e-5);
     const torch::jit::Module loaded = torch::jit::load((folder / "model.pt").string());
@@ -398,7 +386,7 @@ TEST(ExportDtype, FollowsTheModel) {
   const Subject net("float64");
   const ExportedModel exported = export_model(net.model, {net.edit("act1")});
   EXPECT_EQ(exported.model.dtype(), at::kDouble);
-  EXPECT_LE(relative_difference(exported.model.forward_values(net.inputs),
+  EXPECT_LE(relative_distance(exported.model.forward_values(net.inputs),
                                 net.model.forward_values(net.inputs)),
             1e-12);
 }
@@ -410,7 +398,7 @@ TEST(ExportAgain, AddsAnotherPair) {
   const ExportedModel twice =
       export_model(load_model(folder / "once.pt"), {net.edit("layer1.0", 5)});
   twice.model.save(folder / "twice.pt");
-  EXPECT_LE(relative_difference(run_archive(folder / "twice.pt", net.inputs),
+  EXPECT_LE(relative_distance(run_archive(folder / "twice.pt", net.inputs),
                                 net.model.forward_values(net.inputs)),
             1e-5);
 }

@@ -7,6 +7,7 @@
 
 #include "descramble/taps/tapped_model.h"
 #include "model/fixtures.h"
+#include "taps/names_with_inputs.h"
 
 namespace descramble::test {
 namespace {
@@ -15,19 +16,6 @@ class Splits : public ::testing::TestWithParam<std::string> {
  protected:
   const Fixture& subject() const { return fixture(GetParam()); }
 };
-
-std::vector<std::string> names_with_inputs(const Model& model) {
-  std::vector<std::string> names;
-  for (const TapPoint& point : list_taps(model)) {
-    names.push_back(point.name);
-    try {
-      tap_model(model, {point.name + ".input"});
-      names.push_back(point.name + ".input");
-    } catch (const Error&) {
-    }
-  }
-  return names;
-}
 
 /// Points that no cut can go through although they stand outside of `if` and `loop`: two live
 /// values share memory that is written to behind the cut.

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <iosfwd>
 #include <string>
+#include <utility>
 
 namespace descramble {
 
@@ -13,9 +15,12 @@ namespace descramble {
 class Progress {
  public:
   enum class Style { bar, lines, quiet };
+  using Clock = std::chrono::steady_clock;
 
   Progress() = default;  ///< quiet
-  Progress(std::ostream& out, Style style) : out_(&out), style_(style) {}
+  /// `now` is the clock; tests give one that they move by hand.
+  Progress(std::ostream& out, Style style, std::function<Clock::time_point()> now = Clock::now)
+      : out_(&out), style_(style), now_(std::move(now)) {}
 
   /// Begins a task of `total` units; ends the one before.
   void begin(std::string label, std::int64_t total);
@@ -31,11 +36,11 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
  private:
-  using Clock = std::chrono::steady_clock;
   void draw();
 
   std::ostream* out_ = nullptr;
   Style style_ = Style::quiet;
+  std::function<Clock::time_point()> now_ = Clock::now;
   std::string label_{};
   std::int64_t total_ = 0;
   std::int64_t done_ = 0;

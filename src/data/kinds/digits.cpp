@@ -16,7 +16,7 @@ namespace descramble {
 
 namespace {
 
-constexpr std::int64_t pixels = 64;
+constexpr std::int64_t pixel_count = 64;
 constexpr std::int64_t darkest = 16;
 
 class DigitSet : public DataSet {
@@ -94,7 +94,7 @@ class DigitTable {
   }
 
   void require_columns(const std::vector<std::string_view>& fields) const {
-    if (static_cast<std::int64_t>(fields.size()) == pixels + 1) return;
+    if (static_cast<std::int64_t>(fields.size()) == pixel_count + 1) return;
     throw Error({"wrong number of columns in the file of digits",
                  fmt::format("{}:{}", file_.string(), line_), "65: 64 values, then the class",
                  std::to_string(fields.size())});
@@ -127,13 +127,13 @@ class DigitTable {
   std::int64_t line_ = 0;
 };
 
-std::shared_ptr<const DataSet> open(const nlohmann::json& resolved, const DataContext& context) {
+std::shared_ptr<const DataSet> open_digits(const nlohmann::json& resolved, const DataContext& context) {
   const std::string given = resolved.at("path");
   const InputFile file{"digits", given,
                        context.paths.find(given, join_pointer(context.pointer, "path"))};
   const DigitTable table(file.path);
   const auto count = static_cast<std::int64_t>(table.labels.size());
-  at::Tensor values = at::empty({count, pixels}, at::kFloat);
+  at::Tensor values = at::empty({count, pixel_count}, at::kFloat);
   std::copy(table.values.begin(), table.values.end(), values.data_ptr<float>());
   return std::make_shared<DigitSet>(values, int64_tensor(table.labels), file);
 }
@@ -150,7 +150,7 @@ const SourceKind& source_kind_digits() {
                .fields = {{.name = "path",
                            .type = FieldType::path,
                            .doc = "the CSV file (optdigits.tra, optdigits.tes)"}}},
-      .open = open};
+      .open = open_digits};
   return kind;
 }
 

@@ -34,7 +34,7 @@ class IdxSet : public DataSet {
   std::vector<InputFile> files_;
 };
 
-std::shared_ptr<const DataSet> open(const nlohmann::json& resolved, const DataContext& context) {
+std::shared_ptr<const DataSet> open_idx(const nlohmann::json& resolved, const DataContext& context) {
   std::vector<InputFile> files;
   const auto read = [&](const std::string& role) {
     const std::string given = resolved.at(role);
@@ -79,7 +79,7 @@ const SourceKind& source_kind_idx() {
                            .type = FieldType::path,
                            .doc = "the IDX file of the classes; null: there are none",
                            .fallback = nullptr}}},
-      .open = open};
+      .open = open_idx};
   return kind;
 }
 

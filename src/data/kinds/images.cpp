@@ -162,7 +162,7 @@ std::vector<LabelledPath> from_class_folders(const fs::path& folder,
   return samples;
 }
 
-std::shared_ptr<const DataSet> open(const nlohmann::json& resolved, const DataContext& context) {
+std::shared_ptr<const DataSet> open_images(const nlohmann::json& resolved, const DataContext& context) {
   std::vector<InputFile> files;
   const auto find = [&](const std::string& key, const std::string& role) {
     const std::string given = resolved.at(key);
@@ -225,7 +225,7 @@ const SourceKind& source_kind_images() {
                            .fallback = nullptr,
                            .minimum = 1,
                            .maximum = 65535}}},
-      .open = open};
+      .open = open_images};
   return kind;
 }
 

@@ -57,7 +57,7 @@ at::Tensor checked_labels(const at::Tensor& labels, const std::string& where) {
   return classes;
 }
 
-std::shared_ptr<const DataSet> open(const nlohmann::json& resolved, const DataContext& context) {
+std::shared_ptr<const DataSet> open_safetensors(const nlohmann::json& resolved, const DataContext& context) {
   InputFile source = find_tensor_file("tensors", resolved.at("path"), context.paths,
                                       join_pointer(context.pointer, "path"));
   const std::filesystem::path file = source.path;
@@ -126,7 +126,7 @@ const SourceKind& source_kind_safetensors() {
                                   "scale, mean or std becomes float32",
                            .fallback = Fallback::json("[]"),
                            .fields = prepare_fields}}},
-      .open = open};
+      .open = open_safetensors};
   return kind;
 }
 

@@ -18,8 +18,8 @@ using nlohmann::json;
 /// Widths ε in units of the root mean square entry.
 constexpr double widths[] = {1, 0.3, 0.1, 0.03, 0.01, 0.003};
 constexpr std::size_t stages = std::size(widths);
-constexpr double gain =
-    1e-5;  ///< of a stage of the last refinement, relative: less is not worth it
+/// Relative gain of a stage of the last refinement; less is not worth it.
+constexpr double stage_gain = 1e-5;
 
 /// Stages on all samples after the starts have been compared on fewer, as a rule.
 constexpr double last_stages = 5;
@@ -179,7 +179,7 @@ Solution solve_annealed(const Objective& objective, const json& resolved, const 
        width /= 5) {
     const double before = refined.best.defined() ? refined.outcome.value : solution.value;
     annealing.stage(refined, objective, width, static_cast<std::int64_t>(best), work);
-    if (!refined.best.defined() || refined.outcome.value > before * (1 - gain)) break;
+    if (!refined.best.defined() || refined.outcome.value > before * (1 - stage_gain)) break;
   }
   interrupted = interrupted || stopped(refined);
   if (!refined.outcome.reason.empty()) runs[best].outcome.reason = refined.outcome.reason;
