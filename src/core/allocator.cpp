@@ -1,6 +1,7 @@
 #include "descramble/core/allocator.h"
 
 #include <cstdlib>
+#include <cstring>
 
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -8,8 +9,24 @@
 
 namespace descramble {
 
+#ifdef __GLIBC__
+namespace {
+
+bool malloc_is_set_by_the_user() {
+  for (const char* name : {"MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_",
+                           "MALLOC_TOP_PAD_"}) {
+    if (std::getenv(name) != nullptr) return true;
+  }
+  const char* tunables = std::getenv("GLIBC_TUNABLES");
+  return tunables != nullptr && std::strstr(tunables, "glibc.malloc.") != nullptr;
+}
+
+}  // namespace
+#endif
+
 void keep_freed_memory() {
 #ifdef __GLIBC__
+  if (malloc_is_set_by_the_user()) return;
   // M_MMAP_THRESHOLD would not do: glibc takes no more than 32 MiB for it.
   ::mallopt(M_MMAP_MAX, 0);
   ::mallopt(M_TRIM_THRESHOLD, -1);

@@ -2,6 +2,7 @@
 
 Also keeps LibTorch's heavy headers where they belong: torch::jit in model/ and taps/, torch/torch.h
 in experiment/, and nothing but the light ones in public headers.
+Independent of LibTorch.
 """
 
 import os

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # A disk that is full: exit code 1, one line, no folder. Needs a small file system of its own.
+# Independent of LibTorch.
 source "$(dirname "${BASH_SOURCE[0]}")/failures.sh"
 if ! unshare --mount true 2> /dev/null; then
   echo "not run: this user may not mount a small file system"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Ctrl-C, a termination signal, a closed terminal or a reader that has gone in the middle of a run: exit code 130, one line, no folder.
+# Independent of LibTorch.
 source "$(dirname "${BASH_SOURCE[0]}")/failures.sh"
 write_config "$work/config.json" 3000000
 mkdir "$work/results"

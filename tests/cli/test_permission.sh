@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # No permission to write where the result should go: exit code 2, one line, nothing changed.
+# Independent of LibTorch.
 source "$(dirname "${BASH_SOURCE[0]}")/failures.sh"
 write_config "$work/config.json" 20
 mkdir "$work/results"

@@ -35,6 +35,10 @@ void churn(int times) {
 }
 
 TEST(FreedMemory, IsHandedOutAgainWithoutTheKernel) {
+  for (const char* name : {"MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_",
+                           "MALLOC_TOP_PAD_", "GLIBC_TUNABLES"}) {
+    ::unsetenv(name);
+  }
   keep_freed_memory();
   churn(1);
   const long before = faults();

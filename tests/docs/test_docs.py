@@ -1,6 +1,9 @@
-"""The schema, the shipped configs, the documentation and the program say the same."""
+"""The schema, the shipped configs, the documentation and the program say the same.
+
+Independent of LibTorch."""
 
 import copy
+import functools
 import json
 import os
 import re
@@ -18,6 +21,12 @@ PAGES = [SOURCE / "README.md", SOURCE / "models" / "README.md", *sorted((SOURCE 
 
 # Folders of one machine. Put together here, so that this file passes its own test.
 MACHINE_PATHS = [f"/{folder}/" for folder in ("home", "root", "work", "opt")]
+
+
+@functools.cache
+def helped(*arguments):
+    """What `--help` prints, asked for once: LibTorch takes most of a second to start."""
+    return descramble(*arguments, "--help").stdout.decode()
 
 
 def descramble(*arguments):
@@ -144,7 +153,7 @@ class Schema(unittest.TestCase):
 
 class Pages(unittest.TestCase):
     def test_commands_exist(self):
-        known = set(re.findall(r"^  (\w+) {2,}\S", descramble("--help").stdout.decode().split("Subcommands:")[1],
+        known = set(re.findall(r"^  (\w+) {2,}\S", helped().split("Subcommands:")[1],
                                re.MULTILINE))
         self.assertIn("run", known)
         met = set()
@@ -158,19 +167,19 @@ class Pages(unittest.TestCase):
                     continue
                 self.assertIn(words[1], known, f"{page.name}: {line}")
                 met.add(words[1])
-                helped = descramble(words[1], "--help").stdout.decode()
+                text = helped(words[1])
                 for option in re.findall(r" (--[a-z]+)", line):
-                    self.assertIn(option, helped, f"{page.name}: {line}")
+                    self.assertIn(option, text, f"{page.name}: {line}")
         self.assertLessEqual({"run", "train", "verify", "taps", "check"}, met)
 
     def test_table_of_commands_is_complete(self):
-        known = re.findall(r"^  (\w+) {2,}\S", descramble("--help").stdout.decode().split("Subcommands:")[1],
+        known = re.findall(r"^  (\w+) {2,}\S", helped().split("Subcommands:")[1],
                            re.MULTILINE)
         page = read(SOURCE / "README.md")
         for command in known:
             row = re.search(rf"^\| `descramble {command}\b([^|]*)`", page, re.MULTILINE)
             self.assertTrue(row, f"README.md has no row for `descramble {command}`")
-            options = set(re.findall(r"--\w+", descramble(command, "--help").stdout.decode())) - {"--help"}
+            options = set(re.findall(r"--\w+", helped(command))) - {"--help"}
             self.assertEqual(set(re.findall(r"--\w+", row.group(1))), options, command)
 
     def test_configs_in_blocks_are_the_shipped_ones(self):

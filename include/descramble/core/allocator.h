@@ -10,7 +10,8 @@ namespace descramble {
 /// of its highest point until it ends; the highest point itself hardly changes.
 ///
 /// This is a setting of the whole process: the command calls it first thing in `main`, the library
-/// never does. Does nothing with another C library.
+/// never does. Does nothing with another C library, or where the environment already has settings of
+/// glibc's malloc (`MALLOC_…_`, or glibc.malloc in `GLIBC_TUNABLES`).
 void keep_freed_memory();
 
 }  // namespace descramble
