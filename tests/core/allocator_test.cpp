@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <initializer_list>
 
 #include <gtest/gtest.h>
 
@@ -52,7 +53,9 @@ TEST(FreedMemory, IsHandedOutAgainWithoutTheKernel) {
 
 #else
 
-TEST(FreedMemory, IsLeftToOtherAllocators) { EXPECT_NO_THROW(keep_freed_memory()); }
+TEST(FreedMemory, IsLeftToOtherAllocators) {
+  EXPECT_NO_THROW(keep_freed_memory());
+}
 
 #endif
 
