@@ -1,12 +1,12 @@
 #include "descramble/taps/tap.h"
 
-#include <list>
 #include <map>
+#include <vector>
 
 namespace descramble {
 
 struct TapScope::State {
-  std::multimap<std::string, std::function<at::Tensor(const at::Tensor&)>> handlers{};
+  std::map<std::string, std::vector<std::function<at::Tensor(const at::Tensor&)>>> handlers{};
   std::map<std::string, std::int64_t> fired{};
   State* outer = nullptr;
 };
@@ -36,7 +36,7 @@ void TapScope::observe(const std::string& name, std::function<void(const at::Ten
 
 void TapScope::replace(const std::string& name,
                        std::function<at::Tensor(const at::Tensor&)> handler) {
-  state_->handlers.emplace(name, std::move(handler));
+  state_->handlers[name].push_back(std::move(handler));
 }
 
 std::int64_t TapScope::fired(const std::string& name) const {
@@ -50,8 +50,10 @@ at::Tensor tap(const std::string& name, const at::Tensor& value) {
   for (auto* scope = static_cast<TapScope::State*>(innermost); scope != nullptr;
        scope = scope->outer) {
     ++scope->fired[name];
-    const auto [begin, end] = scope->handlers.equal_range(name);
-    for (auto handler = begin; handler != end; ++handler) current = handler->second(current);
+    const auto found = scope->handlers.find(name);
+    if (found == scope->handlers.end()) continue;
+    const auto firing = found->second;  // a handler may add others, which run from the next time on
+    for (const auto& handler : firing) current = handler(current);
   }
   return current;
 }

@@ -1,8 +1,9 @@
 #include "descramble/taps/tapped_model.h"
 
 #include <algorithm>
-#include <list>
+#include <memory>
 #include <set>
+#include <vector>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -27,7 +28,10 @@ struct Stop {};
 /// One tap that was selected: its handlers and how often it fired.
 class SelectedSlot final : public TapSlot {
  public:
-  using Handler = std::function<at::Tensor(const at::Tensor&)>;
+  struct Handler {
+    std::function<at::Tensor(const at::Tensor&)> handle;
+    bool released = false;
+  };
 
   SelectedSlot(TapPoint met, std::exception_ptr* failure)
       : point(std::move(met)), failure_(failure), id(remember_slot(this)) {}
@@ -40,7 +44,11 @@ class SelectedSlot final : public TapSlot {
     ++fired;
     try {
       at::Tensor current = value;
-      for (const Handler& handler : handlers) current = handler(current);
+      // A handler may add and release any, itself too: those of this firing live until its end.
+      const auto firing = handlers;
+      for (const auto& handler : firing) {
+        if (!handler->released) current = handler->handle(current);
+      }
       if (stop) {
         stopped_at = current;
         throw Stop{};
@@ -52,8 +60,21 @@ class SelectedSlot final : public TapSlot {
     }
   }
 
+  /// The watch that removes the handler again, as long as `owner`, the slot's, is there.
+  Watch add(std::function<at::Tensor(const at::Tensor&)> handle, std::weak_ptr<void> owner) {
+    const auto& added =
+        handlers.emplace_back(std::make_shared<Handler>(Handler{std::move(handle)}));
+    return Watch([this, owner = std::move(owner), which = std::weak_ptr<Handler>(added)] {
+      const auto alive = owner.lock();
+      const auto handler = which.lock();
+      if (!alive || !handler) return;
+      handler->released = true;
+      std::erase(handlers, handler);
+    });
+  }
+
   TapPoint point;
-  std::list<Handler> handlers{};
+  std::vector<std::shared_ptr<Handler>> handlers{};
   std::int64_t fired = 0;
   bool stop = false;
   at::Tensor stopped_at{};
@@ -133,21 +154,24 @@ const Model& TappedModel::model() const {
 }
 
 c10::IValue TappedModel::forward_values(const std::vector<c10::IValue>& inputs) const {
-  return state_->run(inputs);
+  const std::shared_ptr<State> kept = state_;  // a handler may drop the last TappedModel
+  return kept->run(inputs);
 }
 
 at::Tensor TappedModel::forward(const std::vector<at::Tensor>& inputs) const {
-  return select_output(state_->run({inputs.begin(), inputs.end()}), state_->model.output_key());
+  const std::shared_ptr<State> kept = state_;
+  return select_output(kept->run({inputs.begin(), inputs.end()}), kept->model.output_key());
 }
 
 at::Tensor TappedModel::forward_until(const std::string& tap,
                                       const std::vector<at::Tensor>& inputs) const {
-  SelectedSlot& slot = state_->slot(tap);
+  const std::shared_ptr<State> kept = state_;
+  SelectedSlot& slot = kept->slot(tap);
   slot.stop = true;
   at::Tensor value;
   bool stopped = false;
   try {
-    state_->run({inputs.begin(), inputs.end()});
+    kept->run({inputs.begin(), inputs.end()});
   } catch (const Stop&) {
     stopped = true;
   } catch (...) {
@@ -158,7 +182,7 @@ at::Tensor TappedModel::forward_until(const std::string& tap,
   value = std::move(slot.stopped_at);
   slot.stopped_at = at::Tensor();
   if (!stopped) {
-    throw Error({"tap '" + tap + "' did not fire", state_->model.name(),
+    throw Error({"tap '" + tap + "' did not fire", kept->model.name(),
                  "it to be reached in a forward pass", "no call"});
   }
   return value;
@@ -183,10 +207,7 @@ Watch TappedModel::replace(const std::string& tap,
     }
     return result;
   };
-  const auto place = slot.handlers.insert(slot.handlers.end(), checked);
-  return Watch([state = std::weak_ptr<State>(state_), &slot, place] {
-    if (const auto alive = state.lock()) slot.handlers.erase(place);
-  });
+  return slot.add(checked, state_);
 }
 
 Watch TappedModel::observe(const std::string& tap,
@@ -196,10 +217,7 @@ Watch TappedModel::observe(const std::string& tap,
     handler(value);
     return value;
   };
-  const auto place = slot.handlers.insert(slot.handlers.end(), pass);
-  return Watch([state = std::weak_ptr<State>(state_), &slot, place] {
-    if (const auto alive = state.lock()) slot.handlers.erase(place);
-  });
+  return slot.add(pass, state_);
 }
 
 Watch TappedModel::capture(const std::string& tap, std::vector<at::Tensor>& values) const {

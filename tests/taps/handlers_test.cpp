@@ -3,6 +3,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <memory>
 #include <optional>
 #include <thread>
 
@@ -91,6 +92,52 @@ TEST(Observe, AWatchMayOutliveTheModel) {
     watch = tapped.observe("fc1", [](const at::Tensor&) {});
   }
   watch.release();
+}
+
+TEST(Observe, AHandlerMayReleaseAnyWatchItsOwnToo) {
+  const auto inputs = tensors_of(fixture("mlp").inputs());
+  const TappedModel tapped = tap_model(fixture("mlp").load(), {"fc1", "fc2"});
+  std::map<std::string, int> fired;
+  std::map<std::string, Watch> watches;
+  const auto count = [&](const std::string& name) {
+    return [&fired, name](const at::Tensor&) { ++fired[name]; };
+  };
+  watches["before"] = tapped.observe("fc1", count("before"));
+  watches["own"] = tapped.observe("fc1", [&](const at::Tensor&) {
+    ++fired["own"];
+    for (const char* name : {"before", "own", "behind", "elsewhere"}) watches[name].release();
+    ++fired["own, to its end"];
+  });
+  watches["behind"] = tapped.observe("fc1", count("behind"));
+  watches["kept"] = tapped.observe("fc1", count("kept"));
+  watches["elsewhere"] = tapped.observe("fc2", count("elsewhere"));
+  for (int run = 0; run < 3; ++run) tapped.forward(inputs);
+  EXPECT_EQ(fired, (std::map<std::string, int>{
+                       {"before", 1}, {"own", 1}, {"own, to its end", 1}, {"kept", 3}}));
+}
+
+TEST(Observe, AHandlerMayAddAWatchWhichRunsFromTheNextTimeOn) {
+  const auto inputs = tensors_of(fixture("mlp").inputs());
+  const TappedModel tapped = tap_model(fixture("mlp").load(), {"fc1"});
+  int added = 0;
+  std::vector<Watch> watches;
+  const Watch adding = tapped.observe("fc1", [&](const at::Tensor&) {
+    if (watches.size() < 20)
+      watches.push_back(tapped.observe("fc1", [&](const at::Tensor&) { ++added; }));
+  });
+  tapped.forward(inputs);
+  EXPECT_EQ(added, 0);
+  tapped.forward(inputs);
+  EXPECT_EQ(added, 1);
+}
+
+TEST(Observe, AHandlerMayDropTheModel) {
+  const auto inputs = tensors_of(fixture("mlp").inputs());
+  auto tapped = std::make_unique<TappedModel>(tap_model(fixture("mlp").load(), {"fc1"}));
+  const at::Tensor expected = tapped->forward(inputs);
+  const Watch watch = tapped->observe("fc1", [&](const at::Tensor&) { tapped.reset(); });
+  EXPECT_TRUE(bit_equal(tapped->forward(inputs), expected));
+  EXPECT_EQ(tapped, nullptr);
 }
 
 TEST(Observe, HandlersRunInTheirOrderOnWhatTheOneBeforeLeft) {
@@ -368,6 +415,17 @@ TEST(TapScopes, DifferentiateAndKeepTheOrder) {
   EXPECT_EQ(result[0].item<float>(), 6);
   result.sum().backward();
   EXPECT_EQ(value.grad()[0].item<float>(), 3);
+}
+
+TEST(TapScopes, AHandlerMayAddOthers) {
+  TapScope scope;
+  int added = 0;
+  scope.observe(
+      "h", [&](const at::Tensor&) { scope.observe("h", [&](const at::Tensor&) { ++added; }); });
+  tap("h", at::ones({1}));
+  EXPECT_EQ(added, 0);
+  tap("h", at::ones({1}));
+  EXPECT_EQ(added, 1);
 }
 
 TEST(TapScopes, AreOfTheirThread) {
