@@ -135,6 +135,22 @@ TEST_F(Images, OneFolderAClass) {
   EXPECT_EQ(source.data->files()[0].path, at("pictures"));
 }
 
+// A model that was trained on the classes 0 … 11 would else be scored on 0, 1, 10, 11, 2, …
+TEST_F(Images, ClassesThatAreNumbersAreInNumericOrder) {
+  const std::vector<std::pair<std::vector<std::string>, std::vector<std::string>>> cases = {
+      {{"0", "1", "10", "11", "2", "9"}, {"0", "1", "2", "9", "10", "11"}},
+      {{"007", "08", "1", "7"}, {"1", "007", "7", "08"}},
+      {{"10", "9", "none"}, {"10", "9", "none"}},
+      {{"class10", "class9"}, {"class10", "class9"}},
+      {{"-1", "10", "9"}, {"-1", "10", "9"}},
+      {{"123456789012345678901", "9"}, {"123456789012345678901", "9"}}};
+  for (const auto& [folders, expected] : cases) {
+    fs::remove_all(folder_ / "pictures");
+    for (const std::string& name : folders) put("wide.png", name + "/1.png");
+    EXPECT_EQ(open(source()).data->class_names(), expected);
+  }
+}
+
 TEST_F(Images, TableOfLabels) {
   put("wide.png", "one.png");
   put("tall.png", "sub/two, or so.png");

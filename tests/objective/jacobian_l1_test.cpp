@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iostream>
+#include <memory>
 
 #include <nlohmann/json.hpp>
 
@@ -330,6 +331,56 @@ TEST(JacobianL1, SaysWhetherStartsAgreeOnTheBasis) {
   const at::Tensor eye = at::eye(12, at::kDouble);
   EXPECT_EQ(shared_rows(haar(12, 6), eye), 0);
   EXPECT_EQ(shared_rows(-eye.flip(0), eye), 12);
+}
+
+/// f − c: the same rotations, values of another sign.
+class Lowered : public Objective {
+ public:
+  Lowered(std::shared_ptr<const Objective> inner, double by) : inner_(std::move(inner)), by_(by) {}
+  std::int64_t dimension() const override { return inner_->dimension(); }
+  double value(const at::Tensor& rotation) const override { return inner_->value(rotation) - by_; }
+  at::Tensor gradient(const at::Tensor& rotation) const override {
+    return inner_->gradient(rotation);
+  }
+  Evaluation evaluate(const at::Tensor& rotation) const override {
+    Evaluation result = inner_->evaluate(rotation);
+    result.value -= by_;
+    if (result.sharp) *result.sharp -= by_;
+    return result;
+  }
+  bool is_sharp() const override { return true; }
+  std::unique_ptr<Objective> smoothed(double epsilon) const override {
+    return std::make_unique<Lowered>(inner_->smoothed(epsilon), by_);
+  }
+  double rounding() const override { return inner_->rounding(); }
+
+ private:
+  std::shared_ptr<const Objective> inner_;
+  double by_;
+};
+
+// A start is given up for its excess over the best one, whatever the sign of the values.
+TEST(JacobianL1, StartsAreGivenUpForTheirExcessAlone) {
+  const at::Tensor stack = sparse_stack(60, 9, 9, 0.3, 4).matmul(haar(9, 7));
+  const auto objective = std::make_shared<JacobianL1>(objective_of(stack, false, true));
+  const auto outcomes = [&](double by) {
+    std::vector<bool> given_up;
+    double best = INFINITY;
+    const Solution found = minimise_with(
+        Lowered(objective, by),
+        {{"kind", "annealed"}, {"starts", 5}, {"first", "haar"}, {"screen", 0}, {"margin", 1.5}},
+        {.seed = 2});
+    for (const StartOutcome& outcome : found.outcomes) {
+      given_up.push_back(outcome.reason == "abandoned");
+      best = std::min(best, outcome.value);
+    }
+    EXPECT_EQ(found.value, best);
+    return given_up;
+  };
+  const double size = objective->value(haar(9, 8));
+  EXPECT_THAT(outcomes(0), ::testing::Each(false));
+  EXPECT_THAT(outcomes(2 * size), ::testing::Each(false)) << "f near " << -size;
+  EXPECT_THAT(outcomes(10 * size), ::testing::Each(false)) << "f near " << -9 * size;
 }
 
 // The unit in which a network counts changes the number, not the rotation.

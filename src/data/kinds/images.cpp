@@ -123,6 +123,17 @@ std::vector<std::string> sorted_names(const fs::path& folder, Wanted wanted) {
   return names;
 }
 
+/// Names of classes in their order: by number where all are numbers, so that 2 comes before 10.
+void sort_class_names(std::vector<std::string>& names) {
+  const auto is_number = [](const std::string& name) {
+    return name.size() <= 18 && name.find_first_not_of("0123456789") == std::string::npos;
+  };
+  if (!std::all_of(names.begin(), names.end(), is_number)) return;
+  std::stable_sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
+    return std::stoll(a) < std::stoll(b);
+  });
+}
+
 std::vector<LabelledPath> from_table(const fs::path& folder, const fs::path& table) {
   std::vector<LabelledPath> samples;
   for (const LabelledFile& row : read_label_table(table)) {
@@ -162,7 +173,8 @@ std::vector<LabelledPath> from_class_folders(const fs::path& folder,
   return samples;
 }
 
-std::shared_ptr<const DataSet> open_images(const nlohmann::json& resolved, const DataContext& context) {
+std::shared_ptr<const DataSet> open_images(const nlohmann::json& resolved,
+                                           const DataContext& context) {
   std::vector<InputFile> files;
   const auto find = [&](const std::string& key, const std::string& role) {
     const std::string given = resolved.at(key);
@@ -180,6 +192,7 @@ std::shared_ptr<const DataSet> open_images(const nlohmann::json& resolved, const
     classes = sorted_names(folder, [](const fs::directory_entry& entry, std::error_code& code) {
       return entry.is_directory(code);
     });
+    sort_class_names(classes);
     samples = from_class_folders(folder, classes);
   } else {
     samples = from_table(folder, find("labels", "labels"));
@@ -202,8 +215,8 @@ const SourceKind& source_kind_images() {
                .fields = {{.name = "path",
                            .type = FieldType::path,
                            .doc = "the folder of the images; without 'labels' it holds one folder "
-                                  "a class, whose sorted "
-                                  "names are the classes 0, 1, ..."},
+                                  "a class, whose sorted names are the classes 0, 1, ...; names "
+                                  "that are all numbers are sorted as numbers"},
                           {.name = "labels",
                            .type = FieldType::path,
                            .doc = "a CSV file with the header file,label: names inside the folder, "

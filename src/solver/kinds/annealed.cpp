@@ -127,7 +127,8 @@ Solution solve_annealed(const Objective& objective, const json& resolved, const 
       annealing.stage(one, screened, widths[stage], static_cast<std::int64_t>(i), work);
       if (!one.best.defined() || stopped(one)) break;
       // Early stages say little of where a start will end.
-      if (stage >= 2 && stage + 1 < stages && one.outcome.value > margin * least[stage]) {
+      if (stage >= 2 && stage + 1 < stages &&
+          one.outcome.value - least[stage] > (margin - 1) * std::abs(least[stage])) {
         one.outcome.reason = "abandoned";
         one.abandoned = true;
         break;
@@ -179,7 +180,8 @@ Solution solve_annealed(const Objective& objective, const json& resolved, const 
        width /= 5) {
     const double before = refined.best.defined() ? refined.outcome.value : solution.value;
     annealing.stage(refined, objective, width, static_cast<std::int64_t>(best), work);
-    if (!refined.best.defined() || refined.outcome.value > before * (1 - stage_gain)) break;
+    if (!refined.best.defined() || before - refined.outcome.value < stage_gain * std::abs(before))
+      break;
   }
   interrupted = interrupted || stopped(refined);
   if (!refined.outcome.reason.empty()) runs[best].outcome.reason = refined.outcome.reason;
@@ -237,9 +239,9 @@ const SolverKind& solver_kind_annealed() {
                                   .minimum = 0});
     result.info.fields.push_back({.name = "margin",
                                   .type = FieldType::number,
-                                  .doc = "a start is given up when it is worse than this many "
-                                         "times the best one after the same stage (from the third "
-                                         "on)",
+                                  .doc = "a start is given up when its value exceeds the best one "
+                                         "after the same stage (from the third on) by more than "
+                                         "this less 1, relative to the best one's size",
                                   .fallback = 1.15,
                                   .minimum = 1});
     return result;
