@@ -21,7 +21,7 @@ case "${DESCRAMBLE_TESTS:-all}" in
 esac
 
 if [[ ! -x $build/descramble ]]; then
-  echo "test: installs what is missing (1 minute), compiles everything (7 minutes on two cores),"
+  echo "test: installs what is missing (1 minute), compiles everything (8 minutes on two cores),"
   echo "test: runs the tests (5 minutes)"
 fi
 scripts/setup.sh
