@@ -12,6 +12,7 @@
 #include "descramble/core/error.h"
 #include "descramble/core/version.h"
 #include "descramble/model/model.h"
+#include "descramble/model/snapshot.h"
 #include "descramble/objective/jacobian_l1.h"
 #include "descramble/objective/jacobian_loss.h"
 #include "descramble/objective/loss_objective.h"

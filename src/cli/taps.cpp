@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "descramble/core/error.h"
 #include "descramble/core/json.h"
 #include "descramble/model/example_inputs.h"
 #include "descramble/taps/point.h"
@@ -35,7 +36,10 @@ int list_command(const TapsOptions& options, std::ostream& out) {
       }
       list.push_back(entry);
     }
-    out << write_json({{"taps", list}}, "taps");
+    out << write_json(
+        {{"taps", list},
+         {"state", {{"written", model.written()}, {"inputs", model.written_inputs()}}}},
+        "taps");
     return 0;
   }
   std::size_t name_width = 4;
@@ -59,6 +63,8 @@ int list_command(const TapsOptions& options, std::ostream& out) {
     line.erase(line.find_last_not_of(' ') + 1);
     out << line << '\n';
   }
+  if (!model.written().empty())
+    out << "state: forward writes " << quoted_list(model.written()) << '\n';
   return 0;
 }
 

@@ -16,6 +16,7 @@
 
 #include "descramble/basis/kinds.h"
 #include "descramble/core/interrupt.h"
+#include "descramble/model/snapshot.h"
 #include "descramble/taps/tapped_model.h"
 #include "experiment/ablation.h"
 #include "experiment/grid.h"
@@ -187,7 +188,7 @@ void add_point(Curve& curve, std::int64_t ablated, std::int64_t half, const at::
 }
 
 /// One pass over the data: the counts that each tap waits for.
-void run_pass(const std::string& label, const Source& source, at::Device device,
+void run_pass(const std::string& label, const Source& source, const Model& model,
               std::vector<TapRun>& runs, Judge& judge, std::int64_t& classes, Progress& progress) {
   const std::int64_t size = source.data->size();
   std::int64_t points = 0;
@@ -195,14 +196,17 @@ void run_pass(const std::string& label, const Source& source, at::Device device,
     points += static_cast<std::int64_t>(run.counts.size() * run.result.curves.size());
   if (points == 0) return;
   progress.begin(label, size * points);
+  const at::Device device = model.device();
+  model.restart();
   for (std::int64_t begin = 0, number = 0; begin < size; begin += source.batch_size, ++number) {
     Batch batch = source.data->slice(begin, std::min(size, begin + source.batch_size));
+    const Snapshot before_batch(model);
     for (TapRun& run : runs) {
       if (run.counts.empty()) continue;
       const std::string& tap = run.result.tap.tap;
-      std::vector<c10::IValue> inputs;  // copies: a model may write to its inputs
-      for (const at::Tensor& input : batch.inputs)
-        inputs.emplace_back(input.to(device, input.scalar_type(), false, /*copy=*/true));
+      before_batch.restore();
+      std::vector<c10::IValue> inputs;
+      for (const at::Tensor& input : batch.inputs) inputs.emplace_back(input.to(device));
       at_tap(tap, [&] {
         const Cut cut = run.ablation.split().prefix_values(inputs);
         require_like_before(run, cut.value, number);
@@ -217,6 +221,8 @@ void run_pass(const std::string& label, const Source& source, at::Device device,
                            if (!truth.is_floating_point()) classes = output.size(1);
                            progress.advance(samples);
                          });
+        // What is carried on is the untouched model's.
+        if (model.state_policy() == StatePolicy::carry) run.ablation.split().suffix(cut);
       });
     }
   }
@@ -260,12 +266,11 @@ Completeness measure_completeness(const json& resolved, const Workspace& workspa
         at_tap(tap, [&] { return prepare_tap(resolved, workspace, measured, result.files); }));
   }
   const Source& source = workspace.source(resolved.at("data"));
-  const at::Device device = workspace.model.device();
   Judge judge(source.data->has_labels());
-  run_pass("curves", source, device, runs, judge, result.classes, progress);
+  run_pass("curves", source, workspace.model, runs, judge, result.classes, progress);
   for (TapRun& run : runs)
     run.counts = further_counts(resolved.at("grid"), run.counts, movements(run));
-  run_pass("curves, finer", source, device, runs, judge, result.classes, progress);
+  run_pass("curves, finer", source, workspace.model, runs, judge, result.classes, progress);
   result.reference = judge.reference;
   for (TapRun& run : runs) result.taps.push_back(std::move(run.result));
   return result;

@@ -32,7 +32,7 @@ struct ChainTap {
 double inserted_difference(const Workspace& workspace, const std::vector<ChainTap>& taps) {
   std::vector<std::string> names;
   for (const ChainTap& one : taps) names.push_back(one.tap.tap);
-  const TappedModel tapped = tap_model(workspace.model, names);
+  const TappedModel tapped = tap_model(workspace.check_model(), names);
   std::vector<Watch> watches;
   for (const ChainTap& one : taps) {
     watches.push_back(tapped.replace(one.tap.tap, [&one](const at::Tensor& value) {

@@ -15,13 +15,13 @@ EvaluationScope::EvaluationScope(const Model& model)
     const std::lock_guard<std::mutex> lock(generator.mutex());
     generators_.emplace_back(generator, generator.get_state());
   }
-  for (const auto& [name, buffer] : model.buffers()) buffers_.emplace_back(buffer, buffer.clone());
   model.set_training(false);
+  state_.emplace(model);
 }
 
 EvaluationScope::~EvaluationScope() {
+  state_->restore();
   model_.set_training(training_);
-  for (auto& [buffer, value] : buffers_) buffer.copy_(value);
   for (auto& [generator, state] : generators_) {
     const std::lock_guard<std::mutex> lock(generator.mutex());
     generator.set_state(state);

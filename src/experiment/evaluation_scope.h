@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -7,12 +8,13 @@
 #include <ATen/core/grad_mode.h>
 
 #include "descramble/model/model.h"
+#include "descramble/model/snapshot.h"
 
 namespace descramble {
 
 /// Lets a model run in the middle of its training without a trace: in eval mode and without
 /// gradients while this object lives; at its end training mode, the default random generators and
-/// the model's buffers are as they were.
+/// the buffers and attributes that forward writes are as they were.
 class EvaluationScope {
  public:
   explicit EvaluationScope(const Model& model);
@@ -25,7 +27,7 @@ class EvaluationScope {
   bool training_;
   at::NoGradGuard no_grad_{};
   std::vector<std::pair<at::Generator, at::Tensor>> generators_{};
-  std::vector<std::pair<at::Tensor, at::Tensor>> buffers_{};
+  std::optional<Snapshot> state_{};
 };
 
 }  // namespace descramble

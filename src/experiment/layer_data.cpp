@@ -67,7 +67,7 @@ Layer with_weight(const Workspace& workspace, const std::string& tap, const json
   Layer layer;
   layer.data.weight = layer_weight(workspace.model, tap);
   const at::NoGradGuard no_grad;
-  const TappedModel tapped = tap_model(workspace.model, {tap});
+  const TappedModel tapped = tap_model(workspace.check_model(), {tap});
   const at::Tensor value = tapped.forward_until(tap, workspace.check.inputs);
   const TapValues seen(tap, value, chosen_axis(axis).value_or(default_axis(value)));
   describe(layer.tap, seen);

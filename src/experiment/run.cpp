@@ -6,6 +6,7 @@
 #include "descramble/core/interrupt.h"
 #include "descramble/core/safetensors.h"
 #include "descramble/experiment/certificate.h"
+#include "descramble/model/snapshot.h"
 #include "descramble/taps/select.h"
 #include "experiment/result_folder.h"
 #include "experiment/workspace.h"
@@ -46,8 +47,9 @@ Exported export_checked(const Workspace& workspace, const std::vector<RotationEd
                         const fs::path& file) {
   ExportedModel exported = export_model(workspace.model, edits);
   exported.model.save(file);
-  const Model loaded =
-      load_model(file, workspace.model.device().str()).with_output(workspace.model.output_key());
+  const Model loaded = load_model(file, workspace.model.device().str())
+                           .with_output(workspace.model.output_key())
+                           .with_state(StatePolicy::reset);
   const at::NoGradGuard no_grad;
   const double difference =
       relative_difference(loaded.forward(workspace.check.inputs), workspace.check_output);
@@ -62,6 +64,28 @@ void require_certificate(double measured, at::ScalarType dtype, const std::strin
                    fmt::format("{:.3e}", measured)});
   }
 }
+
+/// What the model's forward writes, and what the steps do about it.
+struct Stateful {
+  explicit Stateful(const Model& model) {
+    const bool carries = model.state_policy() == StatePolicy::carry;
+    const std::vector<std::string>& written = model.written();
+    json["policy"] = carries ? "carry" : "reset";
+    json["written"] = written;
+    json["inputs"] = model.written_inputs();
+    if (written.empty()) return;
+    constexpr std::size_t shown = 5;
+    std::vector<std::string> first(written.begin(),
+                                   written.begin() + std::min(shown, written.size()));
+    lines.push_back(fmt::format(
+        "{:<18}forward writes {}{}: each batch starts from {}", "state", quoted_list(first),
+        written.size() > shown ? fmt::format(" and {} more", written.size() - shown) : "",
+        carries ? "what the one before has left (carry)" : "what the archive holds (reset)"));
+  }
+
+  nlohmann::json json{};
+  std::vector<std::string> lines{};
+};
 
 /// The weights beside a tap, as they were and as they are.
 void add_side_tensors(const std::string& prefix, const RotationSide& side, NamedTensors& tensors) {
@@ -126,6 +150,8 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
 
   const json& steps = config.resolved.at("steps");
   const std::map<std::string, std::size_t> step_of_tap = check_against(workspace.model, steps);
+  const Stateful stateful(workspace.model);
+  for (const std::string& line : stateful.lines) progress.say(line);
   json results = json::array();
   NamedTensors tensors;
   std::vector<RotationEdit> edits;
@@ -133,6 +159,7 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
     const std::string kind = steps[i].at("kind");
     StepResult result;
     try {
+      const StateScope scope(workspace.model);
       result = step_kind(kind).run(steps[i], workspace, progress);
     } catch (const Error& error) {
       throw in_step(steps, i, error);
@@ -185,6 +212,7 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
   }
   add_check_tensors(workspace, tensors);
   json result = result_json(config, opened, threads, std::move(results));
+  result["state"] = stateful.json;
   watch.lap("hash inputs");
   for (const std::string& warning : folder.warnings())
     progress.say(fmt::format("{:<18}{}", "warning", warning));

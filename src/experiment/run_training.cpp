@@ -36,6 +36,7 @@ void run_training(const Config& config, const fs::path& out, bool force, Progres
   progress.say(heading(config, threads));
   Opened opened = open_workspace(config);
   Workspace& workspace = opened.workspace;
+  workspace.model = workspace.model.with_policy(StatePolicy::live);
   watch.lap("open");
   const json& settings = config.resolved.at("train");
   Probes probes(settings.at("probes"), workspace);
@@ -58,6 +59,7 @@ void run_training(const Config& config, const fs::path& out, bool force, Progres
     const at::NoGradGuard no_grad;
     workspace.check_output = load_model(folder.file("model.pt"), workspace.model.device().str())
                                  .with_output(workspace.model.output_key())
+                                 .with_state(StatePolicy::reset)
                                  .forward(workspace.check.inputs);
   }
   NamedTensors tensors = probes.tensors();

@@ -97,15 +97,16 @@ Source with_dtype(const Source& source, at::ScalarType dtype) {
   return {std::make_shared<Converted>(source.data, dtype), source.batch_size};
 }
 
-void for_each_batch(const Source& source, at::Device device, Progress& progress,
+void for_each_batch(const Source& source, const Model& model, Progress& progress,
                     const std::string& label, const std::function<void(const Batch&)>& visit) {
   const std::int64_t size = source.data->size();
   progress.begin(label, size);
+  model.restart();
   for (std::int64_t begin = 0; begin < size; begin += source.batch_size) {
     check_interrupt();
     const std::int64_t end = std::min(size, begin + source.batch_size);
     Batch batch = source.data->slice(begin, end);
-    for (at::Tensor& input : batch.inputs) input = input.to(device);
+    for (at::Tensor& input : batch.inputs) input = input.to(model.device());
     visit(batch);
     progress.advance(end - begin);
   }

@@ -34,6 +34,8 @@ struct Workspace {
   at::Tensor check_output{};  ///< the untouched model's logits for them
 
   const Source& source(const std::string& split) const { return split == "train" ? train : test; }
+  /// The model that takes the check samples from its start, whatever ran before.
+  Model check_model() const { return model.with_policy(StatePolicy::reset); }
 };
 
 /// What a step leaves behind.
@@ -77,8 +79,9 @@ Field data_field(const char* fallback);
 /// The same source with floating-point inputs and labels in `dtype`.
 Source with_dtype(const Source& source, at::ScalarType dtype);
 
-/// Runs `visit` on every batch of a source, inputs moved to `device`, asking for interrupts.
-void for_each_batch(const Source& source, at::Device device, Progress& progress,
+/// Runs `visit` on every batch of a source, inputs moved to the model's device, from the model's
+/// start on; asks for interrupts.
+void for_each_batch(const Source& source, const Model& model, Progress& progress,
                     const std::string& label, const std::function<void(const Batch& batch)>& visit);
 
 /// The taps that a step names ("tap": a name, or "taps": names and globs), in the model's order.

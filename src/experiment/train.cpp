@@ -8,6 +8,7 @@
 
 #include "descramble/core/interrupt.h"
 #include "descramble/core/random.h"
+#include "descramble/model/snapshot.h"
 #include "descramble/taps/tapped_model.h"
 #include "experiment/optimizer.h"
 
@@ -60,6 +61,7 @@ Batch on_device(Batch batch, at::Device device) {
 
 Score evaluate(const TappedModel& program, Loss loss, const Source& source) {
   const at::NoGradGuard no_grad;
+  const StateScope scope(program.model());
   Score score{.loss_kind = loss};
   for (std::int64_t begin = 0; begin < source.data->size(); begin += source.batch_size) {
     check_interrupt();

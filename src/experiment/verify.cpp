@@ -11,6 +11,7 @@
 #include "descramble/core/json.h"
 #include "descramble/core/safetensors.h"
 #include "descramble/experiment/certificate.h"
+#include "descramble/model/kinds.h"
 #include "descramble/taps/tapped_model.h"
 #include "experiment/run.h"
 #include "experiment/workspace.h"
@@ -125,19 +126,13 @@ class Verification {
     return inputs;
   }
 
-  static Model with_output_of(const Model& model, const json& config) {
-    const json output = config.at("model").value("output", json());
-    if (output.is_string()) return model.with_output(output.get<std::string>());
-    if (output.is_number()) return model.with_output(output.get<std::int64_t>());
-    return model;
-  }
-
   void exported_model() {
     if (!fs::exists(folder_ / "model.pt")) return;
-    const Model model = with_output_of(load_model(folder_ / "model.pt"), result_.at("config"));
+    const Model model =
+        with_model_fields(load_model(folder_ / "model.pt"), result_.at("config").at("model"));
     const at::NoGradGuard no_grad;
-    const double difference =
-        relative_difference(model.forward(check_inputs()), tensor("check.outputs"));
+    const double difference = relative_difference(
+        model.with_policy(StatePolicy::reset).forward(check_inputs()), tensor("check.outputs"));
     const double limit = allowed_difference(model.dtype());
     add("model.pt on the check inputs", difference <= limit,
         fmt::format("max|f - f'| / max|f| = {:.2e} (allowed {:.0e})", difference, limit));
@@ -167,7 +162,7 @@ class Verification {
                  " is another file than the one analysed: its pair was not inserted again");
         return;
       }
-      Model model = with_output_of(load_model(path), result_.at("config"));
+      Model model = with_model_fields(load_model(path), result_.at("config").at("model"));
       const json dtype = result_.at("config").at("dtype");
       if (dtype.is_string()) model = model.to_dtype(parse_dtype(dtype));
       reinsert(model);
@@ -183,7 +178,7 @@ class Verification {
         const std::string name = tap.at("name");
         const RotationPair pair(tensor(fmt::format("steps.{}.{}.rotation", i, name)));
         const Axis axis = parse_axis(tap.at("axis"));
-        const TappedModel tapped = tap_model(model, {name});
+        const TappedModel tapped = tap_model(model.with_policy(StatePolicy::reset), {name});
         const Watch watch = tapped.replace(
             name, [&](const at::Tensor& value) { return pair.round_trip(value, axis); });
         const double difference =

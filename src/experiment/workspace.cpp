@@ -113,7 +113,8 @@ Opened open_workspace(const Config& config) {
       workspace.test.data->slice(0, std::min<std::int64_t>(8, workspace.test.data->size()));
   for (at::Tensor& input : workspace.check.inputs) input = input.to(workspace.model.device());
   const at::NoGradGuard no_grad;
-  workspace.check_output = workspace.model.forward(workspace.check.inputs);
+  workspace.check_output = workspace.check_model().forward(workspace.check.inputs);
+  workspace.model.restart();
   if (!workspace.check_output.isfinite().all().item<bool>()) {
     throw Error({"the model's output is not finite", workspace.model.name(),
                  "finite logits for the first samples", "NaN or infinity"});

@@ -197,6 +197,10 @@ LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const 
                              const std::vector<at::Tensor>& inputs, const Options& options)
     : state_(new State{.tapped = tap_model(model, {from, to}), .from = from, .to = to}) {
   State& state = *state_;
+  if (model.state_policy() == StatePolicy::carry && !model.written().empty()) {
+    throw Error({"no Jacobians of a model that carries its state from batch to batch", model.name(),
+                 "\"state\": \"reset\" in the model", "\"carry\""});
+  }
   state.path = find_path(model, from, to);
   if (!options.route.empty() && options.route != "masked_product" && options.route != "vjp" &&
       options.route != "jvp") {

@@ -11,7 +11,7 @@
 #include <torch/csrc/jit/serialization/export.h>
 
 #include "descramble/core/error.h"
-#include "model/state.h"
+#include "model/writes.h"
 
 namespace descramble {
 
@@ -133,9 +133,25 @@ Error input_error(const std::string& model, const std::vector<c10::IValue>& inpu
                 fmt::format("{}", fmt::join(found, ", "))});
 }
 
+const Writes& Model::State::writes() const {
+  if (!writes_) writes_ = std::make_shared<const Writes>(method_writes(module, "forward"));
+  return *writes_;
+}
+
+std::vector<c10::IValue> Model::State::begin_pass(const std::vector<c10::IValue>& inputs) const {
+  if (policy == StatePolicy::live) return inputs;
+  if (policy == StatePolicy::reset) start->restore();
+  std::vector<c10::IValue> result = inputs;
+  const std::vector<bool>& written = writes().inputs;
+  for (std::size_t i = 0; i < result.size() && i < written.size(); ++i) {
+    if (written[i]) result[i] = result[i].deepcopy();
+  }
+  return result;
+}
+
 c10::IValue Model::forward_values(const std::vector<c10::IValue>& inputs) const {
   try {
-    return state_->module.forward(inputs);
+    return state_->module.forward(state_->begin_pass(inputs));
   } catch (const std::exception& error) {
     throw input_error(state_->name, inputs, error);
   }
@@ -267,7 +283,37 @@ Model Model::to_dtype(at::ScalarType wanted) const {
       parameter.value.detach_().set_requires_grad(wants);
     }
   }
+  return Model(copy).with_state(copy->policy);
+}
+
+const std::vector<std::string>& Model::written() const {
+  return state_->writes().attributes;
+}
+
+const std::vector<bool>& Model::written_inputs() const {
+  return state_->writes().inputs;
+}
+
+Model Model::with_state(StatePolicy policy) const {
+  auto copy = std::make_shared<State>(*state_);
+  copy->policy = policy;
+  copy->start = policy == StatePolicy::live ? nullptr : std::make_shared<const Snapshot>(*this);
   return Model(std::move(copy));
+}
+
+Model Model::with_policy(StatePolicy policy) const {
+  if (!state_->start || policy == StatePolicy::live) return with_state(policy);
+  auto copy = std::make_shared<State>(*state_);
+  copy->policy = policy;
+  return Model(std::move(copy));
+}
+
+StatePolicy Model::state_policy() const {
+  return state_->policy;
+}
+
+void Model::restart() const {
+  if (state_->start) state_->start->restore();
 }
 
 Model Model::with_output(OutputKey key) const {
@@ -278,6 +324,7 @@ Model Model::with_output(OutputKey key) const {
 
 void Model::set_training(bool on) const {
   state_->module.train(on);
+  state_->forget_writes();
 }
 
 bool Model::is_training() const {

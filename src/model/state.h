@@ -1,19 +1,38 @@
 #pragma once
 
+#include <memory>
 #include <string>
+#include <vector>
 
 #include <torch/csrc/jit/api/module.h>
 
 #include "descramble/core/error.h"
 #include "descramble/model/model.h"
+#include "descramble/model/snapshot.h"
 
 namespace descramble {
+
+struct Writes;
 
 struct Model::State {
   torch::jit::Module module;
   std::string name{};
   at::Device device = at::kCPU;
   OutputKey output{};
+  StatePolicy policy = StatePolicy::live;
+  std::shared_ptr<const Snapshot> start{};  ///< what `reset` and `carry` begin with
+
+  /// What a pass may write; found out once.
+  const Writes& writes() const;
+  /// To be called before each pass: under `reset`, the model is back at its start. Returns the
+  /// inputs, of which those are copies that the pass may write to, unless the policy is `live`.
+  std::vector<c10::IValue> begin_pass(const std::vector<c10::IValue>& inputs) const;
+
+  /// Another mode, other writes.
+  void forget_writes() { writes_ = nullptr; }
+
+ private:
+  mutable std::shared_ptr<const Writes> writes_{};
 };
 
 /// The sentence that a person needs out of a TorchScript exception (LibTorch's text is a stack).

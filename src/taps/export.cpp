@@ -420,6 +420,7 @@ class Exporter {
 }  // namespace
 
 ExportedModel export_model(const Model& model, const std::vector<RotationEdit>& edits) {
+  model.restart();
   Exporter exporter(model, edits);
   const c10::InferenceMode off(false);
   const at::NoGradGuard no_grad;
@@ -429,7 +430,8 @@ ExportedModel export_model(const Model& model, const std::vector<RotationEdit>& 
   }
   auto state = std::make_shared<Model::State>(model.state());
   state->module = exporter.take();
-  return {Model(std::move(state)), std::move(sides)};
+  state->forget_writes();
+  return {Model(state).with_state(state->policy), std::move(sides)};
 }
 
 }  // namespace descramble

@@ -7,8 +7,6 @@
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 #include <torch/csrc/jit/ir/constants.h>
-#include <torch/csrc/jit/passes/constant_propagation.h>
-#include <torch/csrc/jit/passes/peephole.h>
 
 #include "descramble/core/error.h"
 #include "taps/walk.h"
@@ -23,37 +21,6 @@ namespace prim = torch::jit::prim;
 namespace attr = torch::jit::attr;
 
 namespace {
-
-/// What an attribute of a module holds: "features.0.weight" behind `self`.
-c10::IValue attribute_at(const torch::jit::Module& module, const std::string& path) {
-  c10::IValue value = module._ivalue();
-  for (std::size_t begin = 0; begin <= path.size();) {
-    const std::size_t end = std::min(path.find('.', begin), path.size());
-    value = value.toObject()->getAttr(path.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return value;
-}
-
-bool is_plain(const c10::IValue& value) {
-  return value.isNone() || value.isBool() || value.isInt() || value.isDouble() ||
-         value.isString() || value.isIntList();
-}
-
-/// Attributes that are no modules or tensors ("training", sizes) become constants, so that the
-/// branches that they decide disappear.
-void freeze_settings(Graph& graph, Block* block, const torch::jit::Module& module) {
-  for (Node* node : block->nodes()) {
-    for (Block* inner : node->blocks()) freeze_settings(graph, inner, module);
-    if (node->kind() != prim::GetAttr) continue;
-    const std::string path = attribute_path(node->output(), graph.inputs()[0]);
-    if (path.empty()) continue;
-    const c10::IValue value = attribute_at(module, path);
-    if (!is_plain(value)) continue;
-    const torch::jit::WithInsertPoint here(node);
-    node->output()->replaceAllUsesWith(graph.insertConstant(value));
-  }
-}
 
 /// Reads the arguments of nodes.
 class Arguments {
@@ -277,11 +244,7 @@ Path find_path(const Model& model, const std::string& from, const std::string& t
     throw Error({"no Jacobian between taps '" + from + "' and '" + to + "'", model.name(),
                  "'" + from + "' to come before '" + to + "', once", "the other order"});
   }
-  freeze_settings(*graph, graph->block(), module);
-  std::shared_ptr<Graph> shared = graph;
-  // `x is None` of what cannot be None decides branches, too.
-  torch::jit::PeepholeOptimize(shared, /*disable_shape_peepholes=*/true);
-  torch::jit::ConstantPropagation(shared);
+  freeze_settings(graph, module);
 
   Path path;
   std::set<const Node*> taken{begin, end};

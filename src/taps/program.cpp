@@ -15,7 +15,7 @@ c10::IValue Program::run(std::vector<c10::IValue> stack) const {
 std::vector<c10::IValue> forward_stack(const Model::State& model,
                                        const std::vector<c10::IValue>& inputs) {
   std::vector<c10::IValue> stack{model.module._ivalue()};
-  stack.insert(stack.end(), inputs.begin(), inputs.end());
+  for (c10::IValue& input : model.begin_pass(inputs)) stack.push_back(std::move(input));
   try {
     model.module.get_method("forward").function().getSchema().checkAndNormalizeInputs(stack);
   } catch (const std::exception& error) {

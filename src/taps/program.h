@@ -23,7 +23,8 @@ class Program {
   std::shared_ptr<torch::jit::GraphFunction> function_;
 };
 
-/// The stack for `forward`: the module and its arguments, defaults filled in and types checked.
+/// Begins a pass: the stack for `forward`, which holds the module and its arguments, defaults
+/// filled in and types checked.
 /// @throws Error
 std::vector<c10::IValue> forward_stack(const Model::State& model,
                                        const std::vector<c10::IValue>& inputs);

@@ -1,5 +1,6 @@
 #include "descramble/taps/split.h"
 
+#include <set>
 #include <unordered_map>
 
 #include <fmt/format.h>
@@ -46,16 +47,6 @@ bool writes_anything(Block* block) {
   return false;
 }
 
-bool sets_attributes(Block* block) {
-  for (Node* node : block->nodes()) {
-    if (node->kind() == prim::SetAttr) return true;
-    for (Block* inner : node->blocks()) {
-      if (sets_attributes(inner)) return true;
-    }
-  }
-  return false;
-}
-
 /// Whether a `with` block of the forward graph is open at `marker`.
 bool within_context(const Node* marker) {
   int open = 0;
@@ -73,7 +64,8 @@ class SuffixBuilder {
   SuffixBuilder(const std::shared_ptr<Graph>& graph, Node* marker)
       : suffix_(std::make_shared<Graph>()) {
     Graph& whole = *graph;
-    keep_attributes_ = !sets_attributes(whole.block());
+    whole_self_ = whole.inputs()[0];
+    set_here_ = attributes_set(graph);
     map(whole.inputs()[0], suffix_->addInput("self"));
     map(marker->output(), suffix_->addInput("tap"));
     live_.push_back(marker->output());
@@ -102,7 +94,10 @@ class SuffixBuilder {
   bool remade(const Value* value) const {
     const Node* node = value->node();
     if (node->kind() == prim::Constant) return true;
-    if (node->kind() == prim::GetAttr) return keep_attributes_ && remade_or_self(node->input());
+    if (node->kind() == prim::GetAttr) {
+      return !set_here_.contains(attribute_path(value, whole_self_)) &&
+             remade_or_self(node->input());
+    }
     if (node->kind() == prim::ListConstruct || node->kind() == prim::TupleConstruct) {
       return !aliases_->hasWriters(value);
     }
@@ -137,7 +132,8 @@ class SuffixBuilder {
   std::unordered_map<const Value*, Value*> known_{};
   std::vector<Value*> live_{};
   Node* last_made_ = nullptr;
-  bool keep_attributes_ = true;
+  std::set<std::string> set_here_{};
+  const Value* whole_self_ = nullptr;
 };
 
 std::shared_ptr<Graph> build_prefix(Graph& whole, Node* marker, const std::vector<Value*>& live) {
@@ -221,6 +217,12 @@ SplitModel split_model(const Model& model, const std::string& tap) {
   const std::vector<Value*>& live = builder.live();
   const std::vector<bool> written = protect_inputs(suffix);
   for (std::size_t i = 0; i < live.size(); ++i) {
+    const std::vector<std::string> attributes = attributes_behind(whole, live[i]);
+    if (written[i + 1] && !attributes.empty()) {
+      throw Error({"the model cannot be cut at tap '" + tap + "'", model.name(),
+                   "a point with no view at hand of a buffer that is written later",
+                   "one of " + quoted_list(attributes)});
+    }
     for (std::size_t j = 0; j < i; ++j) {
       if ((written[i + 1] || written[j + 1]) &&
           builder.aliases().mayContainAlias(live[i], live[j])) {
@@ -251,7 +253,9 @@ Cut SplitModel::prefix_values(const std::vector<c10::IValue>& inputs) const {
   const auto& elements = result.toTupleRef().elements();
   auto live = std::make_shared<std::vector<c10::IValue>>();
   for (std::size_t i = 1; i < elements.size(); ++i) live->push_back(elements[i]);
-  return {elements[0].toTensor(), std::move(live)};
+  Cut cut{elements[0].toTensor(), std::move(live)};
+  if (state_->model.state_policy() != StatePolicy::live) cut.written = Snapshot(state_->model);
+  return cut;
 }
 
 Cut SplitModel::prefix(const std::vector<at::Tensor>& inputs) const {
@@ -259,6 +263,7 @@ Cut SplitModel::prefix(const std::vector<at::Tensor>& inputs) const {
 }
 
 c10::IValue SplitModel::suffix_values(const Cut& cut) const {
+  if (cut.written) cut.written->restore();
   std::vector<c10::IValue> stack{state_->model.state().module._ivalue(), cut.value};
   for (std::size_t i = 0; i < cut.live->size(); ++i) {
     stack.push_back(state_->copied[i] ? (*cut.live)[i].deepcopy() : (*cut.live)[i]);

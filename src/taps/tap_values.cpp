@@ -4,6 +4,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/core/ivalue.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/isfinite.h>
 #include <c10/core/InferenceMode.h>
@@ -21,6 +22,10 @@ void visit_batches(const TappedModel& tapped, const std::string& tap, const Sour
                    const std::function<void(const at::Tensor&)>& visit) {
   const at::Device device = tapped.model().device();
   const std::int64_t size = data.data->size();
+  const Model& model = tapped.model();
+  // What lies behind the tap may write the state that the next batch starts from.
+  const bool whole = model.state_policy() == StatePolicy::carry && !model.written().empty();
+  model.restart();
   for (std::int64_t begin = 0; begin < size; begin += data.batch_size) {
     check_interrupt();
     Batch batch = data.data->slice(begin, std::min(size, begin + data.batch_size));
@@ -28,7 +33,11 @@ void visit_batches(const TappedModel& tapped, const std::string& tap, const Sour
     const auto value = [&] {
       const c10::InferenceMode off(false);
       const at::NoGradGuard no_grad;  // of the network, not of what is done with the value
-      return tapped.forward_until(tap, batch.inputs).detach();
+      if (!whole) return tapped.forward_until(tap, batch.inputs).detach();
+      std::vector<at::Tensor> values;
+      const Watch watch = tapped.capture(tap, values);
+      tapped.forward_values({batch.inputs.begin(), batch.inputs.end()});
+      return values.at(0).detach();
     };
     visit(value());
   }

@@ -14,10 +14,6 @@ using torch::jit::Value;
 namespace prim = torch::jit::prim;
 namespace attr = torch::jit::attr;
 
-std::string join_path(const std::string& path, const std::string& name) {
-  return path.empty() ? name : path + "." + name;
-}
-
 bool is_torch_nn(const c10::TypePtr& type) {
   const auto class_type = type->cast<c10::ClassType>();
   if (!class_type || !class_type->name()) return false;
@@ -326,16 +322,6 @@ class Walk {
 };
 
 }  // namespace
-
-std::string attribute_path(const Value* value, const Value* self) {
-  std::string path;
-  while (value->node()->kind() == prim::GetAttr) {
-    const std::string& name = value->node()->s(attr::name);
-    path = path.empty() ? name : name + "." + path;
-    value = value->node()->input();
-  }
-  return value == self ? path : "";
-}
 
 std::string variant_name(const std::string& method, int number) {
   return original_name(method) + std::string(variant_mark) + std::to_string(number);

@@ -9,6 +9,7 @@
 
 #include "descramble/taps/point.h"
 #include "model/state.h"
+#include "model/writes.h"
 
 namespace descramble {
 
@@ -41,14 +42,8 @@ using PointVisitor = std::function<torch::jit::Value*(const MetPoint&, torch::ji
 std::shared_ptr<torch::jit::Graph> walk_forward(const torch::jit::Module& module,
                                                 const PointVisitor& visit);
 
-/// The path that a value's GetAttr chain from `self` spells ("fc1.weight"); empty where it is none.
-std::string attribute_path(const torch::jit::Value* value, const torch::jit::Value* self);
-
 /// Nodes of a graph in the depth-first order that CallSite::node counts in.
 std::vector<torch::jit::Node*> numbered_nodes(torch::jit::Block* block);
-
-/// "a.b" from "a" and "b"; "b" from "" and "b".
-std::string join_path(const std::string& path, const std::string& name);
 
 /// The name of a copy of `method` that one call of it is given. A walk sees it under the name of
 /// the original, so that tap names stay what they were.

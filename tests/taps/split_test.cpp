@@ -30,6 +30,7 @@ const std::map<std::string, std::set<std::string>> entangled = {
     {"mutated_view_traced",
      {"mul", "mul.input", "relu", "relu.input", "slice", "slice.input", "slice_1",
       "slice_1.input"}},
+    {"scales_input", {"div", "div.input", "view", "view.input"}},
     {"view_alias_cut",
      {"add", "add.input", "slice", "slice.input", "slice_1", "slice_1.input", "tanh",
       "tanh.input"}}};

@@ -33,6 +33,9 @@ const KindFamily& model_family();
 /// Layers of a `sequential` model.
 const KindFamily& layer_family();
 
+/// A model that was loaded, with what a config's "model" says of it: output, state.
+Model with_model_fields(Model model, const nlohmann::json& resolved);
+
 /// Opens or builds the model of a config. @throws Error
 OpenedModel open_model(const nlohmann::json& resolved, const ModelContext& context);
 

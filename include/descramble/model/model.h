@@ -19,6 +19,14 @@ namespace descramble {
 /// list, or a key into a dict.
 using OutputKey = std::variant<std::monostate, std::int64_t, std::string>;
 
+/// Where a pass starts in a model whose forward writes to itself (hidden states, counters,
+/// statistics of batches).
+enum class StatePolicy {
+  live,   ///< from what the pass before has left, as the module itself does; inputs may be written
+  reset,  ///< each pass from the start: its order and its batches do not matter
+  carry   ///< from what the pass before has left, since Model::restart
+};
+
 struct Argument {
   std::string name{};
   std::string type{};  ///< TorchScript's spelling, "Dict[str, Tensor]"
@@ -65,6 +73,20 @@ class Model {
   /// @throws Error naming the operator when the graph holds a constant of another floating dtype
   Model to_dtype(at::ScalarType dtype) const;
   Model with_output(OutputKey key) const;
+
+  /// Buffers and attributes that forward writes, by path, as the graph tells in the mode (training
+  /// or not) that the model is in. All of them where the graph hides what it calls.
+  const std::vector<std::string>& written() const;
+  /// By argument of forward: whether forward writes into it.
+  const std::vector<bool>& written_inputs() const;
+  /// The same module under another policy; what the module holds now is the start. Under `reset`
+  /// and `carry`, inputs that forward writes are copied first.
+  Model with_state(StatePolicy policy) const;
+  /// The same with the start that it has; with what the module holds now where it has none.
+  Model with_policy(StatePolicy policy) const;
+  StatePolicy state_policy() const;
+  /// Puts back the start of `reset` or `carry`; nothing where the policy is `live`.
+  void restart() const;
 
   void set_training(bool on) const;  ///< for training loops; load_model and export give eval mode
   bool is_training() const;

@@ -39,7 +39,8 @@ struct ExportedModel {
 /// A copy of the model that computes the same function, with h → Pᵀ(P h) at every edit's tap: plain
 /// TorchScript, no operator of ours. P and Pᵀ are folded into a linear or convolution layer beside
 /// the tap where that is exact, and stay explicit operations otherwise. Module names stay what they
-/// were; another instance of an edited module's class is not touched.
+/// were; another instance of an edited module's class is not touched. Unless the model's policy is
+/// `live`, the copy holds the state that the model started with.
 /// @throws Error for an unknown tap, a tap that is named twice, or one that no graph can be edited
 /// at
 ExportedModel export_model(const Model& model, const std::vector<RotationEdit>& edits);

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
 #include "descramble/model/model.h"
+#include "descramble/model/snapshot.h"
 
 namespace descramble {
 
@@ -14,12 +16,15 @@ namespace descramble {
 struct Cut {
   at::Tensor value{};
   std::shared_ptr<const std::vector<c10::IValue>> live{};
+  /// What the first half has written of the model's state; nothing under the policy `live`.
+  std::optional<Snapshot> written{};
 
-  Cut with(at::Tensor other) const { return {std::move(other), live}; }
+  Cut with(at::Tensor other) const { return {std::move(other), live, written}; }
 };
 
 /// A model in two halves: suffix(prefix(x)) is the model's output, bit for bit. The suffix never
-/// changes what it was given, so it may run any number of times on one cut.
+/// changes what it was given, so it may run any number of times on one cut. Unless the policy is
+/// `live`, each run of it begins with the model's state as the prefix left it.
 class SplitModel {
  public:
   struct State;

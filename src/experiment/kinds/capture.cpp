@@ -37,6 +37,7 @@ StepResult run_capture(const nlohmann::json& resolved, const Workspace& workspac
   std::vector<at::Tensor> labels;
   std::int64_t seen = 0;
   progress.begin("capture", limit);
+  workspace.model.restart();
   for (std::int64_t begin = 0; begin < limit; begin += all.batch_size) {
     check_interrupt();
     Batch batch = all.data->slice(begin, std::min(limit, begin + all.batch_size));

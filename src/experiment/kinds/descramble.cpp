@@ -27,7 +27,7 @@ using nlohmann::json;
 
 double inserted_difference(const Workspace& workspace, const std::string& tap, Axis axis,
                            const RotationPair& pair) {
-  const TappedModel tapped = tap_model(workspace.model, {tap});
+  const TappedModel tapped = tap_model(workspace.check_model(), {tap});
   const Watch watch =
       tapped.replace(tap, [&](const at::Tensor& value) { return pair.round_trip(value, axis); });
   const at::NoGradGuard no_grad;

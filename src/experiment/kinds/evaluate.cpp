@@ -19,7 +19,7 @@ StepResult run_evaluate(const nlohmann::json& resolved, const Workspace& workspa
   }
   const at::NoGradGuard no_grad;
   Score score;
-  for_each_batch(source, workspace.model.device(), progress, "evaluate", [&](const Batch& batch) {
+  for_each_batch(source, workspace.model, progress, "evaluate", [&](const Batch& batch) {
     score.add(workspace.model.forward(batch.inputs), batch.labels);
   });
   if (!std::isfinite(score.loss())) {

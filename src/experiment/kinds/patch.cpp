@@ -12,6 +12,7 @@
 
 #include "descramble/core/interrupt.h"
 #include "descramble/experiment/score.h"
+#include "descramble/model/snapshot.h"
 #include "descramble/taps/tapped_model.h"
 #include "experiment/donor.h"
 #include "experiment/tap_pass.h"
@@ -151,19 +152,20 @@ StepResult run_patch(const json& resolved, const Workspace& workspace, Progress&
   std::vector<at::Tensor> logits_before;
   std::vector<at::Tensor> logits_after;
   progress.begin("patch", count);
+  workspace.model.restart();
   for (std::int64_t begin = 0; begin < count; begin += source.batch_size) {
     check_interrupt();
     const std::int64_t end = std::min(count, begin + source.batch_size);
     Batch batch = source.data->slice(begin, end);
-    std::vector<at::Tensor> copies;  // a model may write to its inputs
-    for (at::Tensor& input : batch.inputs) {
-      input = input.to(workspace.model.device());
-      copies.push_back(input.clone());
-    }
-    const at::Tensor untouched = tapped.forward(copies);
+    for (at::Tensor& input : batch.inputs) input = input.to(workspace.model.device());
+    const Snapshot before_batch(workspace.model);
+    const at::Tensor untouched = tapped.forward(batch.inputs);
+    const Snapshot after_batch(workspace.model);
+    before_batch.restore();
     patch.expect(begin, end);
     const Watch watch = tapped.replace(tap, std::ref(patch));
     const at::Tensor patched = tapped.forward(batch.inputs);
+    after_batch.restore();  // what is carried on is the untouched model's
     before.add(untouched, batch.labels);
     after.add(patched, batch.labels);
     if (donor.labels.defined()) as_donor.add(patched, donor.labels.slice(0, begin, end));

@@ -14,17 +14,29 @@ const ModelKind& model_kind_torchscript() {
                 {.name = "output",
                  .type = FieldType::index_or_key,
                  .doc = "index or key of the logits, where the model returns a tuple, list or dict",
-                 .fallback = nullptr}}},
+                 .fallback = nullptr},
+                {.name = "state",
+                 .type = FieldType::string,
+                 .doc = "where forward writes buffers or attributes (hidden states, counters): "
+                        "reset: each batch starts from what the archive holds; carry: from what "
+                        "the batch before has left, in the order of the data",
+                 .fallback = "reset",
+                 .choices = {"reset", "carry"}}}},
       .open = [](const nlohmann::json& resolved, const ModelContext& context) {
         const std::string given = resolved.at("path");
         const std::filesystem::path path = context.paths.find(given, "/model/path");
-        Model model = load_model(path, context.device);
-        const nlohmann::json& output = resolved.at("output");
-        if (output.is_string()) model = model.with_output(output.get<std::string>());
-        if (output.is_number()) model = model.with_output(output.get<std::int64_t>());
-        return OpenedModel{model, given, path};
+        return OpenedModel{with_model_fields(load_model(path, context.device), resolved), given,
+                           path};
       }};
   return kind;
+}
+
+Model with_model_fields(Model model, const nlohmann::json& resolved) {
+  const nlohmann::json output = resolved.value("output", nlohmann::json());
+  if (output.is_string()) model = model.with_output(output.get<std::string>());
+  if (output.is_number()) model = model.with_output(output.get<std::int64_t>());
+  return model.with_state(resolved.value("state", "reset") == "carry" ? StatePolicy::carry
+                                                                      : StatePolicy::reset);
 }
 
 }  // namespace descramble

@@ -1,0 +1,260 @@
+#include "model/writes.h"
+
+#include <algorithm>
+#include <set>
+
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/ir/ir.h>
+#include <torch/csrc/jit/passes/constant_propagation.h>
+#include <torch/csrc/jit/passes/inliner.h>
+#include <torch/csrc/jit/passes/peephole.h>
+
+namespace descramble {
+
+using torch::jit::Block;
+using torch::jit::Graph;
+using torch::jit::Module;
+using torch::jit::Node;
+using torch::jit::Value;
+namespace prim = torch::jit::prim;
+namespace attr = torch::jit::attr;
+
+std::string join_path(const std::string& path, const std::string& name) {
+  return path.empty() ? name : path + "." + name;
+}
+
+std::string attribute_path(const Value* value, const Value* self) {
+  std::string path;
+  while (value->node()->kind() == prim::GetAttr) {
+    const std::string& name = value->node()->s(attr::name);
+    path = path.empty() ? name : name + "." + path;
+    value = value->node()->input();
+  }
+  return value == self ? path : "";
+}
+
+c10::IValue attribute_at(const Module& module, const std::string& path) {
+  c10::IValue value = module._ivalue();
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const std::size_t end = std::min(path.find('.', begin), path.size());
+    value = value.toObject()->getAttr(path.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return value;
+}
+
+namespace {
+
+template <typename Visit>
+void for_each_node(Block* block, const Visit& visit) {
+  for (auto it = block->nodes().begin(); it != block->nodes().end();) {
+    Node* node = *it;
+    ++it;
+    visit(node);
+    for (Block* inner : node->blocks()) for_each_node(inner, visit);
+  }
+}
+
+bool is_plain(const c10::IValue& value) {
+  return value.isNone() || value.isBool() || value.isInt() || value.isDouble() || value.isString();
+}
+
+/// "calls" of `self.calls = …`, however long the chain to the object.
+std::string set_path(const Node* node, const Value* self) {
+  if (node->input(0) == self) return node->s(attr::name);
+  const std::string owner = attribute_path(node->input(0), self);
+  return owner.empty() ? "" : join_path(owner, node->s(attr::name));
+}
+
+}  // namespace
+
+std::set<std::string> attributes_set(const std::shared_ptr<Graph>& graph) {
+  std::set<std::string> paths;
+  for_each_node(graph->block(), [&](const Node* node) {
+    if (node->kind() == prim::SetAttr) paths.insert(set_path(node, graph->inputs()[0]));
+  });
+  return paths;
+}
+
+void freeze_settings(const std::shared_ptr<Graph>& graph, const Module& module) {
+  const Value* self = graph->inputs()[0];
+  const std::set<std::string> set_here = attributes_set(graph);
+  for_each_node(graph->block(), [&](Node* node) {
+    if (node->kind() != prim::GetAttr) return;
+    const std::string path = attribute_path(node->output(), self);
+    if (path.empty() || set_here.contains(path)) return;
+    const c10::IValue value = attribute_at(module, path);
+    if (!is_plain(value)) return;
+    const torch::jit::WithInsertPoint here(node);
+    node->output()->replaceAllUsesWith(graph->insertConstant(value));
+  });
+  // `x is None` of what cannot be None decides branches, too.
+  std::shared_ptr<Graph> shared = graph;
+  torch::jit::PeepholeOptimize(shared, /*disable_shape_peepholes=*/true);
+  torch::jit::ConstantPropagation(shared);
+}
+
+namespace {
+
+class Tracer {
+ public:
+  explicit Tracer(std::shared_ptr<Graph> graph)
+      : graph_(std::move(graph)), self_(graph_->inputs()[0]) {
+    result_.inputs.assign(graph_->inputs().size() - 1, false);
+  }
+
+  std::vector<std::string> behind(const Value* value) {
+    written(value);
+    return {attributes_.begin(), attributes_.end()};
+  }
+
+  Writes run(const Module& module) {
+    for_each_node(graph_->block(), [this](const Node* node) { step(node); });
+    if (result_.opaque) everything(module._ivalue(), "");
+    result_.attributes.assign(attributes_.begin(), attributes_.end());
+    return std::move(result_);
+  }
+
+ private:
+  void step(const Node* node) {
+    if (node->kind() == prim::CallMethod || node->kind() == prim::CallFunction ||
+        node->kind() == prim::fork || node->hasAttribute(attr::Subgraph)) {
+      result_.opaque = true;
+      return;
+    }
+    if (node->kind() == prim::SetAttr) {
+      const std::string path = set_path(node, self_);
+      if (path.empty())
+        written(node->input(0));  // of an object that is no module
+      else
+        attributes_.insert(path);
+      return;
+    }
+    const auto* schema = node->maybeSchema();
+    if (schema == nullptr) return;
+    const bool normalises = moves_statistics(node, *schema);
+    for (std::size_t i = 0; i < schema->arguments().size() && i < node->inputs().size(); ++i) {
+      const auto* alias = schema->arguments()[i].alias_info();
+      const std::string& name = schema->arguments()[i].name();
+      const bool moved = normalises && (name == "running_mean" || name == "running_var");
+      if (moved || (alias != nullptr && alias->isWrite())) written(node->input(i));
+    }
+  }
+
+  /// Schemas of normalisations do not say that they write their running statistics.
+  static bool moves_statistics(const Node* node, const c10::FunctionSchema& schema) {
+    bool keeps = false;
+    bool may_write = false;
+    for (std::size_t i = 0; i < schema.arguments().size() && i < node->inputs().size(); ++i) {
+      const std::string& name = schema.arguments()[i].name();
+      keeps = keeps || name == "running_mean";
+      if (name != "training" && name != "train" && name != "use_input_stats") continue;
+      const auto flag = torch::jit::toIValue(node->input(i));
+      may_write = !flag || !flag->isBool() || flag->toBool();
+    }
+    return keeps && may_write;
+  }
+
+  void written(const Value* value) {
+    std::set<const Value*> seen;
+    trace(value, seen, !value->type()->isSubtypeOf(*c10::TensorType::get()));
+  }
+
+  /// Marks whatever memory the value may lie in. `container`: it is the container itself that is
+  /// written, not what lies in it.
+  void trace(const Value* value, std::set<const Value*>& seen, bool container) {
+    if (!seen.insert(value).second) return;
+    const Node* node = value->node();
+    if (node->kind() == prim::GetAttr) {
+      const std::string path = attribute_path(value, self_);
+      if (path.empty())
+        trace(node->input(), seen, container);
+      else
+        attributes_.insert(path);
+      return;
+    }
+    if (node->kind() == prim::Param) {
+      parameter(value, seen, container);
+      return;
+    }
+    if (node->kind() == prim::Constant) return;
+    if (!node->blocks().empty()) {
+      for (const Block* block : node->blocks()) {
+        // A loop's block returns its condition first.
+        const std::size_t shift = node->kind() == prim::Loop ? 1 : 0;
+        trace(block->outputs()[value->offset() + shift], seen, container);
+      }
+      if (node->kind() == prim::Loop) trace(node->input(value->offset() + 2), seen, container);
+      return;
+    }
+    if (node->kind().ns() == c10::namespaces::prim) {
+      const bool makes = node->kind() == prim::ListConstruct ||
+                         node->kind() == prim::DictConstruct ||
+                         node->kind() == prim::TupleConstruct;
+      if (makes && container) return;
+      // What is unpacked may be a container that lies in another one.
+      const bool whole =
+          node->kind() == prim::unchecked_cast || node->kind() == prim::unchecked_unwrap_optional;
+      for (const Value* input : node->inputs()) trace(input, seen, container && whole);
+      return;
+    }
+    // The schema says in which inputs the result may lie: in those of its alias set, or in any (*).
+    const auto* schema = node->maybeSchema();
+    if (schema == nullptr || value->offset() >= schema->returns().size()) return;
+    const c10::AliasInfo* own = schema->returns()[value->offset()].alias_info();
+    if (own == nullptr) return;  // new memory
+    const bool any = own->isWildcardBefore() || own->isWildcardAfter();
+    for (std::size_t i = 0; i < node->inputs().size(); ++i) {
+      const bool shares =
+          i < schema->arguments().size() && schema->arguments()[i].alias_info() != nullptr;
+      if (any || shares) trace(node->input(i), seen, container && !any);
+    }
+  }
+
+  void parameter(const Value* value, std::set<const Value*>& seen, bool container) {
+    const Block* block = value->node()->owningBlock();
+    const Node* owner = block->owningNode();
+    if (owner == nullptr) {  // of the graph itself
+      for (std::size_t i = 1; i < graph_->inputs().size(); ++i) {
+        if (graph_->inputs()[i] == value) result_.inputs[i - 1] = true;
+      }
+      return;
+    }
+    if (owner->kind() != prim::Loop || value->offset() == 0) return;
+    trace(owner->input(value->offset() + 1), seen, container);
+    trace(block->outputs()[value->offset()], seen, container);
+  }
+
+  void everything(const c10::IValue& object, const std::string& path) {
+    const auto& type = object.toObjectRef().type();
+    for (std::size_t i = 0; i < type->numAttributes(); ++i) {
+      const c10::IValue& value = object.toObjectRef().getSlot(i);
+      const std::string child = join_path(path, type->getAttributeName(i));
+      if (value.isModule())
+        everything(value, child);
+      else
+        attributes_.insert(child);
+    }
+  }
+
+  std::shared_ptr<Graph> graph_;
+  const Value* self_;
+  std::set<std::string> attributes_{};
+  Writes result_{};
+};
+
+}  // namespace
+
+std::vector<std::string> attributes_behind(const std::shared_ptr<Graph>& graph,
+                                           const Value* value) {
+  return Tracer(graph).behind(value);
+}
+
+Writes method_writes(const Module& module, const std::string& method) {
+  std::shared_ptr<Graph> graph = module.get_method(method).graph()->copy();
+  torch::jit::Inline(*graph);
+  freeze_settings(graph, module);
+  return Tracer(graph).run(module);
+}
+
+}  // namespace descramble
