@@ -35,7 +35,7 @@ std::shared_ptr<const LayerJacobian> open_layer(const Workspace& workspace, cons
   LayerJacobian::Options options{.positions = positions, .seed = workspace.seed};
   if (!axis.is_null()) options.from_axis = options.to_axis = parse_axis(axis.get<std::string>());
   auto layer = std::make_shared<const LayerJacobian>(workspace.model, from, to,
-                                                     workspace.check.inputs, options);
+                                                     workspace.check.first_batch(), options);
   require_memory(layer->inputs(), workspace.memory_mb, from, layer->from_axis());
   require_memory(layer->outputs(), workspace.memory_mb, to, layer->to_axis());
   return layer;

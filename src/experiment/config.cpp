@@ -52,7 +52,7 @@ std::vector<Field> common_fields() {
            .type = FieldType::string,
            .doc = "converts the model first; null: its own",
            .fallback = nullptr,
-           .choices = {"float32", "float64"}},
+           .choices = {"float32", "float64", "bfloat16", "float16"}},
           {.name = "model", .type = FieldType::kind, .doc = "the network", .family = model_family},
           {.name = "data",
            .type = FieldType::kind_or_split,

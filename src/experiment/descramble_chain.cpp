@@ -10,10 +10,10 @@
 #include "descramble/basis/rotation_pair.h"
 #include "descramble/core/error.h"
 #include "descramble/core/interrupt.h"
-#include "descramble/experiment/certificate.h"
 #include "descramble/objective/jacobian_l1.h"
 #include "descramble/taps/tapped_model.h"
 #include "experiment/chain.h"
+#include "experiment/noise_floor.h"
 #include "experiment/solve.h"
 #include "experiment/tap_pass.h"
 
@@ -39,8 +39,8 @@ double inserted_difference(const Workspace& workspace, const std::vector<ChainTa
       return one.pair.round_trip(value, one.tap.axis);
     }));
   }
-  const at::NoGradGuard no_grad;
-  return relative_difference(tapped.forward(workspace.check.inputs), workspace.check_output);
+  return workspace.check.difference(
+      [&tapped](const std::vector<at::Tensor>& inputs) { return tapped.forward(inputs); });
 }
 
 TapMoments tap_of(const ChainData& chain, const std::string& name) {
@@ -166,6 +166,9 @@ StepResult descramble_chain(const json& resolved, const Workspace& workspace, Pr
                             chain.held_out->layers[0].samples());
   }
   json warnings = json::array();
+  const double floor = noise_floor(workspace, learned);
+  if (const std::string warning = floor_warning(workspace, learned, floor); !warning.empty())
+    warnings.push_back(warning);
   for (const std::string& warning : objective.warnings()) warnings.push_back(warning);
 
   std::vector<std::string> sizes;
@@ -205,7 +208,8 @@ StepResult descramble_chain(const json& resolved, const Workspace& workspace, Pr
                  {"certificate",
                   {{"orthogonality", orthogonality},
                    {"orthogonality_in_model", in_model},
-                   {"inserted", inserted}}},
+                   {"inserted", inserted},
+                   {"floor", floor}}},
                  {"taps", std::move(entries)}};
   return result;
 }

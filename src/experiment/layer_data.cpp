@@ -68,7 +68,7 @@ Layer with_weight(const Workspace& workspace, const std::string& tap, const json
   layer.data.weight = layer_weight(workspace.model, tap);
   const at::NoGradGuard no_grad;
   const TappedModel tapped = tap_model(workspace.check_model(), {tap});
-  const at::Tensor value = tapped.forward_until(tap, workspace.check.inputs);
+  const at::Tensor value = tapped.forward_until(tap, workspace.check.first_batch());
   const TapValues seen(tap, value, chosen_axis(axis).value_or(default_axis(value)));
   describe(layer.tap, seen);
   require_memory(seen.dimension(), workspace.memory_mb, tap, layer.tap.axis);

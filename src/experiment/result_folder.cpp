@@ -116,7 +116,7 @@ void add_check_tensors(const Workspace& workspace, NamedTensors& tensors) {
     tensors[i == 0 ? "check.inputs" : fmt::format("check.inputs.{}", i)] =
         workspace.check.inputs[i];
   }
-  tensors["check.outputs"] = workspace.check_output;
+  tensors["check.outputs"] = workspace.check.output;
 }
 
 }  // namespace descramble

@@ -43,6 +43,7 @@ class ResultFolder {
   /// `<name>.jsonl`: one JSON value a line. @throws Failure for a number that is not finite
   void add_lines(const std::string& name, const std::vector<nlohmann::json>& lines);
   /// `<name>.svg`. Where nothing can be drawn, a warning stands in its place.
+  void add_warning(const std::string& warning) { warnings_.push_back(warning); }
   void add_figure(const std::string& name, const std::variant<Figure, Picture>& figure);
 
   /// What a reader of the result should know of the folder itself.

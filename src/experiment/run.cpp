@@ -8,6 +8,7 @@
 #include "descramble/experiment/certificate.h"
 #include "descramble/model/snapshot.h"
 #include "descramble/taps/select.h"
+#include "experiment/noise_floor.h"
 #include "experiment/result_folder.h"
 #include "experiment/workspace.h"
 
@@ -50,14 +51,12 @@ Exported export_checked(const Workspace& workspace, const std::vector<RotationEd
   const Model loaded = load_model(file, workspace.model.device().str())
                            .with_output(workspace.model.output_key())
                            .with_state(StatePolicy::reset);
-  const at::NoGradGuard no_grad;
-  const double difference =
-      relative_difference(loaded.forward(workspace.check.inputs), workspace.check_output);
+  const double difference = workspace.check.difference(
+      [&loaded](const std::vector<at::Tensor>& inputs) { return loaded.forward(inputs); });
   return {difference, std::move(exported.sides)};
 }
 
-void require_certificate(double measured, at::ScalarType dtype, const std::string& what) {
-  const double allowed = allowed_difference(dtype);
+void require_certificate(double measured, double allowed, const std::string& what) {
   if (!(measured <= allowed)) {
     throw Failure({"the certificate does not hold", what,
                    fmt::format("max|f - f'| / max|f| <= {:.0e}", allowed),
@@ -150,6 +149,8 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
 
   const json& steps = config.resolved.at("steps");
   const std::map<std::string, std::size_t> step_of_tap = check_against(workspace.model, steps);
+  if (!step_of_tap.empty()) require_repeatable(workspace.check, workspace.model);
+  for (const std::string& warning : workspace.check.warnings) folder.add_warning(warning);
   const Stateful stateful(workspace.model);
   for (const std::string& line : stateful.lines) progress.say(line);
   json results = json::array();
@@ -191,14 +192,19 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
 
   if (!edits.empty()) {
     const Exported exported = export_checked(workspace, edits, folder.file("model.pt"));
+    double all_allowed = 0;
     for (std::size_t i = 0; i < results.size(); ++i) {
       if (!results[i].contains("certificate")) continue;
-      results[i]["certificate"]["exported"] = exported.difference;
-      require_certificate(results[i]["certificate"]["inserted"], workspace.model.dtype(),
+      json& certificate = results[i]["certificate"];
+      const double allowed = allowed_by_floor(workspace, certificate.at("floor"));
+      all_allowed = std::max(all_allowed, allowed);
+      certificate["allowed"] = allowed;
+      certificate["exported"] = exported.difference;
+      require_certificate(certificate["inserted"], allowed,
                           fmt::format("/steps/{}, pair inserted", i));
       results[i]["folded"] = json::array();
     }
-    require_certificate(exported.difference, workspace.model.dtype(), "exported model");
+    require_certificate(exported.difference, all_allowed, "exported model");
     for (const RotationSide& side : exported.sides) {
       const std::size_t step = step_of_tap.at(side.tap);
       results[step]["folded"].push_back(side_json(side));
@@ -213,6 +219,7 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
   add_check_tensors(workspace, tensors);
   json result = result_json(config, opened, threads, std::move(results));
   result["state"] = stateful.json;
+  result["check"] = workspace.check.json();
   watch.lap("hash inputs");
   for (const std::string& warning : folder.warnings())
     progress.say(fmt::format("{:<18}{}", "warning", warning));

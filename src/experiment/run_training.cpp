@@ -57,10 +57,12 @@ void run_training(const Config& config, const fs::path& out, bool force, Progres
   workspace.model.save(folder.file("model.pt"));
   {
     const at::NoGradGuard no_grad;
-    workspace.check_output = load_model(folder.file("model.pt"), workspace.model.device().str())
+    const Model trained = load_model(folder.file("model.pt"), workspace.model.device().str())
                                  .with_output(workspace.model.output_key())
-                                 .with_state(StatePolicy::reset)
-                                 .forward(workspace.check.inputs);
+                                 .with_state(StatePolicy::reset);
+    workspace.check.output = run_in_batches(
+        workspace.check.inputs, workspace.check.batch_size,
+        [&trained](const std::vector<at::Tensor>& inputs) { return trained.forward(inputs); });
   }
   NamedTensors tensors = probes.tensors();
   add_check_tensors(workspace, tensors);
@@ -69,6 +71,7 @@ void run_training(const Config& config, const fs::path& out, bool force, Progres
   json step = {{"kind", "train"}, {"epochs", epochs}};
   step.update(score_json(history.back().test));
   json result = result_json(config, opened, threads, json::array({std::move(step)}));
+  result["check"] = workspace.check.json();
   for (const std::string& warning : folder.warnings()) progress.say("warning  " + warning);
   folder.finish(std::move(result), tensors, watch.json_value());
   progress.say(fmt::format("result  {}", out.string()));

@@ -85,16 +85,39 @@ class Converted final : public DataSet {
   }
   std::vector<InputFile> files() const override { return inner_->files(); }
   std::vector<std::string> class_names() const override { return inner_->class_names(); }
+  std::vector<std::string> input_names() const override { return inner_->input_names(); }
 
  private:
   std::shared_ptr<const DataSet> inner_;
   at::ScalarType dtype_;
 };
 
+class FirstSamples final : public DataSet {
+ public:
+  FirstSamples(std::shared_ptr<const DataSet> inner, std::int64_t size)
+      : inner_(std::move(inner)), size_(size) {}
+  std::int64_t size() const override { return size_; }
+  bool has_labels() const override { return inner_->has_labels(); }
+  Batch gather(const std::vector<std::int64_t>& indices) const override {
+    return inner_->gather(indices);
+  }
+  std::vector<InputFile> files() const override { return inner_->files(); }
+  std::vector<std::string> class_names() const override { return inner_->class_names(); }
+  std::vector<std::string> input_names() const override { return inner_->input_names(); }
+
+ private:
+  std::shared_ptr<const DataSet> inner_;
+  std::int64_t size_;
+};
+
 }  // namespace
 
 Source with_dtype(const Source& source, at::ScalarType dtype) {
   return {std::make_shared<Converted>(source.data, dtype), source.batch_size};
+}
+
+Source with_size(const Source& source, std::int64_t size) {
+  return {std::make_shared<FirstSamples>(source.data, size), source.batch_size};
 }
 
 void for_each_batch(const Source& source, const Model& model, Progress& progress,

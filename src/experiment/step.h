@@ -15,6 +15,7 @@
 #include "descramble/data/data_set.h"
 #include "descramble/model/model.h"
 #include "descramble/taps/export.h"
+#include "experiment/check_samples.h"
 #include "experiment/table.h"
 
 namespace descramble {
@@ -30,8 +31,8 @@ struct Workspace {
   std::int64_t memory_mb = 4096;
   PathSearch paths{};         ///< finds the files that a step names
   Rotations rotations{};      ///< that the steps before this one have found
-  Batch check{};              ///< eight samples on the model's device, for certificates
-  at::Tensor check_output{};  ///< the untouched model's logits for them
+  CheckSamples check{};       ///< for certificates
+  double tolerance = 0;       ///< of certificates, from the config; 0: by dtype
 
   const Source& source(const std::string& split) const { return split == "train" ? train : test; }
   /// The model that takes the check samples from its start, whatever ran before.
@@ -78,6 +79,9 @@ Field data_field(const char* fallback);
 
 /// The same source with floating-point inputs and labels in `dtype`.
 Source with_dtype(const Source& source, at::ScalarType dtype);
+
+/// Its first samples only.
+Source with_size(const Source& source, std::int64_t size);
 
 /// Runs `visit` on every batch of a source, inputs moved to the model's device, from the model's
 /// start on; asks for interrupts.

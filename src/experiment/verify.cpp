@@ -13,6 +13,7 @@
 #include "descramble/experiment/certificate.h"
 #include "descramble/model/kinds.h"
 #include "descramble/taps/tapped_model.h"
+#include "experiment/check_samples.h"
 #include "experiment/run.h"
 #include "experiment/workspace.h"
 
@@ -126,6 +127,19 @@ class Verification {
     return inputs;
   }
 
+  double check_difference(const Forward& forward) const {
+    const std::vector<at::Tensor> inputs = check_inputs();
+    const std::int64_t batch =
+        result_.value(json::json_pointer("/check/batch_size"), inputs.at(0).size(0));
+    return relative_difference(run_in_batches(inputs, batch, forward), tensor("check.outputs"));
+  }
+
+  /// What the step was judged by: its model's dtype, its tolerance, or the model's noise floor.
+  static double allowed(const json& step, const Model& model) {
+    return std::max(allowed_difference(model.dtype()),
+                    step.value(json::json_pointer("/certificate/allowed"), 0.0));
+  }
+
   void exported_model() {
     if (!fs::exists(folder_ / "model.pt")) return;
     const Model model =
@@ -181,9 +195,9 @@ class Verification {
         const TappedModel tapped = tap_model(model.with_policy(StatePolicy::reset), {name});
         const Watch watch = tapped.replace(
             name, [&](const at::Tensor& value) { return pair.round_trip(value, axis); });
-        const double difference =
-            relative_difference(tapped.forward(check_inputs()), tensor("check.outputs"));
-        const double limit = allowed_difference(model.dtype());
+        const double difference = check_difference(
+            [&tapped](const std::vector<at::Tensor>& inputs) { return tapped.forward(inputs); });
+        const double limit = allowed(steps[i], model);
         add(fmt::format("pair inserted into the original at '{}'", name), difference <= limit,
             fmt::format("max|f - f'| / max|f| = {:.2e} (allowed {:.0e})", difference, limit));
       }

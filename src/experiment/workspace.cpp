@@ -31,6 +31,24 @@ int apply_threads(std::int64_t threads) {
 
 namespace {
 
+/// The check samples; where the model takes them in its own dtype only, the data follow it there.
+void follow_dtype(Workspace& workspace, bool converted) {
+  const at::ScalarType dtype = workspace.model.dtype();
+  const auto follow = [&] {
+    workspace.train = with_dtype(workspace.train, dtype);
+    workspace.test = with_dtype(workspace.test, dtype);
+  };
+  if (converted || dtype == at::kDouble) follow();
+  const Model model = workspace.check_model();
+  try {
+    workspace.check = open_check_samples(model, workspace.test);
+  } catch (const Error&) {
+    if (converted || (dtype != at::kHalf && dtype != at::kBFloat16)) throw;
+    follow();
+    workspace.check = open_check_samples(model, workspace.test);
+  }
+}
+
 /// "A model that another config trains": NAME_train.json makes ../runs/NAME/model.pt by convention.
 std::string training_command(const Config& config, const std::string& path) {
   const fs::path folder = config.file.has_parent_path() ? config.file.parent_path() : fs::path(".");
@@ -103,21 +121,20 @@ Opened open_workspace(const Config& config) {
     for (InputFile& file : data_files(workspace.train, "train")) inputs.push_back(file);
     for (InputFile& file : data_files(workspace.test, "test")) inputs.push_back(file);
   }
-  const at::ScalarType dtype = workspace.model.dtype();
-  if (resolved.at("dtype").is_string() || dtype == at::kDouble) {
-    // The data follows the model into its dtype.
-    workspace.train = with_dtype(workspace.train, dtype);
-    workspace.test = with_dtype(workspace.test, dtype);
-  }
-  workspace.check =
-      workspace.test.data->slice(0, std::min<std::int64_t>(8, workspace.test.data->size()));
-  for (at::Tensor& input : workspace.check.inputs) input = input.to(workspace.model.device());
-  const at::NoGradGuard no_grad;
-  workspace.check_output = workspace.check_model().forward(workspace.check.inputs);
+  for (InputFile& input : inputs) input.sha256 = sha256_of_path(input.path);
+  follow_dtype(workspace, resolved.at("dtype").is_string());
+  const json tolerance = resolved.at("model").value("tolerance", json());
+  if (tolerance.is_number()) workspace.tolerance = tolerance;
   workspace.model.restart();
-  if (!workspace.check_output.isfinite().all().item<bool>()) {
-    throw Error({"the model's output is not finite", workspace.model.name(),
-                 "finite logits for the first samples", "NaN or infinity"});
+  if (workspace.check.only_batch) {
+    const std::int64_t batch = workspace.check.batch_size;
+    for (Source* source : {&workspace.train, &workspace.test}) {
+      source->batch_size = batch;
+      *source = with_size(*source, source->data->size() / batch * batch);
+      if (source->data->size() > 0) continue;
+      throw Error({"the model takes batches of one size only", workspace.model.name(),
+                   fmt::format("at least {} samples", batch), "fewer"});
+    }
   }
   return {std::move(workspace), std::move(inputs)};
 }
@@ -133,7 +150,7 @@ json inputs_json(const std::vector<InputFile>& inputs) {
   json result = json::array();
   for (const InputFile& input : inputs) {
     result.push_back(
-        {{"role", input.role}, {"path", input.given}, {"sha256", sha256_of_path(input.path)}});
+        {{"role", input.role}, {"path", input.given}, {"sha256", input.sha256.empty() ? sha256_of_path(input.path) : input.sha256}});
   }
   return result;
 }

@@ -25,6 +25,7 @@ struct InputFile {
   std::string role{};            ///< "images", "labels"
   std::string given{};           ///< as the config has it
   std::filesystem::path path{};  ///< where it was found
+  std::string sha256{};          ///< taken when it was opened; empty: not yet
 };
 
 /// An immutable, indexable set of samples. Reading may decode from disk each time; memory does not

@@ -9,7 +9,6 @@
 #include <fmt/ranges.h>
 
 #include "descramble/basis/rotation_pair.h"
-#include "descramble/experiment/certificate.h"
 #include "descramble/objective/jacobian_l1.h"
 #include "descramble/objective/objective.h"
 #include "descramble/solver/solver.h"
@@ -17,6 +16,7 @@
 #include "descramble/taps/tapped_model.h"
 #include "experiment/chain.h"
 #include "experiment/layer_data.h"
+#include "experiment/noise_floor.h"
 #include "experiment/solve.h"
 
 namespace descramble {
@@ -30,8 +30,8 @@ double inserted_difference(const Workspace& workspace, const std::string& tap, A
   const TappedModel tapped = tap_model(workspace.check_model(), {tap});
   const Watch watch =
       tapped.replace(tap, [&](const at::Tensor& value) { return pair.round_trip(value, axis); });
-  const at::NoGradGuard no_grad;
-  return relative_difference(tapped.forward(workspace.check.inputs), workspace.check_output);
+  return workspace.check.difference(
+      [&tapped](const std::vector<at::Tensor>& inputs) { return tapped.forward(inputs); });
 }
 
 /// The sum of what all taps have at `path`; null where one of them does not know it.
@@ -111,9 +111,13 @@ TapResult descramble_tap(const json& resolved, const Workspace& workspace, const
   }
   entry["solver"] = solver_json(*objective, solution);
   const double inserted = inserted_difference(workspace, name, layer.tap.axis, result.pair);
+  const double floor = noise_floor(workspace, {name});
   entry["certificate"] = {{"orthogonality", result.pair.orthogonality()},
                           {"orthogonality_in_model", result.pair.orthogonality(layer.tap.dtype)},
-                          {"inserted", inserted}};
+                          {"inserted", inserted},
+                          {"floor", floor}};
+  if (const std::string warning = floor_warning(workspace, {name}, floor); !warning.empty())
+    result.warnings.push_back(warning);
   for (const std::string& warning : objective->warnings())
     result.warnings.push_back(name + ": " + warning);
 
@@ -205,7 +209,8 @@ StepResult run_descramble(const json& resolved, const Workspace& workspace, Prog
       {"certificate",
        {{"orthogonality", worst(entries, "/certificate/orthogonality")},
         {"orthogonality_in_model", worst(entries, "/certificate/orthogonality_in_model")},
-        {"inserted", worst(entries, "/certificate/inserted")}}},
+        {"inserted", worst(entries, "/certificate/inserted")},
+        {"floor", worst(entries, "/certificate/floor")}}},
       {"taps", std::move(entries)}};
   return result;
 }

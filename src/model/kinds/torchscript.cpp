@@ -21,7 +21,15 @@ const ModelKind& model_kind_torchscript() {
                         "reset: each batch starts from what the archive holds; carry: from what "
                         "the batch before has left, in the order of the data",
                  .fallback = "reset",
-                 .choices = {"reset", "carry"}}}},
+                 .choices = {"reset", "carry"}},
+                {.name = "tolerance",
+                 .type = FieldType::number,
+                 .doc = "how far rotated models may lie from the original one, max|f - f'| / "
+                        "max|f|; null: 1e-4 in float32, 1e-10 in float64, 5e-2 in half types, or "
+                        "what rounding alone does to this model where that is more",
+                 .fallback = nullptr,
+                 .minimum = 0,
+                 .above_minimum = true}}},
       .open = [](const nlohmann::json& resolved, const ModelContext& context) {
         const std::string given = resolved.at("path");
         const std::filesystem::path path = context.paths.find(given, "/model/path");

@@ -1,0 +1,71 @@
+#include "experiment/noise_floor.h"
+
+#include <algorithm>
+#include <limits>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "descramble/core/random.h"
+#include "descramble/experiment/certificate.h"
+#include "descramble/taps/tapped_model.h"
+
+namespace descramble {
+
+namespace {
+
+double last_place(at::ScalarType dtype) {
+  switch (dtype) {
+    case at::kDouble:
+      return std::numeric_limits<double>::epsilon();
+    case at::kHalf:
+      return 0x1p-10;
+    case at::kBFloat16:
+      return 0x1p-7;
+    default:
+      return std::numeric_limits<float>::epsilon();
+  }
+}
+
+}  // namespace
+
+double noise_floor(const Workspace& workspace, const std::vector<std::string>& taps) {
+  const TappedModel tapped = tap_model(workspace.check_model(), taps);
+  double floor = workspace.check.rerun;
+  constexpr std::uint64_t runs = 3;
+  for (std::uint64_t run = 0; run < runs; ++run) {
+    RandomStream stream = random_stream(workspace.seed, "noise floor", run);
+    std::vector<Watch> watches;
+    for (const std::string& tap : taps) {
+      watches.push_back(tapped.replace(tap, [&stream](const at::Tensor& value) {
+        const at::Tensor wide = value.to(at::kDouble);
+        const at::Tensor noise = stream.normal_tensor(value.sizes().vec()).to(wide.device());
+        const double size = last_place(value.scalar_type());
+        return (wide + size * wide.square().mean().sqrt() * noise).to(value.scalar_type());
+      }));
+    }
+    floor = std::max(floor, workspace.check.difference([&](const std::vector<at::Tensor>& inputs) {
+      return tapped.forward(inputs);
+    }));
+  }
+  return floor;
+}
+
+double allowed_by_floor(const Workspace& workspace, double floor) {
+  if (workspace.tolerance > 0) return workspace.tolerance;
+  return std::max(allowed_difference(workspace.model.dtype()), 2 * floor);
+}
+
+std::string floor_warning(const Workspace& workspace, const std::vector<std::string>& taps,
+                          double floor) {
+  const double limit = allowed_difference(workspace.model.dtype());
+  if (2 * floor <= limit) return "";
+  return fmt::format(
+      "{}: noise of the size of rounding changes the output by {:.1e} (usual limit {:.0e}), so a "
+      "pair of rotations is judged by twice that",
+      fmt::join(taps, ", "), floor, limit);
+}
+
+}  // namespace descramble
