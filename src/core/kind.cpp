@@ -62,7 +62,7 @@ std::string limits_text(const Field& field) {
 }
 
 bool optional_null(const Field& field) {
-  return field.fallback && field.fallback->is_null();
+  return field.nullable || (field.fallback && field.fallback->is_null());
 }
 
 }  // namespace
@@ -100,6 +100,7 @@ std::string type_text(const Field& field) {
     case FieldType::kind_or_split:
       return "an object {\"kind\": ...}: " + field.family().title +
              ", or {\"train\": ..., \"test\": ...}";
+    case FieldType::object:
     case FieldType::group:
       return "an object";
     case FieldType::groups:
@@ -215,6 +216,9 @@ json resolve_value(const Field& field, const json& value, const std::string& poi
     case FieldType::index_or_key:
       require(value.is_string() || (is_non_negative(value) && fits_integer(value)));
       return value;
+    case FieldType::object:
+      require(value.is_object());
+      return value;
     case FieldType::kind:
       return resolve_kind(field.family(), value, pointer);
     case FieldType::kinds: {
@@ -278,6 +282,8 @@ json resolve_fields(const std::vector<Field>& fields, const json& value, const s
     const auto found = value.find(field.name);
     if (found != value.end() && !(found->is_null() && optional_null(field))) {
       result[field.name] = resolve_value(field, *found, place);
+    } else if (found != value.end() && field.nullable) {
+      result[field.name] = nullptr;
     } else if (found == value.end() || optional_null(field)) {
       if (!field.fallback) {
         throw Error({"missing key '" + field.name + "'", pointer.empty() ? "/" : pointer,

@@ -50,6 +50,9 @@ json schema_of_field(const Field& field) {
     case FieldType::index_or_key:
       schema = {{"anyOf", {{{"type", "string"}}, {{"type", "integer"}, {"minimum", 0}}}}};
       break;
+    case FieldType::object:
+      schema = {{"type", "object"}};
+      break;
     case FieldType::kind:
       schema = reference();
       break;
@@ -77,7 +80,7 @@ json schema_of_field(const Field& field) {
                 {"items", schema_of(field.fields().fields, field.fields().title)}};
       break;
   }
-  if (field.fallback && field.fallback->is_null())
+  if (field.nullable || (field.fallback && field.fallback->is_null()))
     schema = {{"anyOf", {schema, {{"type", "null"}}}}};
   if (!field.doc.empty()) schema["description"] = field.doc;
   if (field.fallback) schema["default"] = field.fallback->value();

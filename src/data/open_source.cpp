@@ -103,7 +103,7 @@ Source open_source(const json& resolved, const DataContext& context) {
       size = std::min(size, resolved.at("limit").get<std::int64_t>());
     std::vector<Preparation> preparations = read_preparations(*data, resolved, context.pointer);
     return {std::make_shared<PreparedSet>(std::move(data), size, std::move(preparations)),
-            resolved.at("batch_size")};
+            resolved.at("batch_size").is_null() ? 1 : resolved.at("batch_size").get<std::int64_t>()};
   }
   throw Error({"unknown kind", join_pointer(context.pointer, "kind"),
                "one of " + quoted_list(source_family().names()), resolved.at("kind").dump()});

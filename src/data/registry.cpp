@@ -28,9 +28,11 @@ const KindFamily& source_family() {
                                   .minimum = 1},
                                  {.name = "batch_size",
                                   .type = FieldType::integer,
-                                  .doc = "samples that are read and run at once",
+                                  .doc = "samples that are read and run at once; null: 1, for a model that "
+                                         "takes one sample ('batched' false)",
                                   .fallback = 256,
-                                  .minimum = 1}}};
+                                  .minimum = 1,
+                                  .nullable = true}}};
     for (Field& field : preparation_fields(1)) result.common.push_back(std::move(field));
     for (const SourceKind& kind : source_kinds()) result.kinds.push_back(kind.info);
     return result;

@@ -145,7 +145,8 @@ double CheckSamples::difference(const Forward& forward) const {
 nlohmann::json CheckSamples::json() const {
   nlohmann::json mixed = nullptr;
   if (!mixed_at.empty()) mixed = {{"tap", mixed_at}, {"difference", mixed_by}};
-  return {{"samples", indices},
+  return {{"inputs", names},
+          {"samples", indices},
           {"batch_size", batch_size},
           {"only_batch", only_batch},
           {"rerun", rerun},

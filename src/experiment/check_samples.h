@@ -22,6 +22,7 @@ at::Tensor run_in_batches(const std::vector<at::Tensor>& inputs, std::int64_t ba
 /// Samples that certificates are given on, spread evenly over the data, and what the untouched model
 /// says of them.
 struct CheckSamples {
+  std::vector<std::string> names{};  ///< of the inputs
   std::vector<std::int64_t> indices{};
   std::vector<at::Tensor> inputs{};  ///< on the model's device
   at::Tensor output{};

@@ -205,10 +205,9 @@ void run_pass(const std::string& label, const Source& source, const Model& model
       if (run.counts.empty()) continue;
       const std::string& tap = run.result.tap.tap;
       before_batch.restore();
-      std::vector<c10::IValue> inputs;
-      for (const at::Tensor& input : batch.inputs) inputs.emplace_back(input.to(device));
+      for (at::Tensor& input : batch.inputs) input = input.to(device);
       at_tap(tap, [&] {
-        const Cut cut = run.ablation.split().prefix_values(inputs);
+        const Cut cut = run.ablation.split().prefix(batch.inputs);
         require_like_before(run, cut.value, number);
         const at::Tensor truth = judge.truth(
             batch, judge.needs_untouched() ? run.ablation.split().suffix(cut) : at::Tensor());

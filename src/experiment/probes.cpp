@@ -132,7 +132,7 @@ struct Probes::Probe {
       if (taps.size() == 1)
         tapped.forward_until(taps[0].name, inputs);
       else
-        tapped.forward_values({inputs.begin(), inputs.end()});
+        tapped.forward_values(model.arguments(inputs));
     }
   }
 };

@@ -48,9 +48,7 @@ Exported export_checked(const Workspace& workspace, const std::vector<RotationEd
                         const fs::path& file) {
   ExportedModel exported = export_model(workspace.model, edits);
   exported.model.save(file);
-  const Model loaded = load_model(file, workspace.model.device().str())
-                           .with_output(workspace.model.output_key())
-                           .with_state(StatePolicy::reset);
+  const Model loaded = workspace.model.loaded_like(file).with_state(StatePolicy::reset);
   const double difference = workspace.check.difference(
       [&loaded](const std::vector<at::Tensor>& inputs) { return loaded.forward(inputs); });
   return {difference, std::move(exported.sides)};

@@ -57,9 +57,7 @@ void run_training(const Config& config, const fs::path& out, bool force, Progres
   workspace.model.save(folder.file("model.pt"));
   {
     const at::NoGradGuard no_grad;
-    const Model trained = load_model(folder.file("model.pt"), workspace.model.device().str())
-                                 .with_output(workspace.model.output_key())
-                                 .with_state(StatePolicy::reset);
+    const Model trained = workspace.model.loaded_like(folder.file("model.pt")).with_state(StatePolicy::reset);
     workspace.check.output = run_in_batches(
         workspace.check.inputs, workspace.check.batch_size,
         [&trained](const std::vector<at::Tensor>& inputs) { return trained.forward(inputs); });

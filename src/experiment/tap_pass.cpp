@@ -77,7 +77,7 @@ std::vector<TapMoments> measure_taps(const Workspace& workspace, const Source& s
   const std::string label = fmt::format(
       "moments of {}", taps.size() == 1 ? taps[0] : fmt::format("{} taps", taps.size()));
   for_each_batch(source, workspace.model, progress, label, [&](const Batch& batch) {
-    tapped.forward_values({batch.inputs.begin(), batch.inputs.end()});
+    tapped.forward_values(workspace.model.arguments(batch.inputs));
     first += batch.inputs.at(0).size(0);
     ++batch_number;
   });

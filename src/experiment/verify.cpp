@@ -11,6 +11,7 @@
 #include "descramble/core/json.h"
 #include "descramble/core/safetensors.h"
 #include "descramble/experiment/certificate.h"
+#include "descramble/model/arguments.h"
 #include "descramble/model/kinds.h"
 #include "descramble/taps/tapped_model.h"
 #include "experiment/check_samples.h"
@@ -127,6 +128,18 @@ class Verification {
     return inputs;
   }
 
+  /// An archive used as the config says.
+  Model as_configured(const fs::path& file) const {
+    const json& config = result_.at("config").at("model");
+    const Model model = with_model_fields(
+        load_model(file, "cpu", config.value("method", "forward")), config);
+    const json names = result_.value(json::json_pointer("/check/inputs"), json());
+    if (names.is_null()) return model;
+    return with_arguments(model, config.value("arguments", json::object()),
+                          names.get<std::vector<std::string>>(), config.value("batch_dim", 0),
+                          config.value("batched", true), "/model/arguments");
+  }
+
   double check_difference(const Forward& forward) const {
     const std::vector<at::Tensor> inputs = check_inputs();
     const std::int64_t batch =
@@ -142,8 +155,7 @@ class Verification {
 
   void exported_model() {
     if (!fs::exists(folder_ / "model.pt")) return;
-    const Model model =
-        with_model_fields(load_model(folder_ / "model.pt"), result_.at("config").at("model"));
+    const Model model = as_configured(folder_ / "model.pt");
     const at::NoGradGuard no_grad;
     const double difference = relative_difference(
         model.with_policy(StatePolicy::reset).forward(check_inputs()), tensor("check.outputs"));
@@ -176,7 +188,7 @@ class Verification {
                  " is another file than the one analysed: its pair was not inserted again");
         return;
       }
-      Model model = with_model_fields(load_model(path), result_.at("config").at("model"));
+      Model model = as_configured(path);
       const json dtype = result_.at("config").at("dtype");
       if (dtype.is_string()) model = model.to_dtype(parse_dtype(dtype));
       reinsert(model);

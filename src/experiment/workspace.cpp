@@ -11,6 +11,7 @@
 #include "descramble/core/files.h"
 #include "descramble/core/json.h"
 #include "descramble/core/version.h"
+#include "descramble/model/arguments.h"
 #include "descramble/model/kinds.h"
 
 namespace descramble {
@@ -30,6 +31,15 @@ int apply_threads(std::int64_t threads) {
 }
 
 namespace {
+
+/// Names of the data's inputs; "input", "input_1", … where it has none.
+std::vector<std::string> input_names(const Source& source) {
+  std::vector<std::string> names = source.data->input_names();
+  const std::size_t count = source.data->slice(0, 1).inputs.size();
+  for (std::size_t i = names.size(); i < count; ++i)
+    names.push_back(i == 0 ? "input" : fmt::format("input_{}", i));
+  return names;
+}
 
 /// The check samples; where the model takes them in its own dtype only, the data follow it there.
 void follow_dtype(Workspace& workspace, bool converted) {
@@ -121,9 +131,16 @@ Opened open_workspace(const Config& config) {
     for (InputFile& file : data_files(workspace.train, "train")) inputs.push_back(file);
     for (InputFile& file : data_files(workspace.test, "test")) inputs.push_back(file);
   }
+  const json& named = resolved.at("model");
+  const bool batched = named.value("batched", true);
+  if (!batched) workspace.train.batch_size = workspace.test.batch_size = 1;
+  workspace.model = with_arguments(workspace.model, named.value("arguments", json::object()),
+                                   input_names(workspace.test), named.value("batch_dim", 0),
+                                   batched, "/model/arguments");
   for (InputFile& input : inputs) input.sha256 = sha256_of_path(input.path);
   follow_dtype(workspace, resolved.at("dtype").is_string());
   const json tolerance = resolved.at("model").value("tolerance", json());
+  workspace.check.names = input_names(workspace.test);
   if (tolerance.is_number()) workspace.tolerance = tolerance;
   workspace.model.restart();
   if (workspace.check.only_batch) {

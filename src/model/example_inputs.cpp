@@ -59,7 +59,7 @@ bool holds_many(const c10::TypePtr& type) {
 
 std::vector<c10::IValue> example_inputs(const Model& model, const std::vector<InputSpec>& specs) {
   const auto& arguments =
-      model.state().module.get_method("forward").function().getSchema().arguments();
+      model.state().run_method().function().getSchema().arguments();
   RandomStream stream = random_stream(0, "example");
   std::vector<bool> used(specs.size(), false);
   std::string expected;

@@ -80,7 +80,7 @@ Error load_error(const fs::path& file, const std::exception& error) {
 
 }  // namespace
 
-Model load_model(const fs::path& file, const std::string& device_name) {
+Model load_model(const fs::path& file, const std::string& device_name, const std::string& method) {
   const at::Device device = parse_device(device_name);
   require_archive(file);
   auto state = std::make_shared<Model::State>();
@@ -91,10 +91,13 @@ Model load_model(const fs::path& file, const std::string& device_name) {
   } catch (const std::exception& error) {
     throw load_error(file, error);
   }
-  if (!state->module.find_method("forward")) {
+  state->method = method;
+  if (!state->module.find_method(method)) {
     std::vector<std::string> methods;
-    for (const auto& method : state->module.get_methods()) methods.push_back(method.name());
-    throw Error({"the model cannot be run", file.string(), "a method 'forward'",
+    for (const auto& known : state->module.get_methods()) methods.push_back(known.name());
+    std::string expected = "a method '" + method + "'";
+    if (!methods.empty()) expected += ", or another one named as the method that runs";
+    throw Error({"the model cannot be run", file.string(), expected,
                  methods.empty() ? "no methods" : "only " + quoted_list(methods)});
   }
   state->module.eval();

@@ -134,8 +134,31 @@ Error input_error(const std::string& model, const std::vector<c10::IValue>& inpu
 }
 
 const Writes& Model::State::writes() const {
-  if (!writes_) writes_ = std::make_shared<const Writes>(method_writes(module, "forward"));
+  if (!writes_) writes_ = std::make_shared<const Writes>(method_writes(module, method));
   return *writes_;
+}
+
+std::vector<c10::IValue> Model::State::arguments(const std::vector<at::Tensor>& inputs) const {
+  if (!fills) return {inputs.begin(), inputs.end()};
+  std::vector<c10::IValue> result;
+  for (const auto& fill : *fills) result.push_back(fill(inputs));
+  return result;
+}
+
+at::Tensor Model::State::logits(const c10::IValue& value) const {
+  const at::Tensor selected = select_output(value, output);
+  return batched ? selected : selected.unsqueeze(0);
+}
+
+std::vector<c10::IValue> Model::arguments(const std::vector<at::Tensor>& inputs) const {
+  return state_->arguments(inputs);
+}
+
+const std::string& Model::method() const {
+  return state_->method;
+}
+bool Model::batched() const {
+  return state_->batched;
 }
 
 std::vector<c10::IValue> Model::State::begin_pass(const std::vector<c10::IValue>& inputs) const {
@@ -151,14 +174,14 @@ std::vector<c10::IValue> Model::State::begin_pass(const std::vector<c10::IValue>
 
 c10::IValue Model::forward_values(const std::vector<c10::IValue>& inputs) const {
   try {
-    return state_->module.forward(state_->begin_pass(inputs));
+    return state_->run_method()(state_->begin_pass(inputs));
   } catch (const std::exception& error) {
     throw input_error(state_->name, inputs, error);
   }
 }
 
 at::Tensor Model::forward(const std::vector<at::Tensor>& inputs) const {
-  return select_output(forward_values({inputs.begin(), inputs.end()}), state_->output);
+  return state_->logits(forward_values(state_->arguments(inputs)));
 }
 
 namespace {
@@ -173,7 +196,7 @@ ModelDescription Model::description() const {
   const torch::jit::Module& module = state_->module;
   ModelDescription result;
   result.class_name = module.type()->name() ? module.type()->name()->name() : "?";
-  const auto& schema = module.get_method("forward").function().getSchema();
+  const auto& schema = state_->run_method().function().getSchema();
   for (std::size_t i = 1; i < schema.arguments().size(); ++i) {
     result.inputs.push_back(
         {schema.arguments()[i].name(), schema.arguments()[i].type()->annotation_str()});
@@ -197,7 +220,7 @@ at::ScalarType Model::dtype() const {
   for (const auto& buffer : state_->module.buffers(true)) {
     if (buffer.is_floating_point()) return buffer.scalar_type();
   }
-  for (const torch::jit::Node* node : state_->module.get_method("forward").graph()->nodes()) {
+  for (const torch::jit::Node* node : state_->run_method().graph()->nodes()) {
     if (node->kind() != torch::jit::prim::Constant || !node->hasAttribute(torch::jit::attr::value))
       continue;
     if (node->kindOf(torch::jit::attr::value) != torch::jit::AttributeKind::t) continue;
@@ -263,7 +286,7 @@ std::string dtype_constant(torch::jit::Block* block, at::ScalarType wanted) {
 }  // namespace
 
 Model Model::to_dtype(at::ScalarType wanted) const {
-  auto graph = state_->module.get_method("forward").graph()->copy();
+  auto graph = state_->run_method().graph()->copy();
   torch::jit::Inline(*graph);
   if (const std::string found = dtype_constant(graph->block(), wanted); !found.empty()) {
     throw Error({"cannot convert the model to " + dtype_name(wanted), state_->name,
@@ -284,6 +307,17 @@ Model Model::to_dtype(at::ScalarType wanted) const {
     }
   }
   return Model(copy).with_state(copy->policy);
+}
+
+Model Model::loaded_like(const std::filesystem::path& file) const {
+  const Model loaded = load_model(file, state_->device.str(), state_->method);
+  auto copy = std::make_shared<State>(*state_);
+  copy->module = loaded.state().module;
+  copy->name = loaded.state().name;
+  copy->policy = StatePolicy::live;
+  copy->start = nullptr;
+  copy->forget_writes();
+  return Model(std::move(copy));
 }
 
 const std::vector<std::string>& Model::written() const {

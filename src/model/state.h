@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,9 +20,18 @@ struct Model::State {
   std::string name{};
   at::Device device = at::kCPU;
   OutputKey output{};
+  std::string method = "forward";
+  /// What fills each argument; absent: the inputs themselves, in order.
+  std::shared_ptr<const std::vector<std::function<c10::IValue(const std::vector<at::Tensor>&)>>>
+      fills{};
+  bool batched = true;  ///< false: values inside have no batch in front, and outside a batch of one
   StatePolicy policy = StatePolicy::live;
   std::shared_ptr<const Snapshot> start{};  ///< what `reset` and `carry` begin with
 
+  torch::jit::Method run_method() const { return module.get_method(method); }
+  std::vector<c10::IValue> arguments(const std::vector<at::Tensor>& inputs) const;
+  /// The logits in front of which a batch stands.
+  at::Tensor logits(const c10::IValue& output) const;
   /// What a pass may write; found out once.
   const Writes& writes() const;
   /// To be called before each pass: under `reset`, the model is back at its start. Returns the

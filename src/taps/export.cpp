@@ -49,10 +49,11 @@ std::map<std::string, const void*> objects_by_path(const Module& module) {
   return objects;
 }
 
-Survey survey_of(const Module& module) {
+Survey survey_of(const Model::State& model) {
   Survey survey;
+  const Module& module = model.module;
   const auto objects = objects_by_path(module);
-  const auto graph = walk_forward(module, [&](const MetPoint& met, Value* value, Node*) {
+  const auto graph = walk_forward(model, [&](const MetPoint& met, Value* value, Node*) {
     survey.points.emplace(met.point.name, met);
     for (std::size_t length = 0; length < met.chain.size(); ++length) {
       const CallSite& site = met.chain[length];
@@ -101,7 +102,7 @@ class Exporter {
       : model_(model),
         original_(model.state().module),
         name_(model.name()),
-        survey_(survey_of(original_)),
+        survey_(survey_of(model.state())),
         holders_(holders_of(original_)),
         objects_(objects_by_path(original_)),
         retyped_(original_, paths_of(edits)),
@@ -149,6 +150,7 @@ class Exporter {
     if (left.module.empty()) result = insert(edit, body, result, edit.rotation, "rotation", left);
     if (right.module.empty())
       result = insert(edit, body, result, edit.rotation.t(), "inverse", right);
+    if (!in_memory && result != value) result = in_layout_of(graph, value, result);
     if (in_memory) {
       Value* blocking = graph.insertConstant(false);
       call(graph, aten::copy_, {value, result, blocking});
@@ -200,7 +202,7 @@ class Exporter {
     const std::string key = context_of(chain, length);
     if (const auto found = bodies_.find(key); found != bodies_.end()) return found->second;
     if (length == 0) {
-      Body body{"", retyped_.graph("", "forward"), {}};
+      Body body{"", retyped_.graph("", model_.method()), {}};
       body.nodes = numbered_nodes(body.graph->block());
       return bodies_[key] = body;
     }
@@ -349,6 +351,18 @@ class Exporter {
     return node->output();
   }
 
+  /// The same numbers with the sizes and strides of `value`: later views rely on them.
+  Value* in_layout_of(Graph& graph, Value* value, Value* result) {
+    const auto constant = [&](const c10::IValue& item) {
+      Value* made = graph.insertConstant(item);
+      new_nodes_.insert(made->node());
+      return made;
+    };
+    Value* none = constant(c10::IValue());
+    Value* like = call(graph, aten::empty_like, {value, none, none, none, none, none});
+    return call(graph, aten::copy_, {like, result, constant(false)});
+  }
+
   /// Inserts the product of `matrix` with the value along the axis, at the graph's insert point.
   Value* insert(const RotationEdit& edit, const Body& body, Value* value, const at::Tensor& matrix,
                 const std::string& role, RotationSide& side) {
@@ -389,7 +403,7 @@ class Exporter {
     }
     const bool flat = edit.axis == Axis::features || edit.dimensions == 2;
     if (flat) return call(graph, aten::linear, {value, weight, none});
-    Value* one = constant(std::int64_t{1});
+    Value* one = constant(std::int64_t{model_.batched() ? 1 : 0});
     Value* last = constant(std::int64_t{-1});
     const c10::Symbol movedim = c10::Symbol::fromQualString("aten::movedim");
     if (edit.axis == Axis::channels) {

@@ -78,7 +78,7 @@ bool shares_written_memory(const Model::State& model, const std::string& tap) {
   Node* marker = nullptr;
   bool in_place = false;
   const auto graph =
-      walk_forward(model.module, [&](const MetPoint& met, Value* value, Node* place) {
+      walk_forward(model, [&](const MetPoint& met, Value* value, Node* place) {
         if (met.point.name != tap) return value;
         in_place = !met.is_argument && made_in_place(value);
         const torch::jit::WithInsertPoint here(place);

@@ -223,7 +223,7 @@ Path find_path(const Model& model, const std::string& from, const std::string& t
   Node* begin = nullptr;
   Node* end = nullptr;
   const torch::jit::Module& module = model.state().module;
-  const auto graph = walk_forward(module, [&](const MetPoint& met, Value* value, Node* place) {
+  const auto graph = walk_forward(model.state(), [&](const MetPoint& met, Value* value, Node* place) {
     if (met.point.name != from && met.point.name != to) return value;
     if (met.point.in_control_flow) {
       throw Error({"no Jacobian at tap '" + met.point.name + "'", model.name(),

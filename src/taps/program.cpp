@@ -17,7 +17,7 @@ std::vector<c10::IValue> forward_stack(const Model::State& model,
   std::vector<c10::IValue> stack{model.module._ivalue()};
   for (c10::IValue& input : model.begin_pass(inputs)) stack.push_back(std::move(input));
   try {
-    model.module.get_method("forward").function().getSchema().checkAndNormalizeInputs(stack);
+    model.run_method().function().getSchema().checkAndNormalizeInputs(stack);
   } catch (const std::exception& error) {
     throw input_error(model.name, inputs, error);
   }

@@ -186,7 +186,7 @@ std::vector<bool> protect_inputs(const std::shared_ptr<Graph>& graph) {
 SplitModel split_model(const Model& model, const std::string& tap) {
   Node* marker = nullptr;
   auto whole =
-      walk_forward(model.state().module, [&](const MetPoint& met, Value* value, Node* place) {
+      walk_forward(model.state(), [&](const MetPoint& met, Value* value, Node* place) {
         if (met.point.name != tap) return value;
         if (met.point.in_control_flow) {
           throw Error({"the model cannot be cut at tap '" + tap + "'", model.name(),
@@ -253,18 +253,20 @@ Cut SplitModel::prefix_values(const std::vector<c10::IValue>& inputs) const {
   const auto& elements = result.toTupleRef().elements();
   auto live = std::make_shared<std::vector<c10::IValue>>();
   for (std::size_t i = 1; i < elements.size(); ++i) live->push_back(elements[i]);
-  Cut cut{elements[0].toTensor(), std::move(live)};
+  const at::Tensor& value = elements[0].toTensor();
+  Cut cut{state_->model.batched() ? value : value.unsqueeze(0), std::move(live)};
   if (state_->model.state_policy() != StatePolicy::live) cut.written = Snapshot(state_->model);
   return cut;
 }
 
 Cut SplitModel::prefix(const std::vector<at::Tensor>& inputs) const {
-  return prefix_values({inputs.begin(), inputs.end()});
+  return prefix_values(state_->model.arguments(inputs));
 }
 
 c10::IValue SplitModel::suffix_values(const Cut& cut) const {
   if (cut.written) cut.written->restore();
-  std::vector<c10::IValue> stack{state_->model.state().module._ivalue(), cut.value};
+  std::vector<c10::IValue> stack{state_->model.state().module._ivalue(),
+                                 state_->model.batched() ? cut.value : cut.value.squeeze(0)};
   for (std::size_t i = 0; i < cut.live->size(); ++i) {
     stack.push_back(state_->copied[i] ? (*cut.live)[i].deepcopy() : (*cut.live)[i]);
   }
@@ -277,7 +279,7 @@ c10::IValue SplitModel::suffix_values(const Cut& cut) const {
 }
 
 at::Tensor SplitModel::suffix(const Cut& cut) const {
-  return select_output(suffix_values(cut), state_->model.output_key());
+  return state_->model.state().logits(suffix_values(cut));
 }
 
 }  // namespace descramble

@@ -36,7 +36,7 @@ void visit_batches(const TappedModel& tapped, const std::string& tap, const Sour
       if (!whole) return tapped.forward_until(tap, batch.inputs).detach();
       std::vector<at::Tensor> values;
       const Watch watch = tapped.capture(tap, values);
-      tapped.forward_values({batch.inputs.begin(), batch.inputs.end()});
+      tapped.forward_values(model.arguments(batch.inputs));
       return values.at(0).detach();
     };
     visit(value());

@@ -5,6 +5,7 @@
 #include <set>
 #include <vector>
 
+#include <ATen/ops/empty_strided.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -20,6 +21,16 @@ namespace descramble {
 
 namespace {
 
+/// The same numbers with the sizes and strides of `value`, which later views rely on; in new memory
+/// where elements of `value` share theirs.
+at::Tensor in_layout_of(const at::Tensor& value, const at::Tensor& result) {
+  if (result.strides() == value.strides()) return result;
+  for (std::int64_t i = 0; i < value.dim(); ++i) {
+    if (value.stride(i) == 0 && value.size(i) > 1) return result;
+  }
+  return at::empty_strided(value.sizes(), value.strides(), result.options()).copy_(result);
+}
+
 /// Ends a run at the tap of forward_until; never leaves this file.
 struct Stop {};
 
@@ -33,8 +44,8 @@ class SelectedSlot final : public TapSlot {
     bool released = false;
   };
 
-  SelectedSlot(TapPoint met, std::exception_ptr* failure)
-      : point(std::move(met)), failure_(failure), id(remember_slot(this)) {}
+  SelectedSlot(TapPoint met, bool batched, std::exception_ptr* failure)
+      : point(std::move(met)), batched_(batched), failure_(failure), id(remember_slot(this)) {}
   ~SelectedSlot() override { forget_slot(id); }
   SelectedSlot(const SelectedSlot&) = delete;
   SelectedSlot& operator=(const SelectedSlot&) = delete;
@@ -43,7 +54,7 @@ class SelectedSlot final : public TapSlot {
   at::Tensor fire(const at::Tensor& value) override {
     ++fired;
     try {
-      at::Tensor current = value;
+      at::Tensor current = batched_ ? value : value.unsqueeze(0);
       // A handler may add and release any, itself too: those of this firing live until its end.
       const auto firing = handlers;
       for (const auto& handler : firing) {
@@ -53,7 +64,7 @@ class SelectedSlot final : public TapSlot {
         stopped_at = current;
         throw Stop{};
       }
-      return current;
+      return batched_ ? current : current.squeeze(0);
     } catch (...) {
       *failure_ = std::current_exception();
       throw;
@@ -80,6 +91,7 @@ class SelectedSlot final : public TapSlot {
   at::Tensor stopped_at{};
 
  private:
+  bool batched_;
   std::exception_ptr* failure_;
 
  public:
@@ -160,7 +172,7 @@ c10::IValue TappedModel::forward_values(const std::vector<c10::IValue>& inputs) 
 
 at::Tensor TappedModel::forward(const std::vector<at::Tensor>& inputs) const {
   const std::shared_ptr<State> kept = state_;
-  return select_output(kept->run({inputs.begin(), inputs.end()}), kept->model.output_key());
+  return kept->model.state().logits(kept->run(kept->model.arguments(inputs)));
 }
 
 at::Tensor TappedModel::forward_until(const std::string& tap,
@@ -171,7 +183,7 @@ at::Tensor TappedModel::forward_until(const std::string& tap,
   at::Tensor value;
   bool stopped = false;
   try {
-    kept->run({inputs.begin(), inputs.end()});
+    kept->run(kept->model.arguments(inputs));
   } catch (const Stop&) {
     stopped = true;
   } catch (...) {
@@ -205,7 +217,7 @@ Watch TappedModel::replace(const std::string& tap,
       value.copy_(result);
       return value;
     }
-    return result;
+    return in_layout_of(value, result);
   };
   return slot.add(checked, state_);
 }
@@ -233,10 +245,10 @@ TappedModel tap_model(const Model& model, const std::vector<std::string>& select
   const std::vector<std::string> selected = select_taps(model, selectors);
   const std::set<std::string> wanted(selected.begin(), selected.end());
   auto state = std::make_shared<TappedModel::State>(model);
-  auto graph = walk_forward(model.state().module, [&](const MetPoint& met, torch::jit::Value* value,
+  auto graph = walk_forward(model.state(), [&](const MetPoint& met, torch::jit::Value* value,
                                                       torch::jit::Node* place) {
     if (!wanted.contains(met.point.name)) return value;
-    state->slots.push_back(std::make_unique<SelectedSlot>(met.point, &state->failure));
+    state->slots.push_back(std::make_unique<SelectedSlot>(met.point, model.batched(), &state->failure));
     state->points.push_back(met.point);
     return insert_tap(value, state->slots.back()->id, place);
   });
@@ -254,7 +266,7 @@ TappedModel tap_model(const Model& model, const std::vector<std::string>& select
 
 std::vector<TapPoint> list_taps(const Model& model) {
   std::vector<TapPoint> points;
-  walk_forward(model.state().module,
+  walk_forward(model.state(),
                [&](const MetPoint& met, torch::jit::Value* value, torch::jit::Node*) {
                  if (!met.is_argument) points.push_back(met.point);
                  return value;

@@ -75,18 +75,19 @@ struct Frame {
 
 class Walk {
  public:
-  Walk(const torch::jit::Module& module, const PointVisitor& visit) : visit_(visit) {
-    for (const auto& child : module.named_modules()) {
+  Walk(const Model::State& model, const PointVisitor& visit)
+      : visit_(visit), method_(model.method) {
+    for (const auto& child : model.module.named_modules()) {
       if (!child.name.empty()) real_.insert(child.name);
     }
-    graph_ = module.get_method("forward").graph()->copy();
+    graph_ = model.run_method().graph()->copy();
     paths_[graph_->inputs()[0]] = "";
-    root_type_ = module.type();
+    root_type_ = model.module.type();
   }
 
   std::shared_ptr<Graph> run() {
     Frame frame{
-        .method = "forward", .silent = is_torch_nn(root_type_), .numbers = number(graph_->block())};
+        .method = method_, .silent = is_torch_nn(root_type_), .numbers = number(graph_->block())};
     Node* first = *graph_->nodes().begin();
     inputs(first);
     // Input taps stand before `first` and are not walked.
@@ -254,7 +255,7 @@ class Walk {
     torch::jit::Function* callee = class_type ? class_type->findMethod(called) : nullptr;
     const bool known = callee != nullptr && callee->isGraphFunction();
 
-    const bool own_helper = path->second == frame.owner && !is_forward(method);
+    const bool own_helper = path->second == frame.owner;
     if (own_helper && known) {
       Frame inner = frame;
       inner.method = called;
@@ -314,6 +315,7 @@ class Walk {
   }
 
   const PointVisitor& visit_;
+  std::string method_;
   std::shared_ptr<Graph> graph_{};
   c10::TypePtr root_type_{};
   std::unordered_map<const Value*, std::string> paths_{};
@@ -333,8 +335,8 @@ std::vector<Node*> numbered_nodes(Block* block) {
   return nodes;
 }
 
-std::shared_ptr<Graph> walk_forward(const torch::jit::Module& module, const PointVisitor& visit) {
-  return Walk(module, visit).run();
+std::shared_ptr<Graph> walk_forward(const Model::State& model, const PointVisitor& visit) {
+  return Walk(model, visit).run();
 }
 
 }  // namespace descramble

@@ -36,10 +36,10 @@ struct MetPoint {
 using PointVisitor = std::function<torch::jit::Value*(const MetPoint&, torch::jit::Value* value,
                                                       torch::jit::Node* place)>;
 
-/// Copies the graph of `forward`, inlines every call by hand (the module path of each is spelled by
+/// Copies the graph of the method that runs, inlines every call by hand (the module path of each is spelled by
 /// its GetAttr chain), and lets `visit` see every point in the order in which values come into
 /// being.
-std::shared_ptr<torch::jit::Graph> walk_forward(const torch::jit::Module& module,
+std::shared_ptr<torch::jit::Graph> walk_forward(const Model::State& model,
                                                 const PointVisitor& visit);
 
 /// Nodes of a graph in the depth-first order that CallSite::node counts in.

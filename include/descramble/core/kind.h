@@ -33,7 +33,8 @@ enum class FieldType {
   kind_or_integers,
   kind_or_split,
   group,
-  groups
+  groups,
+  object  ///< any JSON object; who reads it judges it
 };
 
 struct KindFamily;
@@ -64,6 +65,7 @@ struct Field {
   std::optional<double> minimum{};
   std::optional<double> maximum{};
   bool above_minimum = false;               ///< the minimum itself is not allowed
+  bool nullable = false;                    ///< null is a value besides the default
   std::vector<std::string> choices{};       ///< for `string` and `names`
   const KindFamily& (*family)() = nullptr;  ///< for `kind`, `kinds`, …
   const FieldSet& (*fields)() = nullptr;    ///< for `group` and `groups`

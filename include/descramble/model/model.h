@@ -62,6 +62,12 @@ class Model {
   at::ScalarType dtype() const;
   const std::string& name() const;  ///< the file it came from, or "sequential"
   const OutputKey& output_key() const;
+  const std::string& method() const;  ///< that runs: "forward" unless another one was named
+  /// Whether values have the samples in front. Where they do not, a pass takes one sample: tensors
+  /// given and got, taps included, have a first dimension of size 1 outside.
+  bool batched() const;
+  /// The arguments of the method, filled with the inputs of some samples (see with_arguments).
+  std::vector<c10::IValue> arguments(const std::vector<at::Tensor>& inputs) const;
 
   /// Parameters by name, in the order of registration; they share storage with the model.
   std::vector<std::pair<std::string, at::Tensor>> parameters() const;
@@ -73,6 +79,8 @@ class Model {
   /// @throws Error naming the operator when the graph holds a constant of another floating dtype
   Model to_dtype(at::ScalarType dtype) const;
   Model with_output(OutputKey key) const;
+  /// Another archive, used as this one: device, method, arguments, output. @throws Error
+  Model loaded_like(const std::filesystem::path& file) const;
 
   /// Buffers and attributes that forward writes, by path, as the graph tells in the mode (training
   /// or not) that the model is in. All of them where the graph hides what it calls.
@@ -101,9 +109,11 @@ class Model {
 };
 
 /// Loads a TorchScript archive onto `device` ("cpu", "cuda", "cuda:1"), wherever it was saved.
+/// `method` is what runs.
 /// @throws Error for a missing, damaged or foreign file, an operator that this LibTorch lacks, a
-///         model without `forward`, an absent device
-Model load_model(const std::filesystem::path& file, const std::string& device = "cpu");
+///         model without the method, an absent device
+Model load_model(const std::filesystem::path& file, const std::string& device = "cpu",
+                 const std::string& method = "forward");
 
 /// Checks and parses a device name. @throws Error when this machine has no such device
 at::Device parse_device(const std::string& name);

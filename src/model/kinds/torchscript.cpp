@@ -22,6 +22,27 @@ const ModelKind& model_kind_torchscript() {
                         "the batch before has left, in the order of the data",
                  .fallback = "reset",
                  .choices = {"reset", "carry"}},
+                {.name = "method",
+                 .type = FieldType::string,
+                 .doc = "the method that runs",
+                 .fallback = "forward"},
+                {.name = "arguments",
+                 .type = FieldType::object,
+                 .doc = "values for arguments by name: numbers, strings, booleans, null, "
+                        "{\"input\": NAME} for an input of the data, lists or objects of those; "
+                        "arguments that are not named take the other inputs in order",
+                 .fallback = Fallback::json("{}")},
+                {.name = "batched",
+                 .type = FieldType::boolean,
+                 .doc = "false: the model takes one sample, without a dimension for the batch",
+                 .fallback = true},
+                {.name = "batch_dim",
+                 .type = FieldType::integer,
+                 .doc = "the dimension of its inputs at which the model expects the samples, which "
+                        "the data have in front",
+                 .fallback = 0,
+                 .minimum = 0,
+                 .maximum = 63},
                 {.name = "tolerance",
                  .type = FieldType::number,
                  .doc = "how far rotated models may lie from the original one, max|f - f'| / "
@@ -33,7 +54,7 @@ const ModelKind& model_kind_torchscript() {
       .open = [](const nlohmann::json& resolved, const ModelContext& context) {
         const std::string given = resolved.at("path");
         const std::filesystem::path path = context.paths.find(given, "/model/path");
-        return OpenedModel{with_model_fields(load_model(path, context.device), resolved), given,
+        return OpenedModel{with_model_fields(load_model(path, context.device, resolved.at("method")), resolved), given,
                            path};
       }};
   return kind;
