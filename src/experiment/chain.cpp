@@ -32,7 +32,14 @@ SampleChoice choose_samples(std::int64_t size, std::int64_t count, double held) 
 std::shared_ptr<const LayerJacobian> open_layer(const Workspace& workspace, const std::string& from,
                                                 const std::string& to, const json& axis,
                                                 std::int64_t positions) {
-  LayerJacobian::Options options{.positions = positions, .seed = workspace.seed};
+  const std::int64_t batch = workspace.test.batch_size;
+  if (workspace.check.only_batch && batch > 1) {
+    throw Error({"no Jacobians of a model for one batch size", workspace.model.name(),
+                 "a model that takes any number of samples, or one",
+                 fmt::format("one that takes {}", batch)});
+  }
+  LayerJacobian::Options options{
+      .positions = positions, .seed = workspace.seed, .alone = batch == 1};
   if (!axis.is_null()) options.from_axis = options.to_axis = parse_axis(axis.get<std::string>());
   auto layer = std::make_shared<const LayerJacobian>(workspace.model, from, to,
                                                      workspace.check.first_batch(), options);

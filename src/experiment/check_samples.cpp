@@ -98,7 +98,7 @@ void probe_mixing(CheckSamples& check, const Model& model, const Source& source)
   const auto compare = [&](const std::vector<at::Tensor>& inputs, std::int64_t rows) {
     const at::Tensor output = model.forward(inputs);
     if (!has_rows(output, rows) || !has_rows(plain, check.inputs.at(0).size(0))) return false;
-    const double difference = apart(plain, output, kept);
+    const double difference = apart(plain, output, std::min(kept, rows));
     if (difference <= rounding(plain.scalar_type())) return false;
     find_mixing(check, model, first, inputs, difference);
     return true;
@@ -112,10 +112,12 @@ void probe_mixing(CheckSamples& check, const Model& model, const Source& source)
   }
   if (compare(inputs_of(source, indices, model.device()), batch)) return;
   if (check.only_batch) return;
-  try {
-    compare(rows_of(first, 0, kept), kept);
-  } catch (const Error&) {
-    // Another size is not taken: then there are no batches of it.
+  for (const std::int64_t fewer : {kept, std::int64_t{1}}) {
+    try {
+      if (compare(rows_of(first, 0, fewer), fewer)) return;
+    } catch (const Error&) {
+      // Another size is not taken: then there are no batches of it.
+    }
   }
 }
 
@@ -126,8 +128,7 @@ at::Tensor run_in_batches(const std::vector<at::Tensor>& inputs, std::int64_t ba
   std::vector<at::Tensor> outputs;
   const std::int64_t size = inputs.at(0).size(0);
   for (std::int64_t begin = 0; begin < size; begin += batch_size) {
-    const at::Tensor output =
-        forward(rows_of(inputs, begin, std::min(size, begin + batch_size)));
+    const at::Tensor output = forward(rows_of(inputs, begin, std::min(size, begin + batch_size)));
     outputs.push_back(output.dim() == 0 ? output.reshape({1}) : output);
   }
   return outputs.size() == 1 ? outputs[0] : at::cat(outputs);
@@ -145,12 +146,8 @@ double CheckSamples::difference(const Forward& forward) const {
 nlohmann::json CheckSamples::json() const {
   nlohmann::json mixed = nullptr;
   if (!mixed_at.empty()) mixed = {{"tap", mixed_at}, {"difference", mixed_by}};
-  return {{"inputs", names},
-          {"samples", indices},
-          {"batch_size", batch_size},
-          {"only_batch", only_batch},
-          {"rerun", rerun},
-          {"samples_mixed", std::move(mixed)}};
+  return {{"inputs", names},          {"samples", indices}, {"batch_size", batch_size},
+          {"only_batch", only_batch}, {"rerun", rerun},     {"samples_mixed", std::move(mixed)}};
 }
 
 CheckSamples open_check_samples(const Model& model, const Source& source) {
@@ -162,7 +159,8 @@ CheckSamples open_check_samples(const Model& model, const Source& source) {
   };
   const auto take = [&](std::int64_t batch) {
     check.batch_size = batch;
-    check.indices = evenly_spread(batch < 8 ? std::min(size / batch, 8 / batch) * batch : batch, size);
+    check.indices =
+        evenly_spread(batch < 8 ? std::min(size / batch, 8 / batch) * batch : batch, size);
     check.inputs = inputs_of(source, check.indices, model.device());
     check.output = run_in_batches(check.inputs, batch, forward);
   };

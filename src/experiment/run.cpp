@@ -8,6 +8,7 @@
 #include "descramble/experiment/certificate.h"
 #include "descramble/model/snapshot.h"
 #include "descramble/taps/select.h"
+#include "experiment/method_check.h"
 #include "experiment/noise_floor.h"
 #include "experiment/result_folder.h"
 #include "experiment/workspace.h"
@@ -147,7 +148,14 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
 
   const json& steps = config.resolved.at("steps");
   const std::map<std::string, std::size_t> step_of_tap = check_against(workspace.model, steps);
-  if (!step_of_tap.empty()) require_repeatable(workspace.check, workspace.model);
+  if (!step_of_tap.empty()) {
+    try {
+      require_repeatable(workspace.check, workspace.model);
+      require_exportable(workspace.model);
+    } catch (const Error& error) {
+      throw in_step(steps, step_of_tap.begin()->second, error);
+    }
+  }
   for (const std::string& warning : workspace.check.warnings) folder.add_warning(warning);
   const Stateful stateful(workspace.model);
   for (const std::string& line : stateful.lines) progress.say(line);
@@ -188,6 +196,7 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
     }
   }
 
+  json methods = json::object();
   if (!edits.empty()) {
     const Exported exported = export_checked(workspace, edits, folder.file("model.pt"));
     double all_allowed = 0;
@@ -203,6 +212,12 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
       results[i]["folded"] = json::array();
     }
     require_certificate(exported.difference, all_allowed, "exported model");
+    methods = compare_methods(workspace, folder.file("model.pt"));
+    for (const auto& [method, difference] : methods.items()) {
+      if (difference.is_number())
+        require_certificate(difference, all_allowed,
+                            "method '" + method + "' of the exported model");
+    }
     for (const RotationSide& side : exported.sides) {
       const std::size_t step = step_of_tap.at(side.tap);
       results[step]["folded"].push_back(side_json(side));
@@ -212,11 +227,19 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
     }
     progress.say(fmt::format("{:<18}function changed by {:.1e} (model.pt, loaded again)", "",
                              exported.difference));
+    for (const auto& [method, difference] : methods.items()) {
+      progress.say(difference.is_number()
+                       ? fmt::format("{:<18}method '{}' changed by {:.1e}", "", method,
+                                     difference.get<double>())
+                       : fmt::format("{:<18}method '{}' was not run: it does not take the data", "",
+                                     method));
+    }
     watch.lap("export");
   }
   add_check_tensors(workspace, tensors);
   json result = result_json(config, opened, threads, std::move(results));
   result["state"] = stateful.json;
+  if (!edits.empty()) result["methods"] = methods;
   result["check"] = workspace.check.json();
   watch.lap("hash inputs");
   for (const std::string& warning : folder.warnings())

@@ -80,13 +80,18 @@ struct LayerJacobian::State {
     std::int64_t fired = 0;
     const Watch watch = tapped.replace(from, [&](const at::Tensor& value) {
       ++fired;
-      leaf = value.detach().requires_grad_(value.is_floating_point());
-      at::Tensor given = leaf.clone();  // a model may write to it, and nothing may write to a leaf
+      // One number a sample counts as a vector of one.
+      leaf = (value.dim() == 1 ? value.unsqueeze(1) : value)
+                 .detach()
+                 .requires_grad_(value.is_floating_point());
+      at::Tensor given = leaf.view(value.sizes())
+                             .clone();  // a model may write to it, and nothing may write to a leaf
       if (trace != nullptr) trace->follow(given);
       return given;
     });
     at::Tensor out;
     out = tapped.forward_until(to, inputs);
+    if (out.dim() == 1) out = out.unsqueeze(1);
     if (fired != 1) {
       throw Error({"no Jacobian between taps '" + from + "' and '" + to + "'",
                    tapped.model().name(), fmt::format("'{}' to come before '{}', once", from, to),
@@ -234,8 +239,10 @@ LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const 
          lost.empty() ? "no operation that takes the one to the other"
                       : fmt::format("{}", fmt::join(lost, ", "))});
   }
-  require_samples_apart(state.tapped, to, given, out.detach());
-  require_samples_apart(state.tapped, from, given, leaf.detach());
+  if (!options.alone) {
+    require_samples_apart(state.tapped, to, given, out.detach());
+    require_samples_apart(state.tapped, from, given, leaf.detach());
+  }
   state.constants = losses.steps;
   state.from_dtype = leaf.scalar_type();
   state.to_dtype = out.scalar_type();

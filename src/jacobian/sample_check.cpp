@@ -50,6 +50,7 @@ void require_samples_apart(const TappedModel& tapped, const std::string& to,
                  fmt::format("the same for {} and for {} samples", batch, count),
                  error.complaint().expected + " for the second"});
   }
+  if (found.dim() == 1) found = found.unsqueeze(1);
   const bool fits = found.dim() == out.dim() && found.size(0) == count &&
                     found.sizes().slice(1) == out.sizes().slice(1);
   if (!fits) {
@@ -59,7 +60,8 @@ void require_samples_apart(const TappedModel& tapped, const std::string& to,
   }
   const std::int64_t common = std::min(batch, count);
   if (same_values(out.slice(0, 0, common), found.slice(0, 0, common))) return;
-  const bool random = !same_values(out, tapped.forward_until(to, inputs));
+  at::Tensor again = tapped.forward_until(to, inputs);
+  const bool random = !same_values(out, again.dim() == 1 ? again.unsqueeze(1) : again);
   throw Error({random ? "values change from one run to the next" : "samples of a batch are mixed",
                where, expected,
                random ? "another one the second time (random numbers, or a state)"

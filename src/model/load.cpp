@@ -33,7 +33,13 @@ at::Device parse_device(const std::string& name) {
 
 namespace {
 
-void require_archive(const fs::path& file) {
+/// What an archive holds besides the module.
+struct Records {
+  torch::jit::ExtraFilesMap extra{};  ///< names; the contents come with loading
+  bool bytecode = false;
+};
+
+Records require_archive(const fs::path& file) {
   std::error_code ignored;
   if (!fs::exists(file, ignored)) throw Error({"no such model file", file.string()});
   if (fs::is_directory(file, ignored)) {
@@ -60,6 +66,23 @@ void require_archive(const fs::path& file) {
                      ? "a pickled checkpoint (torch.save), which holds no program"
                      : "a zip of something else"});
   }
+  Records records;
+  records.bytecode = reader->hasRecord("bytecode.pkl");
+  constexpr std::string_view extra = "extra/";
+  for (const std::string& record : reader->getAllRecords()) {
+    if (record.starts_with(extra)) records.extra[record.substr(extra.size())] = "";
+  }
+  return records;
+}
+
+/// Python runs the hooks of the top module, and none but Python does.
+void require_no_hooks(const torch::jit::Module& module, const fs::path& file) {
+  const auto type = module.type();
+  for (const auto* hooks : {&type->getForwardPreHooks(), &type->getForwardHooks()}) {
+    if (hooks->empty()) continue;
+    throw Error({"a scripted hook of the top module cannot be kept", file.string(),
+                 "a forward that computes all by itself", "'" + hooks->front()->name() + "'"});
+  }
 }
 
 Error load_error(const fs::path& file, const std::exception& error) {
@@ -82,14 +105,21 @@ Error load_error(const fs::path& file, const std::exception& error) {
 
 Model load_model(const fs::path& file, const std::string& device_name, const std::string& method) {
   const at::Device device = parse_device(device_name);
-  require_archive(file);
+  Records records = require_archive(file);
   auto state = std::make_shared<Model::State>();
   state->name = file.string();
   state->device = device;
   try {
-    state->module = torch::jit::load(file.string(), device);
+    state->module = torch::jit::load(file.string(), device, records.extra);
   } catch (const std::exception& error) {
     throw load_error(file, error);
+  }
+  require_no_hooks(state->module, file);
+  state->extra_files = std::move(records.extra);
+  state->bytecode = records.bytecode;
+  for (const auto& child : state->module.named_modules()) {
+    if (child.value.hasattr("training") && child.value.attr("training").toBool())
+      state->training.insert(child.name);
   }
   state->method = method;
   if (!state->module.find_method(method)) {

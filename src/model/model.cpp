@@ -11,6 +11,7 @@
 #include <torch/csrc/jit/serialization/export.h>
 
 #include "descramble/core/error.h"
+#include "model/copy_module.h"
 #include "model/writes.h"
 
 namespace descramble {
@@ -293,20 +294,22 @@ Model Model::to_dtype(at::ScalarType wanted) const {
                  "a graph without floating dtype constants", found});
   }
   auto copy = std::make_shared<State>(*state_);
-  {
-    // Copied under autograd, parameters would be results of an operation, which none can train.
-    const at::NoGradGuard no_grad;
-    std::map<std::string, bool> trained;
-    for (const auto& parameter : state_->module.named_parameters(true))
-      trained[parameter.name] = parameter.value.requires_grad();
-    copy->module = state_->module.clone();
-    copy->module.to(wanted);
-    for (const auto& parameter : copy->module.named_parameters(true)) {
-      const bool wants = trained[parameter.name] && parameter.value.is_floating_point();
-      parameter.value.detach_().set_requires_grad(wants);
-    }
-  }
+  copy->module = copy_module(state_->module, wanted);
+  copy->forget_writes();
   return Model(copy).with_state(copy->policy);
+}
+
+Model Model::with_method(const std::string& method) const {
+  if (!state_->module.find_method(method))
+    throw Error(
+        {"the model has no such method", state_->name, "one of its own", "'" + method + "'"});
+  auto copy = std::make_shared<State>(*state_);
+  copy->method = method;
+  copy->fills = nullptr;
+  copy->policy = StatePolicy::live;
+  copy->start = nullptr;
+  copy->forget_writes();
+  return Model(std::move(copy));
 }
 
 Model Model::loaded_like(const std::filesystem::path& file) const {
@@ -365,6 +368,32 @@ bool Model::is_training() const {
   return state_->module.is_training();
 }
 
+namespace {
+
+/// While it lives, modules are in the mode in which the archive had them.
+class ModesOfArchive {
+ public:
+  explicit ModesOfArchive(const Model::State& state) {
+    for (const auto& child : state.module.named_modules()) {
+      if (!state.training.contains(child.name) || !child.value.hasattr("training")) continue;
+      torch::jit::Module module = child.value;
+      if (module.attr("training").toBool()) continue;
+      module.setattr("training", true);
+      changed_.push_back(module);
+    }
+  }
+  ~ModesOfArchive() {
+    for (torch::jit::Module& module : changed_) module.setattr("training", false);
+  }
+  ModesOfArchive(const ModesOfArchive&) = delete;
+  ModesOfArchive& operator=(const ModesOfArchive&) = delete;
+
+ private:
+  std::vector<torch::jit::Module> changed_{};
+};
+
+}  // namespace
+
 void Model::save(const std::filesystem::path& file) const {
   const auto fail = [&file](const std::string& found) {
     return Failure({"cannot save the model", file.string(), "room and permission", found});
@@ -379,7 +408,8 @@ void Model::save(const std::filesystem::path& file) const {
   };
   std::string message;
   try {
-    torch::jit::ExportModule(state_->module, write);
+    const ModesOfArchive modes(*state_);
+    torch::jit::ExportModule(state_->module, write, state_->extra_files, state_->bytecode);
   } catch (const std::exception& exception) {
     message = first_line(exception.what());
   }

@@ -2,7 +2,9 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include <torch/csrc/jit/api/module.h>
@@ -20,6 +22,10 @@ struct Model::State {
   std::string name{};
   at::Device device = at::kCPU;
   OutputKey output{};
+  /// What the archive held besides the module, for the next one.
+  std::unordered_map<std::string, std::string> extra_files{};
+  bool bytecode = false;
+  std::set<std::string> training{};  ///< modules that were saved in train mode
   std::string method = "forward";
   /// What fills each argument; absent: the inputs themselves, in order.
   std::shared_ptr<const std::vector<std::function<c10::IValue(const std::vector<at::Tensor>&)>>>

@@ -32,6 +32,8 @@ struct Survey {
   std::map<const void*, int> calls{};
   /// Path of an attribute ("fc1.weight") → how often the program reads it.
   std::map<std::string, int> reads{};
+  /// Path of a module → where it is called.
+  std::map<std::string, std::vector<CallSite>> sites{};
 };
 
 std::string context_of(const std::vector<CallSite>& chain, std::size_t length) {
@@ -62,6 +64,7 @@ Survey survey_of(const Model::State& model) {
     if (const auto found = objects.find(met.callee);
         !met.callee.empty() && !met.is_argument && found != objects.end()) {
       ++survey.calls[found->second];
+      survey.sites[met.callee].push_back(met.chain.back());
     }
     return value;
   });
@@ -73,20 +76,33 @@ Survey survey_of(const Model::State& model) {
   return survey;
 }
 
-/// Storage → how many attributes of distinct modules hold it (tied weights hold one twice).
-std::map<const void*, int> holders_of(const Module& module) {
-  std::map<const void*, int> holders;
+/// The bytes that a tensor's elements span.
+struct Span {
+  const char* begin = nullptr;
+  const char* end = nullptr;
+};
+
+Span span_of(const at::Tensor& tensor) {
+  if (!tensor.defined() || !tensor.has_storage() || tensor.numel() == 0) return {};
+  std::int64_t last = 0;
+  for (std::int64_t i = 0; i < tensor.dim(); ++i) last += (tensor.size(i) - 1) * tensor.stride(i);
+  const auto* begin = static_cast<const char*>(tensor.data_ptr());
+  return {begin, begin + (last + 1) * static_cast<std::int64_t>(tensor.element_size())};
+}
+
+/// Spans of all tensors of distinct modules (tied weights stand there twice).
+std::vector<Span> spans_of(const Module& module) {
+  std::vector<Span> spans;
   std::set<const void*> seen;
   for (const auto& child : module.named_modules()) {
     if (!seen.insert(child.value._ivalue().get()).second) continue;
     for (const auto& attribute : child.value.named_attributes(false)) {
-      if (attribute.value.isTensor() && attribute.value.toTensor().defined() &&
-          attribute.value.toTensor().has_storage()) {
-        ++holders[attribute.value.toTensor().storage().unsafeGetStorageImpl()];
-      }
+      if (!attribute.value.isTensor()) continue;
+      const Span span = span_of(attribute.value.toTensor());
+      if (span.begin != nullptr) spans.push_back(span);
     }
   }
-  return holders;
+  return spans;
 }
 
 /// A method's graph under edit, with its nodes numbered as they were before the first edit.
@@ -103,11 +119,17 @@ class Exporter {
         original_(model.state().module),
         name_(model.name()),
         survey_(survey_of(model.state())),
-        holders_(holders_of(original_)),
+        spans_(spans_of(original_)),
         objects_(objects_by_path(original_)),
         retyped_(original_, paths_of(edits)),
         dtype_(model.dtype()),
-        device_(model.device()) {}
+        device_(model.device()) {
+    for (const std::string& method : other_methods(model)) {
+      Model::State other(model.state());
+      other.method = method;
+      others_.emplace(method, survey_of(other));
+    }
+  }
 
   std::vector<RotationSide> apply(const RotationEdit& edit) {
     const MetPoint& met = survey_.points.at(edit.tap);
@@ -249,8 +271,15 @@ class Exporter {
     const auto reads = survey_.reads.find(path + ".weight");
     if (reads == survey_.reads.end() || reads->second != 1)
       return fmt::format("the weight of '{}' is read elsewhere too", path);
-    if (holders_.at(weight.storage().unsafeGetStorageImpl()) > 1)
-      return fmt::format("the weight of '{}' is tied", path);
+    const Span own = span_of(weight);
+    const auto overlapping = std::count_if(spans_.begin(), spans_.end(), [&](const Span& other) {
+      return other.begin < own.end && own.begin < other.end;
+    });
+    if (overlapping > 1) return fmt::format("the weight of '{}' is tied", path);
+    for (const auto& [method, other] : others_) {
+      if (!reads_apart(other, path)) continue;
+      return fmt::format("the method '{}' uses '{}' too", method, path);
+    }
     const bool fits = linear ? edit.axis == Axis::features || edit.dimensions == 2
                              : edit.axis == Axis::channels && edit.dimensions == spatial + 2;
     if (!fits) return fmt::format("'{}' does not mix the axis '{}'", path, axis_name(edit.axis));
@@ -264,6 +293,25 @@ class Exporter {
     if (spatial > 0 && !input_side && grouped(path))
       return fmt::format("'{}' works in groups of channels", path);
     return "";
+  }
+
+  /// Whether another method reads the layer's weights elsewhere than by the call that is edited.
+  bool reads_apart(const Survey& other, const std::string& path) const {
+    int reads = 0;
+    for (const char* name : {".weight", ".bias"}) {
+      const auto found = other.reads.find(path + name);
+      if (found != other.reads.end()) reads = std::max(reads, found->second);
+    }
+    if (reads == 0) return false;
+    const auto here = survey_.sites.find(path);
+    const auto there = other.sites.find(path);
+    if (here == survey_.sites.end() || there == other.sites.end()) return true;
+    const CallSite& site = here->second.front();
+    const bool same =
+        std::all_of(there->second.begin(), there->second.end(), [&](const CallSite& one) {
+          return one.module == site.module && one.method == site.method && one.node == site.node;
+        });
+    return !same || reads != static_cast<int>(there->second.size());
   }
 
   bool grouped(const std::string& path) const {
@@ -421,7 +469,8 @@ class Exporter {
   Module original_;
   std::string name_;
   Survey survey_;
-  std::map<const void*, int> holders_;
+  std::map<std::string, Survey> others_{};  ///< of the model's other methods
+  std::vector<Span> spans_;
   std::map<std::string, const void*> objects_;
   Retyped retyped_;
   std::map<std::string, Body> bodies_{};
@@ -433,7 +482,31 @@ class Exporter {
 
 }  // namespace
 
+std::vector<std::string> other_methods(const Model& model) {
+  std::vector<std::string> result;
+  for (const auto& method : model.state().module.get_methods()) {
+    const std::string& name = method.name();
+    if (name != model.method() && !name.starts_with('_') &&
+        name.find(variant_mark) == std::string::npos)
+      result.push_back(name);
+  }
+  return result;
+}
+
+void require_exportable(const Model& model) {
+  for (const auto& child : model.state().module.named_modules()) {
+    const auto type = child.value.type();
+    for (const auto* hooks : {&type->getForwardPreHooks(), &type->getForwardHooks()}) {
+      if (hooks->empty()) continue;
+      throw Error({"a model with scripted hooks cannot be exported", model.name(),
+                   "modules without hooks",
+                   fmt::format("'{}' of module '{}'", hooks->front()->name(), child.name)});
+    }
+  }
+}
+
 ExportedModel export_model(const Model& model, const std::vector<RotationEdit>& edits) {
+  require_exportable(model);
   model.restart();
   Exporter exporter(model, edits);
   const c10::InferenceMode off(false);

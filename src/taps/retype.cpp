@@ -4,6 +4,7 @@
 
 #include <torch/csrc/jit/api/function_impl.h>
 
+#include "model/copy_module.h"
 #include "taps/walk.h"
 
 namespace descramble {
@@ -20,7 +21,7 @@ namespace {
 /// Module::clone() gives a method's arguments the new types of those classes only that it met
 /// before: a module that is handed to an earlier sibling's method keeps its old one there.
 Module complete_clone(const Module& original) {
-  Module copy = original.clone();
+  Module copy = copy_module(original);
   std::unordered_map<c10::TypePtr, c10::TypePtr> renamed;
   std::vector<Module> copies;
   std::vector<Module> originals;

@@ -1,6 +1,7 @@
 #include "descramble/taps/tapped_model.h"
 
 #include <algorithm>
+#include <exception>
 #include <memory>
 #include <set>
 #include <vector>
@@ -31,8 +32,10 @@ at::Tensor in_layout_of(const at::Tensor& value, const at::Tensor& result) {
   return at::empty_strided(value.sizes(), value.strides(), result.options()).copy_(result);
 }
 
-/// Ends a run at the tap of forward_until; never leaves this file.
-struct Stop {};
+/// Ends a run at the tap of forward_until; never leaves this file. Behind a fork, an interpreter
+/// goes on in another thread, which hands nothing but standard exceptions over to the one that
+/// waits.
+struct Stop : std::exception {};
 
 }  // namespace
 
@@ -245,13 +248,14 @@ TappedModel tap_model(const Model& model, const std::vector<std::string>& select
   const std::vector<std::string> selected = select_taps(model, selectors);
   const std::set<std::string> wanted(selected.begin(), selected.end());
   auto state = std::make_shared<TappedModel::State>(model);
-  auto graph = walk_forward(model.state(), [&](const MetPoint& met, torch::jit::Value* value,
-                                                      torch::jit::Node* place) {
-    if (!wanted.contains(met.point.name)) return value;
-    state->slots.push_back(std::make_unique<SelectedSlot>(met.point, model.batched(), &state->failure));
-    state->points.push_back(met.point);
-    return insert_tap(value, state->slots.back()->id, place);
-  });
+  auto graph = walk_forward(
+      model.state(), [&](const MetPoint& met, torch::jit::Value* value, torch::jit::Node* place) {
+        if (!wanted.contains(met.point.name)) return value;
+        state->slots.push_back(
+            std::make_unique<SelectedSlot>(met.point, model.batched(), &state->failure));
+        state->points.push_back(met.point);
+        return insert_tap(value, state->slots.back()->id, place);
+      });
   for (const std::string& name : wanted) {
     const bool met = std::any_of(state->points.begin(), state->points.end(),
                                  [&](const TapPoint& point) { return point.name == name; });

@@ -39,8 +39,6 @@ std::string class_name(const c10::TypePtr& type) {
   return named && named->name() ? named->name()->name() : type->str();
 }
 
-constexpr std::string_view variant_mark = "_descrambled_";
-
 std::string original_name(const std::string& method) {
   return method.substr(0, method.find(variant_mark));
 }

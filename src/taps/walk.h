@@ -36,14 +36,16 @@ struct MetPoint {
 using PointVisitor = std::function<torch::jit::Value*(const MetPoint&, torch::jit::Value* value,
                                                       torch::jit::Node* place)>;
 
-/// Copies the graph of the method that runs, inlines every call by hand (the module path of each is spelled by
-/// its GetAttr chain), and lets `visit` see every point in the order in which values come into
-/// being.
+/// Copies the graph of the method that runs, inlines every call by hand (the module path of each is
+/// spelled by its GetAttr chain), and lets `visit` see every point in the order in which values
+/// come into being.
 std::shared_ptr<torch::jit::Graph> walk_forward(const Model::State& model,
                                                 const PointVisitor& visit);
 
 /// Nodes of a graph in the depth-first order that CallSite::node counts in.
 std::vector<torch::jit::Node*> numbered_nodes(torch::jit::Block* block);
+
+constexpr std::string_view variant_mark = "_descrambled_";
 
 /// The name of a copy of `method` that one call of it is given. A walk sees it under the name of
 /// the original, so that tap names stay what they were.

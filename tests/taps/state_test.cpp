@@ -136,7 +136,7 @@ TEST_P(State, ExportsHoldWhatTheArchiveHolds) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, State, ::testing::ValuesIn(fixture_names([](const Fixture& f) {
-                           return f.runs();
+                           return f.runs() && !f.flag("random") && f.facts.value("export", true);
                          })),
                          by_name);
 

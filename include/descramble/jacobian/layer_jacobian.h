@@ -48,6 +48,7 @@ class LayerJacobian {
     std::optional<Axis> to_axis{};
     std::int64_t positions = 8;  ///< sampled output positions, the same for all samples
     std::uint64_t seed = 0;      ///< of the draw of positions, stream "jacobian/positions"
+    bool alone = false;          ///< samples run one at a time: none can be mixed with another
     std::string route{};         ///< empty: the best; or one of the names above
   };
 

@@ -79,6 +79,9 @@ class Model {
   /// @throws Error naming the operator when the graph holds a constant of another floating dtype
   Model to_dtype(at::ScalarType dtype) const;
   Model with_output(OutputKey key) const;
+  /// The same module, another of its methods; its arguments are the inputs in order.
+  /// @throws Error where there is none
+  Model with_method(const std::string& method) const;
   /// Another archive, used as this one: device, method, arguments, output. @throws Error
   Model loaded_like(const std::filesystem::path& file) const;
 

@@ -36,6 +36,12 @@ struct ExportedModel {
   std::vector<RotationSide> sides{};  ///< two for each edit, left then right
 };
 
+/// Public methods of the model besides the one that runs.
+std::vector<std::string> other_methods(const Model& model);
+
+/// @throws Error naming a scripted hook, whose calls no copy of the module keeps
+void require_exportable(const Model& model);
+
 /// A copy of the model that computes the same function, with h → Pᵀ(P h) at every edit's tap: plain
 /// TorchScript, no operator of ours. P and Pᵀ are folded into a linear or convolution layer beside
 /// the tap where that is exact, and stay explicit operations otherwise. Module names stay what they

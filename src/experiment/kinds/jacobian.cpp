@@ -109,13 +109,15 @@ std::vector<at::Tensor> mean_input(const DataSet& data, const std::vector<std::i
 
 /// σ₁ ≥ σ₂ ≥ … of J at the mean input, which the network may take amiss where it takes all samples.
 Singular singular_at_mean(const LayerJacobian& layer, const DataSet& data,
-                          const std::vector<std::int64_t>& indices) {
+                          const std::vector<std::int64_t>& indices, bool alone) {
   if (!layer.has_one_block()) return {};
   std::vector<at::Tensor> mean = mean_input(data, indices);
   if (mean.empty()) return {.why = "the inputs are no floating-point numbers, which have a mean"};
   try {
     // Twice: some networks take a batch of one apart.
-    for (at::Tensor& input : mean) input = at::cat({input, input});
+    for (at::Tensor& input : mean) {
+      if (!alone) input = at::cat({input, input});
+    }
     const at::Tensor there = layer(mean).blocks[0].to(at::kCPU, at::kDouble);
     return {.values = at::linalg_svdvals(there).contiguous()};
   } catch (const Error& error) {
@@ -193,7 +195,7 @@ StepResult run_jacobian(const json& resolved, const Workspace& workspace, Progre
                   l1, frobenius, sparsity));
   if (!(rms > 0)) warnings.push_back("all Jacobians are zero");
   result.json["singular_values"] = json();
-  const Singular singular = singular_at_mean(*layer, *source.data, indices);
+  const Singular singular = singular_at_mean(*layer, *source.data, indices, source.batch_size == 1);
   if (!singular.why.empty())
     warnings.push_back("no singular values at the mean input: " + singular.why);
   if (singular.values.defined()) {
