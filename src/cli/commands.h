@@ -14,6 +14,7 @@ namespace descramble {
 struct TapsOptions {
   std::filesystem::path model{};
   std::vector<std::string> inputs{};
+  std::string method = "forward";
   bool as_json = false;
 };
 int list_command(const TapsOptions& options, std::ostream& out);

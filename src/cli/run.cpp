@@ -53,12 +53,18 @@ class LibtorchWarnings final : public c10::WarningHandler {
  public:
 #if TORCH_VERSION_MAJOR >= 2
   using Guard = c10::WarningUtils::WarningHandlerGuard;
-  void process(const c10::Warning& warning) override { take(warning.msg()); }
+  void process(const c10::Warning& warning) override {
+    take(warning.msg());
+  }
 #else
   using Guard = c10::Warning::WarningHandlerGuard;
-  void process(const c10::SourceLocation&, const std::string& text, bool) override { take(text); }
+  void process(const c10::SourceLocation&, const std::string& text, bool) override {
+    take(text);
+  }
 #endif
-  void tell(Progress& progress) { progress_ = &progress; }
+  void tell(Progress& progress) {
+    progress_ = &progress;
+  }
 
  private:
   void take(const std::string& text) {
@@ -84,9 +90,12 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
   taps_app
       ->add_option(
           "--input", taps.inputs,
-          "[NAME=]SHAPE[:DTYPE], for example 1,3,224,224; one for each input; runs the model once")
+          "[NAME=]SHAPE[:DTYPE[=VALUES]] for a tensor, for example 1,3,224,224 or "
+          "lengths=3:int64=5,4,2; [NAME=]VALUE for another argument, for example sr=16000; one for "
+          "each; runs the model once")
       ->expected(1)
       ->take_all();
+  taps_app->add_option("--method", taps.method, "the method that runs")->capture_default_str();
   taps_app->add_flag("--json", taps.as_json, "as JSON");
 
   RunOptions check;
@@ -174,7 +183,9 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
 }  // namespace
 
 int run(const std::vector<std::string>& args, std::ostream& out, std::ostream& err) {
-  const auto say = [&err](const std::string& line) { err << "descramble: " << line << '\n'; };
+  const auto say = [&err](const std::string& line) {
+    err << "descramble: " << printable(line) << '\n';
+  };
   try {
     return dispatch(args, out, err);
   } catch (const Error& error) {

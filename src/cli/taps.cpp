@@ -14,14 +14,14 @@
 namespace descramble {
 
 int list_command(const TapsOptions& options, std::ostream& out) {
-  const Model model = load_model(options.model);
+  const Model model = load_model(options.model, "cpu", options.method);
   std::vector<InputSpec> specs;
   for (const std::string& text : options.inputs) specs.push_back(parse_input_spec(text));
   std::vector<TapReading> readings;
   if (specs.empty()) {
     for (TapPoint& point : list_taps(model)) readings.push_back({.point = std::move(point)});
   } else {
-    readings = read_taps(model, example_inputs(model, specs));
+    if (!list_taps(model).empty()) readings = read_taps(model, example_inputs(model, specs));
   }
   const bool ran = !specs.empty();
   if (options.as_json) {
@@ -33,6 +33,7 @@ int list_command(const TapsOptions& options, std::ostream& out) {
         entry["shape"] = reading.fired > 0 ? nlohmann::json(reading.sizes) : nlohmann::json();
         entry["dtype"] = reading.fired > 0 ? nlohmann::json(reading.dtype) : nlohmann::json();
         entry["fired"] = reading.fired;
+        entry["axis"] = reading.axis.empty() ? nlohmann::json() : nlohmann::json(reading.axis);
       }
       list.push_back(entry);
     }
@@ -59,9 +60,16 @@ int list_command(const TapsOptions& options, std::ostream& out) {
               ? "  did not fire"
               : fmt::format("  {} {}{}", reading.shape, reading.dtype,
                             reading.fired > 1 ? fmt::format("  ({} times)", reading.fired) : "");
+      // Of three dimensions, either may be meant.
+      if (reading.sizes.size() == 3 && reading.axis == "channels") line += "  (axis channels)";
     }
     line.erase(line.find_last_not_of(' ') + 1);
     out << line << '\n';
+  }
+  if (readings.empty()) out << "no points: the model has no tensor among its values\n";
+  if (const std::int64_t forks = count_forks(model); forks > 0) {
+    out << fmt::format("{} by torch.jit.fork: what runs there has no points\n",
+                       forks == 1 ? "a call" : fmt::format("{} calls", forks));
   }
   if (!model.written().empty())
     out << "state: forward writes " << quoted_list(model.written()) << '\n';

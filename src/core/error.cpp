@@ -5,17 +5,63 @@
 
 namespace descramble {
 
+namespace {
+
+/// Length of the printable UTF-8 character at the front of `text`; 0: there is none.
+std::size_t character_length(std::string_view text) {
+  const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  if (byte(0) < 0x80) return byte(0) >= 0x20 && byte(0) != 0x7f ? 1 : 0;
+  const std::size_t length = byte(0) >= 0xf0 && byte(0) < 0xf5 ? 4
+                             : byte(0) >= 0xe0                 ? 3
+                             : byte(0) >= 0xc2                 ? 2
+                                                               : 0;
+  if (length == 0 || byte(0) >= 0xf5 || text.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  }
+  const bool control = length == 2 && byte(0) == 0xc2 && byte(1) < 0xa0;  // C1
+  return control ? 0 : length;
+}
+
+/// At most some four lines of a terminal.
+std::string cut(const std::string& text) {
+  constexpr std::size_t most = 360;
+  if (text.size() <= most) return text;
+  std::size_t end = most;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return text.substr(0, end) + " ...";
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string result;
+  while (!text.empty()) {
+    const std::size_t length = character_length(text);
+    if (length > 0) {
+      result += text.substr(0, length);
+    } else if (text[0] == '\n' || text[0] == '\t' || text[0] == '\r') {
+      result += ' ';
+    } else {
+      const auto byte = static_cast<unsigned char>(text[0]);
+      result += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+    }
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return result;
+}
+
 std::string to_line(const Complaint& complaint) {
   std::string line = complaint.what;
   if (!complaint.where.empty()) line += " (" + complaint.where + ")";
-  if (!complaint.expected.empty()) line += ": expected " + complaint.expected;
+  if (!complaint.expected.empty()) line += ": expected " + cut(complaint.expected);
   if (!complaint.found.empty()) {
     line += complaint.expected.empty() ? ": found " : ", found ";
-    line += complaint.found;
+    line += cut(complaint.found);
   }
   // An error is one line whatever the text that went into it.
-  std::replace(line.begin(), line.end(), '\n', ' ');
-  return line;
+  return printable(line);
 }
 
 Error::Error(Complaint complaint)

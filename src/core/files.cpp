@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <functional>
@@ -115,6 +117,26 @@ std::string sha256_of_path(const fs::path& path) {
   return hash.hex();
 }
 
+namespace {
+
+/// Removes what runs have left that were killed: `.NAME.partial-PID-N` of a process that is gone.
+void remove_abandoned(const fs::path& parent, const std::string& name) {
+  const std::string start = "." + name + ".partial-";
+  std::error_code code;
+  std::vector<fs::path> abandoned;
+  for (fs::directory_iterator entry(parent, code), end; !code && entry != end;
+       entry.increment(code)) {
+    const std::string found = entry->path().filename().string();
+    if (!found.starts_with(start)) continue;
+    const long process = std::strtol(found.c_str() + start.size(), nullptr, 10);
+    if (process > 0 && ::kill(static_cast<pid_t>(process), 0) != 0 && errno == ESRCH)
+      abandoned.push_back(entry->path());
+  }
+  for (const fs::path& folder : abandoned) fs::remove_all(folder, code);
+}
+
+}  // namespace
+
 AtomicFolder::AtomicFolder(fs::path target, Options options) : options_(std::move(options)) {
   std::error_code code;
   target_ = fs::absolute(target.empty() ? "." : target, code).lexically_normal();
@@ -130,6 +152,7 @@ AtomicFolder::AtomicFolder(fs::path target, Options options) : options_(std::mov
     remove_made();
     throw Error({"cannot make the folder", parent.string(), "permission to write", code.message()});
   }
+  remove_abandoned(parent, target_.filename().string());
   for (int attempt = 0;; ++attempt) {
     working_ =
         parent / fmt::format(".{}.partial-{}-{}", target_.filename().string(), ::getpid(), attempt);

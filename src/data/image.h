@@ -17,12 +17,15 @@ struct Image {
 /// "256 high, 341 wide"
 std::string size_text(const Image& image);
 
-/// Decodes a JPEG or PNG file. Grey, palette and CMYK pictures become RGB, transparency is dropped,
-/// the EXIF orientation is not applied.
+/// Decodes a JPEG, PNG or WebP file. Grey, palette and CMYK pictures become RGB, transparency is
+/// dropped, the EXIF orientation is not applied.
 /// @throws Error naming the file for anything that is not whole: garbage, a truncated JPEG, a PNG
 /// whose
 ///         checksums do not fit
 Image read_image(const std::filesystem::path& file);
+
+/// The EXIF orientation of a JPEG file, 1 to 8; 1 (upright) where there is none.
+int orientation(const std::filesystem::path& file);
 
 /// Scales the shorter side to `size` and the longer one to int(size · longer / shorter), as
 /// torchvision's Resize does on a PIL image: the same bytes as PIL's Image.resize with BILINEAR

@@ -25,6 +25,7 @@ class PreparedSet : public DataSet {
   std::int64_t size() const override { return size_; }
   bool has_labels() const override { return source_->has_labels(); }
   std::vector<InputFile> files() const override { return source_->files(); }
+  std::vector<std::string> warnings() const override { return source_->warnings(); }
   std::vector<std::string> class_names() const override { return source_->class_names(); }
   std::vector<std::string> input_names() const override { return source_->input_names(); }
 
@@ -102,8 +103,9 @@ Source open_source(const json& resolved, const DataContext& context) {
     if (!resolved.at("limit").is_null())
       size = std::min(size, resolved.at("limit").get<std::int64_t>());
     std::vector<Preparation> preparations = read_preparations(*data, resolved, context.pointer);
-    return {std::make_shared<PreparedSet>(std::move(data), size, std::move(preparations)),
-            resolved.at("batch_size").is_null() ? 1 : resolved.at("batch_size").get<std::int64_t>()};
+    return {
+        std::make_shared<PreparedSet>(std::move(data), size, std::move(preparations)),
+        resolved.at("batch_size").is_null() ? 1 : resolved.at("batch_size").get<std::int64_t>()};
   }
   throw Error({"unknown kind", join_pointer(context.pointer, "kind"),
                "one of " + quoted_list(source_family().names()), resolved.at("kind").dump()});

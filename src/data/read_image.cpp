@@ -4,6 +4,9 @@
 #include <string_view>
 
 #include <fmt/format.h>
+#include <libexif/exif-loader.h>
+#include <libexif/exif-utils.h>
+#include <webp/decode.h>
 #include <zlib.h>
 
 #include "data/image.h"
@@ -96,13 +99,43 @@ std::string png_defect(std::string_view bytes) {
   return "a truncated PNG (no IEND chunk)";
 }
 
+template <typename Broken>
+Image read_webp(const std::string& bytes, const Broken& broken) {
+  const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
+  WebPBitstreamFeatures features{};
+  if (WebPGetFeatures(data, bytes.size(), &features) != VP8_STATUS_OK)
+    throw broken("a truncated or damaged WebP");
+  if (features.has_animation != 0) throw broken("an animated WebP");
+  int width = 0;
+  int height = 0;
+  const std::unique_ptr<std::uint8_t, void (*)(void*)> pixels(
+      WebPDecodeRGB(data, bytes.size(), &width, &height), WebPFree);
+  if (!pixels) throw broken("a truncated or damaged WebP");
+  const std::int64_t count = std::int64_t{3} * width * height;
+  return {height, width, {pixels.get(), pixels.get() + count}};
+}
+
 }  // namespace
+
+int orientation(const std::filesystem::path& file) {
+  const std::unique_ptr<ExifLoader, void (*)(ExifLoader*)> loader(exif_loader_new(),
+                                                                  exif_loader_unref);
+  exif_loader_write_file(loader.get(), file.c_str());
+  const std::unique_ptr<ExifData, void (*)(ExifData*)> data(exif_loader_get_data(loader.get()),
+                                                            exif_data_unref);
+  if (!data) return 1;
+  const ExifEntry* entry = exif_content_get_entry(data->ifd[EXIF_IFD_0], EXIF_TAG_ORIENTATION);
+  if (entry == nullptr || entry->size < 2) return 1;
+  const int found = exif_get_short(entry->data, exif_data_get_byte_order(data.get()));
+  return found >= 1 && found <= 8 ? found : 1;
+}
 
 Image read_image(const std::filesystem::path& file) {
   const std::string bytes = read_file(file);
   const auto broken = [&file](const std::string& found) {
-    return Error({"cannot decode the image", file.string(), "a whole JPEG or PNG", found});
+    return Error({"cannot decode the image", file.string(), "a whole JPEG, PNG or WebP", found});
   };
+  const bool is_webp = bytes.starts_with("RIFF"sv) && bytes.substr(0, 12).ends_with("WEBP"sv);
   std::string defect;
   if (bytes.empty()) {
     defect = "an empty file";
@@ -110,11 +143,12 @@ Image read_image(const std::filesystem::path& file) {
     defect = jpeg_defect(bytes);
   } else if (bytes.starts_with(png_signature)) {
     defect = png_defect(bytes);
-  } else {
-    defect = "neither";
+  } else if (!is_webp) {
+    defect = "none of them";
   }
   if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
     defect = "a file above 2 GiB";
+  if (is_webp) return read_webp(bytes, broken);
   if (!defect.empty()) throw broken(defect);
 
   int width = 0;

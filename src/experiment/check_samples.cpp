@@ -186,6 +186,12 @@ CheckSamples open_check_samples(const Model& model, const Source& source) {
   }
   check.rerun = check.difference(forward);
   if (check.rerun <= rounding(check.output.scalar_type())) probe_mixing(check, model, source);
+  if (model.moved_devices() > 0) {
+    check.warnings.push_back(
+        fmt::format("the model's code names other devices ({} times): they are {} here and in "
+                    "exported models",
+                    model.moved_devices(), model.device().str()));
+  }
   if (check.only_batch && rest > 0) {
     check.warnings.push_back(
         fmt::format("the model takes batches of {} and no others: the last {} of {} samples are "

@@ -101,6 +101,7 @@ TapRun prepare_tap(const json& resolved, const Workspace& workspace, TapMoments 
                                              .tap = measured.tap,
                                              .rotations = workspace.rotations,
                                              .seed = workspace.seed,
+                                             .memory_mb = workspace.memory_mb,
                                              .paths = workspace.paths,
                                              .pointer = fmt::format("/bases/{}", i)});
     const std::string label = free_label(draws.label, labels);
@@ -164,6 +165,10 @@ class Judge {
     if (has_labels_) {
       reference = batch.labels.is_floating_point() ? Reference::targets : Reference::labels;
       return batch.labels;
+    }
+    if (untouched.dim() == 0 || untouched.size(0) != batch.inputs.at(0).size(0)) {
+      throw Error(
+          {"the output has no place for each sample", "", "[samples, ...]", shape_text(untouched)});
     }
     const bool classes = untouched.dim() == 2 && untouched.size(1) > 1;
     reference = classes ? Reference::untouched_class : Reference::untouched_output;

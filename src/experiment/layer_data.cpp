@@ -69,7 +69,8 @@ Layer with_weight(const Workspace& workspace, const std::string& tap, const json
   const at::NoGradGuard no_grad;
   const TappedModel tapped = tap_model(workspace.check_model(), {tap});
   const at::Tensor value = tapped.forward_until(tap, workspace.check.first_batch());
-  const TapValues seen(tap, value, chosen_axis(axis).value_or(default_axis(value)));
+  const TapValues seen(tap, value,
+                       chosen_axis(axis).value_or(default_axis(value, tapped.point(tap))));
   describe(layer.tap, seen);
   require_memory(seen.dimension(), workspace.memory_mb, tap, layer.tap.axis);
   if (layer.data.weight.size(0) != seen.dimension()) {

@@ -105,7 +105,7 @@ struct Probes::Probe {
                    "a floating-point tensor", shape_text(value)});
     }
     if (!tap.stencil.values.defined()) {
-      tap.axis = default_axis(value);
+      tap.axis = default_axis(value, tapped.point(tap.name));
       const std::int64_t d = axis_size(value, tap.axis);
       require_memory(d, memory_mb, tap.name, tap.axis);
       tap.stencil = stencil_spectrum(stencil, d);

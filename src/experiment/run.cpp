@@ -49,7 +49,16 @@ Exported export_checked(const Workspace& workspace, const std::vector<RotationEd
                         const fs::path& file) {
   ExportedModel exported = export_model(workspace.model, edits);
   exported.model.save(file);
-  const Model loaded = workspace.model.loaded_like(file).with_state(StatePolicy::reset);
+  Model loaded = workspace.model;
+  try {
+    loaded = workspace.model.loaded_like(file).with_state(StatePolicy::reset);
+  } catch (const Error& error) {
+    // The folder that it lies in is gone when this is read.
+    Complaint complaint = error.complaint();
+    complaint.what = "the exported model cannot be loaded again";
+    complaint.where = file.filename().string();
+    throw Failure(complaint);
+  }
   const double difference = workspace.check.difference(
       [&loaded](const std::vector<at::Tensor>& inputs) { return loaded.forward(inputs); });
   return {difference, std::move(exported.sides)};
@@ -156,6 +165,9 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
       throw in_step(steps, step_of_tap.begin()->second, error);
     }
   }
+  for (const std::string& warning : workspace.train.data->warnings()) folder.add_warning(warning);
+  if (workspace.separate_test)
+    for (const std::string& warning : workspace.test.data->warnings()) folder.add_warning(warning);
   for (const std::string& warning : workspace.check.warnings) folder.add_warning(warning);
   const Stateful stateful(workspace.model);
   for (const std::string& line : stateful.lines) progress.say(line);

@@ -84,6 +84,7 @@ class Converted final : public DataSet {
     return batch;
   }
   std::vector<InputFile> files() const override { return inner_->files(); }
+  std::vector<std::string> warnings() const override { return inner_->warnings(); }
   std::vector<std::string> class_names() const override { return inner_->class_names(); }
   std::vector<std::string> input_names() const override { return inner_->input_names(); }
 
@@ -102,6 +103,7 @@ class FirstSamples final : public DataSet {
     return inner_->gather(indices);
   }
   std::vector<InputFile> files() const override { return inner_->files(); }
+  std::vector<std::string> warnings() const override { return inner_->warnings(); }
   std::vector<std::string> class_names() const override { return inner_->class_names(); }
   std::vector<std::string> input_names() const override { return inner_->input_names(); }
 

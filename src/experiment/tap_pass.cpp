@@ -55,10 +55,11 @@ std::vector<TapMoments> measure_taps(const Workspace& workspace, const Source& s
       TapMoments& tap = measured[i];
       if (!value.is_floating_point() || value.dim() == 0) {
         throw Error({"the value cannot be rotated", "tap '" + tap.tap + "'",
-                     "a floating-point tensor", shape_text(value)});
+                     "a floating-point tensor with at least one dimension", shape_text(value)});
       }
       if (tap.moments.count() == 0) {
-        tap.axis = axis.is_null() ? default_axis(value) : parse_axis(axis.get<std::string>());
+        tap.axis = axis.is_null() ? default_axis(value, tapped.point(tap.tap))
+                                  : parse_axis(axis.get<std::string>());
         require_memory(axis_size(value, tap.axis), workspace.memory_mb, tap.tap, tap.axis);
         tap.shape = value.sizes().slice(1).vec();
         tap.dtype = value.scalar_type();

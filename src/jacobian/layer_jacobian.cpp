@@ -248,8 +248,8 @@ LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const 
   state.to_dtype = out.scalar_type();
   // What half precision holds is exact in single precision, and sums of it are not lost.
   state.dtype = c10::promoteTypes(leaf.scalar_type(), at::kFloat);
-  state.from_axis = options.from_axis.value_or(default_axis(leaf));
-  state.to_axis = options.to_axis.value_or(default_axis(out));
+  state.from_axis = options.from_axis.value_or(default_axis(leaf, state.tapped.point(from)));
+  state.to_axis = options.to_axis.value_or(default_axis(out, state.tapped.point(to)));
   state.from_shape.assign(leaf.sizes().begin() + 1, leaf.sizes().end());
   state.to_shape.assign(out.sizes().begin() + 1, out.sizes().end());
   state.h = axis_size(leaf, state.from_axis);

@@ -1,7 +1,9 @@
 #include "descramble/model/example_inputs.h"
 
 #include <charconv>
+#include <optional>
 
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
@@ -11,43 +13,130 @@
 
 namespace descramble {
 
-InputSpec parse_input_spec(const std::string& text) {
-  const auto refuse = [&text](const std::string& found) {
-    return Error({"bad input", "--input " + text,
-                  "[NAME=]SHAPE[:DTYPE] such as 1,3,224,224 or tokens=1,12:int64", found});
-  };
-  InputSpec spec;
-  std::string rest = text;
+namespace {
+
+Error bad_input(const std::string& text, const std::string& found) {
+  return Error({"bad input", "--input " + text,
+                "[NAME=]SHAPE[:DTYPE[=VALUES]] such as 1,3,224,224, tokens=1,12:int64 or "
+                "lengths=3:int64=5,4,2; [NAME=]VALUE for an argument that is no tensor",
+                found});
+}
+
+template <typename Number>
+bool parse_number(std::string_view text, Number& value) {
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
+}
+
+/// Calls `take` with each part between commas; whether it took all of them.
+template <typename Take>
+bool each_part(std::string_view text, const Take& take) {
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t comma = std::min(text.find(',', begin), text.size());
+    if (!take(text.substr(begin, comma - begin))) return false;
+    begin = comma + 1;
+  }
+  return true;
+}
+
+/// SHAPE[:DTYPE[=VALUES]]; why it is none.
+std::string parse_tensor(std::string rest, InputSpec& spec) {
+  std::string values;
   if (const auto equals = rest.find('='); equals != std::string::npos) {
-    spec.name = rest.substr(0, equals);
-    rest.erase(0, equals + 1);
-    if (spec.name.empty()) throw refuse("an empty name");
+    values = rest.substr(equals + 1);
+    rest.resize(equals);
+    if (values.empty()) return "no values behind '='";
   }
   if (const auto colon = rest.find(':'); colon != std::string::npos) {
     spec.dtype = rest.substr(colon + 1);
     rest.resize(colon);
     parse_dtype(spec.dtype);
   }
-  for (std::size_t begin = 0; begin <= rest.size();) {
-    const std::size_t comma = std::min(rest.find(',', begin), rest.size());
+  std::string wrong;
+  const bool sizes = each_part(rest, [&](std::string_view part) {
     std::int64_t size = 0;
-    const char* end = rest.data() + comma;
-    const auto parsed = std::from_chars(rest.data() + begin, end, size);
-    if (parsed.ec != std::errc() || parsed.ptr != end || size < 0)
-      throw refuse("'" + rest.substr(begin, comma - begin) + "' for a size");
+    wrong = part;
+    if (!parse_number(part, size) || size < 0) return false;
     spec.shape.push_back(size);
-    begin = comma + 1;
+    return true;
+  });
+  if (!sizes) return "'" + wrong + "' for a size";
+  if (values.empty()) return "";
+  const bool numbers = each_part(values, [&](std::string_view part) {
+    double value = 0;
+    wrong = part;
+    if (!parse_number(part, value)) return false;
+    spec.values.push_back(value);
+    return true;
+  });
+  if (!numbers) return "'" + wrong + "' for a value";
+  const auto count = c10::multiply_integers(spec.shape);
+  if (static_cast<std::int64_t>(spec.values.size()) != count)
+    return fmt::format("{} values for {} places", spec.values.size(), count);
+  return "";
+}
+
+}  // namespace
+
+InputSpec parse_input_spec(const std::string& text) {
+  InputSpec spec;
+  spec.text = text;
+  const auto equals = text.find('=');
+  // "3:int64=1,2,3" has no name: the colon comes first.
+  if (equals != std::string::npos && text.find(':') > equals) {
+    spec.name = text.substr(0, equals);
+    spec.text = text.substr(equals + 1);
+    if (spec.name.empty()) throw bad_input(text, "an empty name");
   }
+  spec.defect = parse_tensor(spec.text, spec);
   return spec;
 }
 
 namespace {
 
 at::Tensor example(const InputSpec& spec, const Model& model, RandomStream& stream) {
+  if (!spec.defect.empty())
+    throw bad_input((spec.name.empty() ? "" : spec.name + "=") + spec.text, spec.defect);
   const at::ScalarType dtype = spec.dtype.empty() ? model.dtype() : parse_dtype(spec.dtype);
+  if (!spec.values.empty()) {
+    return at::tensor(spec.values, at::kDouble).reshape(spec.shape).to(model.device(), dtype);
+  }
   const at::Tensor value = at::isFloatingType(dtype) ? stream.normal_tensor(spec.shape).to(dtype)
                                                      : at::zeros(spec.shape, dtype);
   return value.to(model.device());
+}
+
+/// The value of an argument that is no tensor; nothing where it is one.
+std::optional<c10::IValue> plain_value(const InputSpec& spec, c10::TypePtr type) {
+  if (const auto optional = type->cast<c10::OptionalType>()) {
+    if (spec.text == "none") return c10::IValue();
+    type = optional->getElementType();
+  }
+  const auto refuse = [&] {
+    return bad_input((spec.name.empty() ? "" : spec.name + "=") + spec.text,
+                     "no " + type->annotation_str());
+  };
+  std::int64_t integer = 0;
+  double number = 0;
+  switch (type->kind()) {
+    case c10::TypeKind::IntType:
+      if (!parse_number(spec.text, integer)) throw refuse();
+      return integer;
+    case c10::TypeKind::FloatType:
+      if (!parse_number(spec.text, number)) throw refuse();
+      return number;
+    case c10::TypeKind::NumberType:
+      if (parse_number(spec.text, integer)) return integer;
+      if (!parse_number(spec.text, number)) throw refuse();
+      return number;
+    case c10::TypeKind::BoolType:
+      if (spec.text != "true" && spec.text != "false") throw refuse();
+      return spec.text == "true";
+    case c10::TypeKind::StringType:
+      return spec.text;
+    default:
+      return std::nullopt;
+  }
 }
 
 bool holds_many(const c10::TypePtr& type) {
@@ -58,8 +147,7 @@ bool holds_many(const c10::TypePtr& type) {
 }  // namespace
 
 std::vector<c10::IValue> example_inputs(const Model& model, const std::vector<InputSpec>& specs) {
-  const auto& arguments =
-      model.state().run_method().function().getSchema().arguments();
+  const auto& arguments = model.state().run_method().function().getSchema().arguments();
   RandomStream stream = random_stream(0, "example");
   std::vector<bool> used(specs.size(), false);
   std::string expected;
@@ -94,7 +182,8 @@ std::vector<c10::IValue> example_inputs(const Model& model, const std::vector<In
         }
         throw refuse(fmt::format("nothing for '{}'", arguments[i].name()));
       }
-      values.emplace_back(example(*spec, model, stream));
+      const auto plain = plain_value(*spec, type);
+      values.push_back(plain ? *plain : c10::IValue(example(*spec, model, stream)));
       continue;
     }
     if (type->kind() == c10::TypeKind::DictType) {

@@ -2,12 +2,14 @@
 #include <fstream>
 
 #include <ATen/Context.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <caffe2/serialize/inline_container.h>
 #include <fmt/format.h>
 #include <torch/csrc/jit/serialization/import.h>
 
 #include "descramble/core/error.h"
 #include "descramble/core/version.h"
+#include "model/device_constants.h"
 #include "model/state.h"
 
 namespace descramble {
@@ -28,6 +30,11 @@ at::Device parse_device(const std::string& name) {
   if (!device->is_cuda()) throw refuse("'cpu', 'cuda' or 'cuda:N'");
   if (!at::globalContext().hasCUDA())
     throw refuse("'cpu' (this machine or this LibTorch has no CUDA)");
+  const std::int64_t devices = at::detail::getCUDAHooks().getNumGPUs();
+  if (device->has_index() && device->index() >= devices) {
+    throw Error({"no such device", "/device",
+                 fmt::format("one of the {} that this machine has", devices), "'" + name + "'"});
+  }
   return *device;
 }
 
@@ -60,6 +67,11 @@ Records require_archive(const fs::path& file) {
     throw Error({"cannot load a model", file.string(), "a whole TorchScript archive",
                  "a damaged or truncated zip"});
   }
+  if (reader->hasRecord("model.json")) {
+    throw Error({"cannot load a model", file.string(), "an archive of PyTorch 1.2 or later",
+                 "TorchScript of PyTorch 1.0 or 1.1 (model.json): load and save it once with a "
+                 "PyTorch 1.x"});
+  }
   if (!reader->hasRecord("constants.pkl")) {
     throw Error({"cannot load a model", file.string(), "a TorchScript archive (torch.jit.save)",
                  reader->hasRecord("data.pkl")
@@ -87,11 +99,28 @@ void require_no_hooks(const torch::jit::Module& module, const fs::path& file) {
 
 Error load_error(const fs::path& file, const std::exception& error) {
   const std::string text = error.what();
+  if (text.find("mkldnn") != std::string::npos || text.find("MKLDNN") != std::string::npos) {
+    return Error(
+        {"cannot load a model", file.string(), "an archive for any machine",
+         "one of torch.jit.optimize_for_inference, which no LibTorch loads: save the model "
+         "before it is optimised"});
+  }
+  if (const auto at = text.find("Arguments for call are not valid"); at != std::string::npos) {
+    // The schemas that there are follow, and the call behind them.
+    std::string found = "a call with other arguments";
+    const auto schema = text.find("aten::", at);
+    if (schema != std::string::npos)
+      found += ": this one has " + first_line(std::string_view(text).substr(schema));
+    if (found.ends_with(':')) found.pop_back();
+    return Error({"cannot load a model", file.string(),
+                  "operators as this LibTorch (" + libtorch_version() + ") has them", found});
+  }
   for (const char* sign :
        {"Unknown builtin op: ", "Unknown type name '", "Couldn't find an operator for ",
         "Could not find any similar ops to "}) {
     if (const auto at = text.find(sign); at != std::string::npos) {
       std::string name = first_line(text.substr(at));
+      while (name.ends_with(':') || name.ends_with('.')) name.pop_back();
       return Error({"cannot load a model", file.string(),
                     "operators that this LibTorch (" + libtorch_version() + ") has", name});
     }
@@ -115,6 +144,7 @@ Model load_model(const fs::path& file, const std::string& device_name, const std
     throw load_error(file, error);
   }
   require_no_hooks(state->module, file);
+  state->moved_devices = move_device_constants(state->module, device);
   state->extra_files = std::move(records.extra);
   state->bytecode = records.bytecode;
   for (const auto& child : state->module.named_modules()) {
@@ -124,11 +154,14 @@ Model load_model(const fs::path& file, const std::string& device_name, const std
   state->method = method;
   if (!state->module.find_method(method)) {
     std::vector<std::string> methods;
-    for (const auto& known : state->module.get_methods()) methods.push_back(known.name());
+    for (const auto& known : state->module.get_methods()) {
+      if (!known.name().starts_with('_') && methods.size() < 6) methods.push_back(known.name());
+    }
     std::string expected = "a method '" + method + "'";
     if (!methods.empty()) expected += ", or another one named as the method that runs";
     throw Error({"the model cannot be run", file.string(), expected,
-                 methods.empty() ? "no methods" : "only " + quoted_list(methods)});
+                 methods.empty() ? "no methods: weights alone, as torch::save in C++ writes them"
+                                 : "only " + quoted_list(methods)});
   }
   state->module.eval();
   return Model(std::move(state));

@@ -1,10 +1,12 @@
 #include "descramble/model/model.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <map>
 
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <torch/csrc/jit/passes/inliner.h>
@@ -125,13 +127,46 @@ std::string value_text(const c10::IValue& value) {
 
 }  // namespace
 
-Error input_error(const std::string& model, const std::vector<c10::IValue>& inputs,
+namespace {
+
+bool contains(const std::string& text, std::initializer_list<const char*> signs) {
+  return std::any_of(signs.begin(), signs.end(),
+                     [&text](const char* sign) { return text.find(sign) != std::string::npos; });
+}
+
+/// Floating-point inputs of another dtype than the model's.
+bool dtypes_differ(const Model& model, const std::vector<c10::IValue>& inputs) {
+  return std::any_of(inputs.begin(), inputs.end(), [&model](const c10::IValue& input) {
+    return input.isTensor() && input.toTensor().is_floating_point() &&
+           input.toTensor().scalar_type() != model.dtype();
+  });
+}
+
+}  // namespace
+
+Error input_error(const Model& model, const std::vector<c10::IValue>& inputs,
                   const std::exception& error) {
-  std::vector<std::string> found;
-  for (const c10::IValue& input : inputs) found.push_back(value_text(input));
-  return Error({"the model does not take this input", model,
-                "what its layers take (" + interpreter_message(error) + ")",
-                fmt::format("{}", fmt::join(found, ", "))});
+  std::vector<std::string> texts;
+  for (const c10::IValue& input : inputs) texts.push_back(value_text(input));
+  const std::string found = fmt::format("{}", fmt::join(texts, ", "));
+  const std::string reason = interpreter_message(error);
+  if (contains(reason, {"CUDA", "cuda", "Torch not compiled with", "No HIP"})) {
+    return Error({"the model's code asks for a device of its own", model.name(),
+                  "code that runs on '" + model.device().str() + "'", reason});
+  }
+  if (contains(reason, {"NoQEngine", "quantized engine", "Didn't find engine"})) {
+    return Error({"this LibTorch has no engine for the model's quantised operators", model.name(),
+                  "one of those that it was built with", reason});
+  }
+  if (dtypes_differ(model, inputs) &&
+      contains(reason, {"dtype", "scalar type", "same type", "Input type", "data type", "Float",
+                        "Double", "Half", "BFloat16"})) {
+    return Error({"the inputs have another dtype than the model", model.name(),
+                  dtype_name(model.dtype()) + ", or \"dtype\" in the config, which converts both",
+                  found});
+  }
+  return Error({"the model does not take this input", model.name(),
+                "what its layers take (" + reason + ")", found});
 }
 
 const Writes& Model::State::writes() const {
@@ -175,9 +210,10 @@ std::vector<c10::IValue> Model::State::begin_pass(const std::vector<c10::IValue>
 
 c10::IValue Model::forward_values(const std::vector<c10::IValue>& inputs) const {
   try {
+    const c10::AutoGradMode gradients(at::GradMode::is_enabled() || state_->writes().derives);
     return state_->run_method()(state_->begin_pass(inputs));
   } catch (const std::exception& error) {
-    throw input_error(state_->name, inputs, error);
+    throw input_error(*this, inputs, error);
   }
 }
 
@@ -212,6 +248,10 @@ ModelDescription Model::description() const {
 
 at::Device Model::device() const {
   return state_->device;
+}
+
+std::int64_t Model::moved_devices() const {
+  return state_->moved_devices;
 }
 
 at::ScalarType Model::dtype() const {

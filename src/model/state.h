@@ -25,6 +25,7 @@ struct Model::State {
   /// What the archive held besides the module, for the next one.
   std::unordered_map<std::string, std::string> extra_files{};
   bool bytecode = false;
+  std::int64_t moved_devices = 0;    ///< devices in the code that were others
   std::set<std::string> training{};  ///< modules that were saved in train mode
   std::string method = "forward";
   /// What fills each argument; absent: the inputs themselves, in order.
@@ -54,8 +55,9 @@ struct Model::State {
 /// The sentence that a person needs out of a TorchScript exception (LibTorch's text is a stack).
 std::string interpreter_message(const std::exception& error);
 
-/// The complaint about inputs that the model does not take: shapes received and LibTorch's reason.
-Error input_error(const std::string& model, const std::vector<c10::IValue>& inputs,
+/// The complaint about a pass that failed: what of model, inputs or LibTorch does not fit, with the
+/// shapes received and LibTorch's reason.
+Error input_error(const Model& model, const std::vector<c10::IValue>& inputs,
                   const std::exception& error);
 
 }  // namespace descramble

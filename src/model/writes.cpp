@@ -130,6 +130,9 @@ class Tracer {
         attributes_.insert(path);
       return;
     }
+    const std::string kind = node->kind().toQualString();
+    if (kind == "aten::grad" || kind == "aten::backward") result_.derives = true;
+    if (kind == "aten::requires_grad_") return;  // writes no memory
     const auto* schema = node->maybeSchema();
     if (schema == nullptr) return;
     const bool normalises = moves_statistics(node, *schema);

@@ -14,6 +14,8 @@ struct Writes {
   std::vector<std::string> attributes{};
   /// By argument, without self: whether the pass writes into this tensor or container.
   std::vector<bool> inputs{};
+  /// The graph takes derivatives itself (autograd.grad, backward).
+  bool derives = false;
   /// The graph calls something that it does not show (an interface, a fork): `attributes` are all.
   bool opaque = false;
 };

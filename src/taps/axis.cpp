@@ -26,8 +26,9 @@ Axis parse_axis(const std::string& name) {
   throw Error({"unknown axis", "", "'features', 'channels' or 'neurons'", "'" + name + "'"});
 }
 
-Axis default_axis(const at::Tensor& value) {
-  return value.dim() >= 4 ? Axis::channels : Axis::features;
+Axis default_axis(const at::Tensor& value, const TapPoint& point) {
+  const bool channels = value.dim() >= 4 || (value.dim() == 3 && point.channels_first);
+  return channels ? Axis::channels : Axis::features;
 }
 
 namespace {

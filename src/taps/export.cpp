@@ -2,6 +2,7 @@
 
 #include <map>
 #include <set>
+#include <tuple>
 
 #include <fmt/format.h>
 #include <torch/csrc/jit/ir/constants.h>
@@ -152,6 +153,8 @@ class Exporter {
         only_user = place = node;
         only_input = static_cast<std::size_t>(met.argument);
         value = node->input(only_input);
+      } else if (!met.element.empty()) {
+        std::tie(value, place) = open_tuple(graph, node, met.element);
       } else {
         value = node->output();
         place = node->next();
@@ -218,6 +221,33 @@ class Exporter {
     return paths;
   }
 
+  /// Takes the tuple that a call returns apart and puts it together again behind: the element, and
+  /// the node in front of which it may be changed.
+  static std::pair<Value*, Node*> open_tuple(Graph& graph, Node* call,
+                                             const std::vector<std::size_t>& element) {
+    const torch::jit::WithInsertPoint behind(call->next());
+    std::vector<Node*> opened;
+    Value* value = call->output();
+    for (const std::size_t i : element) {
+      opened.push_back(graph.insertNode(graph.createTupleUnpack(value)));
+      value = opened.back()->outputs()[i];
+    }
+    Node* place = nullptr;
+    Value* rebuilt = value;
+    for (std::size_t level = element.size(); level-- > 0;) {
+      std::vector<Value*> parts(opened[level]->outputs().begin(), opened[level]->outputs().end());
+      parts[element[level]] = rebuilt;
+      rebuilt = insert_tuple(graph, parts, opened[level]->input()->type());
+      if (place == nullptr) place = rebuilt->node();
+    }
+    Value* whole = call->output();
+    const std::vector<torch::jit::Use> uses(whole->uses().begin(), whole->uses().end());
+    for (const torch::jit::Use& use : uses) {
+      if (use.user != opened.front()) use.user->replaceInput(use.offset, rebuilt);
+    }
+    return {value, place};
+  }
+
   /// The body that holds link `length` of the chain: edited in place where it is reached by this
   /// chain alone, as a method of its own otherwise.
   Body& body_at(const std::vector<CallSite>& chain, std::size_t length) {
@@ -260,7 +290,14 @@ class Exporter {
     const int spatial = kind == "Conv1d" ? 1 : kind == "Conv2d" ? 2 : kind == "Conv3d" ? 3 : 0;
     if (!is_torch_nn(layer.type()) || (!linear && spatial == 0))
       return fmt::format("'{}' is a {}", path, kind);
-    if (!layer.hasattr("weight") || !layer.attr("weight").isTensor())
+    const bool packed = layer.hasattr("_packed_params");
+    if (!packed && !holds_weight(layer)) {
+      return fmt::format(
+          "'{}' computes its weight in forward (weight_norm or another "
+          "parametrisation)",
+          path);
+    }
+    if (packed || !layer.attr("weight").isTensor())
       return fmt::format("'{}' holds packed (quantised) weights", path);
     const at::Tensor weight = layer.attr("weight").toTensor();
     if (!weight.is_floating_point())
@@ -293,6 +330,12 @@ class Exporter {
     if (spatial > 0 && !input_side && grouped(path))
       return fmt::format("'{}' works in groups of channels", path);
     return "";
+  }
+
+  /// A weight of its own, and no parts that one is made from.
+  static bool holds_weight(const Module& layer) {
+    return layer.hasattr("weight") && !layer.hasattr("weight_g") && !layer.hasattr("weight_v") &&
+           !layer.hasattr("weight_orig") && !layer.hasattr("parametrizations");
   }
 
   /// Whether another method reads the layer's weights elsewhere than by the call that is edited.

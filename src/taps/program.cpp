@@ -12,14 +12,13 @@ c10::IValue Program::run(std::vector<c10::IValue> stack) const {
   return std::move(stack.front());
 }
 
-std::vector<c10::IValue> forward_stack(const Model::State& model,
-                                       const std::vector<c10::IValue>& inputs) {
-  std::vector<c10::IValue> stack{model.module._ivalue()};
-  for (c10::IValue& input : model.begin_pass(inputs)) stack.push_back(std::move(input));
+std::vector<c10::IValue> forward_stack(const Model& model, const std::vector<c10::IValue>& inputs) {
+  std::vector<c10::IValue> stack{model.state().module._ivalue()};
+  for (c10::IValue& input : model.state().begin_pass(inputs)) stack.push_back(std::move(input));
   try {
-    model.run_method().function().getSchema().checkAndNormalizeInputs(stack);
+    model.state().run_method().function().getSchema().checkAndNormalizeInputs(stack);
   } catch (const std::exception& error) {
-    throw input_error(model.name, inputs, error);
+    throw input_error(model, inputs, error);
   }
   return stack;
 }

@@ -26,7 +26,6 @@ class Program {
 /// Begins a pass: the stack for `forward`, which holds the module and its arguments, defaults
 /// filled in and types checked.
 /// @throws Error
-std::vector<c10::IValue> forward_stack(const Model::State& model,
-                                       const std::vector<c10::IValue>& inputs);
+std::vector<c10::IValue> forward_stack(const Model& model, const std::vector<c10::IValue>& inputs);
 
 }  // namespace descramble

@@ -40,6 +40,9 @@ std::vector<std::string> select_names(const std::vector<std::string>& names,
     std::copy_if(names.begin(), names.end(), std::back_inserter(selected),
                  [&](const std::string& name) { return matches(selector, name); });
   }
+  if (names.empty()) {
+    throw Error({"the model has no tap points", "", "a tensor among its values", "none"});
+  }
   if (selected.empty()) {
     throw Error({"unknown tap '" + selector + "'", "",
                  "a tap point; the nearest are " + quoted_list(nearest(selector, names)),

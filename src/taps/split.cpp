@@ -185,22 +185,25 @@ std::vector<bool> protect_inputs(const std::shared_ptr<Graph>& graph) {
 
 SplitModel split_model(const Model& model, const std::string& tap) {
   Node* marker = nullptr;
-  auto whole =
-      walk_forward(model.state(), [&](const MetPoint& met, Value* value, Node* place) {
-        if (met.point.name != tap) return value;
-        if (met.point.in_control_flow) {
-          throw Error({"the model cannot be cut at tap '" + tap + "'", model.name(),
-                       "a point outside of `if` and `loop`",
-                       "one inside, which fires any number of times"});
-        }
-        const torch::jit::WithInsertPoint here(place);
-        // aten::alias: a node of its own whose aliasing LibTorch knows exactly.
-        marker = place->owningGraph()->insertNode(
-            place->owningGraph()->create(at::aten::alias, {value}, 1));
-        marker->output()->setType(c10::TensorType::get());
-        return marker->output();
-      });
+  auto whole = walk_forward(model.state(), [&](const MetPoint& met, Value* value, Node* place) {
+    if (met.point.name != tap) return value;
+    if (met.point.in_control_flow) {
+      throw Error({"the model cannot be cut at tap '" + tap + "'", model.name(),
+                   "a point outside of `if` and `loop`",
+                   "one inside, which fires any number of times"});
+    }
+    const torch::jit::WithInsertPoint here(place);
+    // aten::alias: a node of its own whose aliasing LibTorch knows exactly.
+    marker =
+        place->owningGraph()->insertNode(place->owningGraph()->create(at::aten::alias, {value}, 1));
+    marker->output()->setType(c10::TensorType::get());
+    return marker->output();
+  });
   if (marker == nullptr) throw Error({"unknown tap '" + tap + "'", model.name()});
+  if (model.state().writes().derives) {
+    throw Error({"the model cannot be cut at tap '" + tap + "'", model.name(),
+                 "a forward that takes no derivatives", "autograd.grad within it"});
+  }
   if (within_context(marker)) {
     throw Error({"the model cannot be cut at tap '" + tap + "'", model.name(),
                  "a point outside of `with` blocks", "one inside"});
@@ -243,12 +246,12 @@ SplitModel split_model(const Model& model, const std::string& tap) {
 }
 
 Cut SplitModel::prefix_values(const std::vector<c10::IValue>& inputs) const {
-  auto stack = forward_stack(state_->model.state(), inputs);
+  auto stack = forward_stack(state_->model, inputs);
   c10::IValue result;
   try {
     result = state_->prefix->run(std::move(stack));
   } catch (const std::exception& error) {
-    throw input_error(state_->model.name(), inputs, error);
+    throw input_error(state_->model, inputs, error);
   }
   const auto& elements = result.toTupleRef().elements();
   auto live = std::make_shared<std::vector<c10::IValue>>();

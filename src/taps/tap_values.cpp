@@ -50,12 +50,12 @@ double mebibytes(const at::Tensor& value) {
 
 }  // namespace
 
-void TapValues::learn_shape(const at::Tensor& value, std::optional<Axis> axis) {
+void TapValues::learn_shape(const at::Tensor& value, Axis axis) {
   if (!value.is_floating_point() || value.dim() == 0 || value.numel() == 0) {
     throw Error({"the value cannot be rotated", "tap '" + tap_ + "'", "a floating-point tensor",
                  shape_text(value)});
   }
-  axis_ = axis ? *axis : default_axis(value);
+  axis_ = axis;
   dimension_ = axis_size(value, axis_);
   shape_ = value.sizes().slice(1).vec();
   dtype_ = value.scalar_type();
@@ -89,7 +89,7 @@ TapValues TapValues::of(const TappedModel& tapped, const std::string& tap, const
   bool keep = true;
   visit_batches(tapped, tap, data, [&](const at::Tensor& value) {
     if (result.samples_ == 0) {
-      result.learn_shape(value, options.axis);
+      result.learn_shape(value, options.axis.value_or(default_axis(value, tapped.point(tap))));
       const double needed =
           mebibytes(value) / static_cast<double>(value.size(0)) * static_cast<double>(size);
       keep = needed <= static_cast<double>(options.memory_mb);

@@ -6,11 +6,13 @@
 #include <set>
 #include <vector>
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty_strided.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "descramble/core/error.h"
+#include "descramble/taps/axis.h"
 #include "descramble/taps/select.h"
 #include "taps/memory.h"
 #include "taps/operator.h"
@@ -132,13 +134,15 @@ struct TappedModel::State {
   c10::IValue run(const std::vector<c10::IValue>& inputs, bool all_must_fire = true) {
     failure = nullptr;
     for (const auto& slot : slots) slot->fired = 0;
-    auto stack = forward_stack(model.state(), inputs);
+    auto stack = forward_stack(model, inputs);
     c10::IValue output;
     try {
+      callers_gradients = at::GradMode::is_enabled();
+      const c10::AutoGradMode gradients(callers_gradients || model.state().writes().derives);
       output = program->run(std::move(stack));
     } catch (const std::exception& error) {
       if (failure) std::rethrow_exception(failure);
-      throw input_error(model.name(), inputs, error);
+      throw input_error(model, inputs, error);
     } catch (...) {
       if (failure) std::rethrow_exception(failure);
       throw;
@@ -159,10 +163,14 @@ struct TappedModel::State {
   std::vector<TapPoint> points{};
   std::unique_ptr<Program> program{};
   std::exception_ptr failure{};
+  bool callers_gradients = true;
 };
 
 const std::vector<TapPoint>& TappedModel::points() const {
   return state_->points;
+}
+const TapPoint& TappedModel::point(const std::string& tap) const {
+  return state_->slot(tap).point;
 }
 const Model& TappedModel::model() const {
   return state_->model;
@@ -228,7 +236,8 @@ Watch TappedModel::replace(const std::string& tap,
 Watch TappedModel::observe(const std::string& tap,
                            std::function<void(const at::Tensor&)> handler) const {
   SelectedSlot& slot = state_->slot(tap);
-  const auto pass = [handler = std::move(handler)](const at::Tensor& value) {
+  const auto pass = [handler = std::move(handler), state = state_.get()](const at::Tensor& value) {
+    const c10::AutoGradMode gradients(state->callers_gradients);
     handler(value);
     return value;
   };
@@ -268,6 +277,15 @@ TappedModel tap_model(const Model& model, const std::vector<std::string>& select
   return TappedModel(std::move(state));
 }
 
+std::int64_t count_forks(const Model& model) {
+  const auto graph = walk_forward(model.state(), [](const MetPoint&, torch::jit::Value* value,
+                                                    torch::jit::Node*) { return value; });
+  const std::vector<torch::jit::Node*> nodes = numbered_nodes(graph->block());
+  return std::count_if(nodes.begin(), nodes.end(), [](const torch::jit::Node* node) {
+    return node->kind() == torch::jit::prim::fork;
+  });
+}
+
 std::vector<TapPoint> list_taps(const Model& model) {
   std::vector<TapPoint> points;
   walk_forward(model.state(),
@@ -290,6 +308,8 @@ std::vector<TapReading> read_taps(const Model& model, const std::vector<c10::IVa
           readings[i].shape =
               value.dim() == 0 ? "scalar" : fmt::format("{}", fmt::join(value.sizes(), "x"));
           readings[i].dtype = dtype_name(value.scalar_type());
+          if (value.is_floating_point() && value.dim() > 1)
+            readings[i].axis = axis_name(default_axis(value, readings[i].point));
           ++readings[i].fired;
         }));
   }

@@ -1,9 +1,11 @@
 #include "taps/walk.h"
 
+#include <algorithm>
 #include <set>
 #include <unordered_map>
 
 #include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/ir/constants.h>
 
 namespace descramble {
 
@@ -19,6 +21,48 @@ bool is_torch_nn(const c10::TypePtr& type) {
   if (!class_type || !class_type->name()) return false;
   const std::string name = class_type->name()->qualifiedName();
   return name.rfind("__torch__.torch.nn.", 0) == 0 || name.rfind("__torch__.torch.ao.nn.", 0) == 0;
+}
+
+namespace {
+
+/// Operations that leave each number where it is.
+const std::set<std::string>& pointwise() {
+  static const std::set<std::string> names{
+      "abs",     "add",      "add_", "alias", "clamp", "contiguous", "detach",     "div",
+      "dropout", "dropout_", "elu",  "exp",   "gelu",  "hardtanh",   "leaky_relu", "mish",
+      "mul",     "mul_",     "relu", "relu_", "selu",  "sigmoid",    "sigmoid_",   "silu",
+      "silu_",   "softplus", "sub",  "tanh",  "tanh_", "tap"};
+  return names;
+}
+
+bool comes_from(const Value* value, int depth) {
+  if (depth == 0) return false;
+  const Node* node = value->node();
+  if (node->kind() == prim::If) {
+    for (const Block* block : node->blocks()) {
+      if (comes_from(block->outputs()[value->offset()], depth - 1)) return true;
+    }
+    return false;
+  }
+  const std::string name = node->kind().toUnqualString();
+  if (name.find("1d") != std::string::npos && name.find("pad") == std::string::npos) return true;
+  if (name == "_convolution" || name == "convolution") {
+    const Node* list = node->input(3)->node();  // the stride: one number
+    const auto stride = torch::jit::toIValue(node->input(3));
+    return (stride && stride->isIntList() && stride->toIntVector().size() == 1) ||
+           (list->kind() == prim::ListConstruct && list->inputs().size() == 1);
+  }
+  // Normalisation works on any number of dimensions, with the channels in dimension 1.
+  if (name == "batch_norm" || name == "instance_norm" || name == "group_norm") return true;
+  if (!pointwise().contains(name) || node->inputs().empty()) return false;
+  return comes_from(node->input(0), depth - 1);
+}
+
+}  // namespace
+
+bool comes_from_one_dimension(const Value* value) {
+  constexpr int far = 64;
+  return comes_from(value, far);
 }
 
 namespace {
@@ -43,10 +87,12 @@ std::string original_name(const std::string& method) {
   return method.substr(0, method.find(variant_mark));
 }
 
-/// `forward`, or `forward1`, `forward2`, … as tracing names the further calls of one module.
+/// `forward`, or `forward1`, `forward2`, … as tracing names the further calls of one module, or
+/// `forward__0`, … as scripting names its overloads.
 bool is_forward(const std::string& method) {
-  return method.rfind("forward", 0) == 0 &&
-         method.find_first_not_of("0123456789", 7) == std::string::npos;
+  if (!method.starts_with("forward")) return false;
+  const std::size_t number = method.compare(7, 2, "__") == 0 ? 9 : 7;
+  return method.find_first_not_of("0123456789", number) == std::string::npos;
 }
 
 /// Takes an element out of a list or dict: no operation on a value.
@@ -80,12 +126,11 @@ class Walk {
     }
     graph_ = model.run_method().graph()->copy();
     paths_[graph_->inputs()[0]] = "";
-    root_type_ = model.module.type();
   }
 
   std::shared_ptr<Graph> run() {
-    Frame frame{
-        .method = method_, .silent = is_torch_nn(root_type_), .numbers = number(graph_->block())};
+    // Operators of the top module are points, whatever its class: a frozen one has nothing else.
+    Frame frame{.method = method_, .numbers = number(graph_->block())};
     Node* first = *graph_->nodes().begin();
     inputs(first);
     // Input taps stand before `first` and are not walked.
@@ -139,7 +184,7 @@ class Walk {
     Value* value = graph_->outputs()[0];
     if (!is_tensor(value)) return;
     MetPoint met{.point = {unique("output", false), "output", value->type()->annotation_str()}};
-    Value* tapped = visit_(met, value, graph_->return_node());
+    Value* tapped = visited(met, value, graph_->return_node());
     if (tapped != value) graph_->return_node()->replaceInput(0, tapped);
   }
 
@@ -199,7 +244,7 @@ class Walk {
       argument.point.name += ".input";
       argument.is_argument = true;
       argument.argument = static_cast<std::int64_t>(i);
-      Value* tapped = visit_(argument, node->input(i), node);
+      Value* tapped = visited(argument, node->input(i), node);
       if (tapped != node->input(i)) node->replaceInput(i, tapped);
       return;
     }
@@ -211,7 +256,7 @@ class Walk {
     const MetPoint met = met_at(node, frame, {name, "operator", type});
     argument_point(node, met);
     Value* value = node->output();
-    Value* tapped = visit_(met, value, next);
+    Value* tapped = visited(met, value, next);
     if (tapped != value) value->replaceAllUsesAfterNodeWith(tapped->node(), tapped);
   }
 
@@ -234,8 +279,53 @@ class Walk {
     return result;
   }
 
+  /// Points of the tensors in a tuple: `lstm.0`, `lstm.1.0`.
+  Value* elements(const MetPoint& met, Value* tuple, Node* place) {
+    const auto type = tuple->type()->expect<c10::TupleType>();
+    const bool any =
+        std::any_of(type->elements().begin(), type->elements().end(), [](const c10::TypePtr& one) {
+          return one->isSubtypeOf(*c10::TensorType::get()) ||
+                 one->kind() == c10::TypeKind::TupleType;
+        });
+    if (!any) return tuple;
+    std::vector<Value*> parts;
+    if (tuple->node()->kind() == prim::TupleConstruct) {
+      for (Value* part : tuple->node()->inputs()) parts.push_back(part);
+    } else {
+      const torch::jit::WithInsertPoint here(place);
+      Node* unpack = graph_->insertNode(graph_->createTupleUnpack(tuple));
+      for (Value* part : unpack->outputs()) parts.push_back(part);
+    }
+    bool changed = false;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      MetPoint one = met;
+      one.point.name = met.point.name + "." + std::to_string(i);
+      one.element.push_back(i);
+      Value* tapped = parts[i];
+      if (is_tensor(parts[i])) {
+        one.point.name = unique(one.point.name, false);
+        tapped = visited(one, parts[i], place);
+      } else if (parts[i]->type()->kind() == c10::TypeKind::TupleType) {
+        tapped = elements(one, parts[i], place);
+      }
+      changed = changed || tapped != parts[i];
+      parts[i] = tapped;
+    }
+    if (!changed) return tuple;
+    const torch::jit::WithInsertPoint here(place);
+    return insert_tuple(*graph_, parts, type);
+  }
+
+  Value* visited(MetPoint met, Value* value, Node* place) {
+    met.point.channels_first = comes_from_one_dimension(value);
+    return visit_(met, value, place);
+  }
+
   void finish_call(Node* call, Value* result, const MetPoint* met) {
-    if (met != nullptr && result != nullptr) result = visit_(*met, result, call);
+    if (met != nullptr && result != nullptr) {
+      result = result->type()->kind() == c10::TypeKind::TupleType ? elements(*met, result, call)
+                                                                  : visited(*met, result, call);
+    }
     if (result != nullptr) {
       call->output()->replaceAllUsesWith(result);
       call->destroy();
@@ -283,7 +373,8 @@ class Walk {
                 .chain = met.chain};
     Value* result =
         inline_body(call, *torch::jit::toGraphFunction(*callee).graph(), call->inputs(), inner);
-    finish_call(call, result, result_is_tensor ? &met : nullptr);
+    const bool is_tuple = call->output()->type()->kind() == c10::TypeKind::TupleType;
+    finish_call(call, result, result_is_tensor || is_tuple ? &met : nullptr);
   }
 
   void call_function(Node* call, Node* next, const Frame& frame) {
@@ -315,13 +406,19 @@ class Walk {
   const PointVisitor& visit_;
   std::string method_;
   std::shared_ptr<Graph> graph_{};
-  c10::TypePtr root_type_{};
   std::unordered_map<const Value*, std::string> paths_{};
   std::set<std::string> real_{};
   std::set<std::string> used_{};
 };
 
 }  // namespace
+
+Value* insert_tuple(Graph& graph, const std::vector<Value*>& parts, const c10::TypePtr& type) {
+  const auto tuple = type->expect<c10::TupleType>();
+  // LibTorch takes the type of named tuples alone.
+  Node* node = graph.createTuple(parts, tuple->schema() ? tuple : nullptr);
+  return graph.insertNode(node)->output();
+}
 
 std::string variant_name(const std::string& method, int number) {
   return original_name(method) + std::string(variant_mark) + std::to_string(number);

@@ -29,6 +29,8 @@ struct MetPoint {
   std::string callee{};       ///< path of the module that is called; empty for operations
   bool is_argument = false;   ///< NAME.input: the call's argument rather than its result
   std::int64_t argument = 0;  ///< which argument of the call, or which input of the model
+  /// Where the call returns a tuple: the place of the value in it, from the outside in.
+  std::vector<std::size_t> element{};
 };
 
 /// May put a node behind `value` (before `place`) and return its output, or return `value` as it
@@ -50,6 +52,15 @@ constexpr std::string_view variant_mark = "_descrambled_";
 /// The name of a copy of `method` that one call of it is given. A walk sees it under the name of
 /// the original, so that tap names stay what they were.
 std::string variant_name(const std::string& method, int number);
+
+/// Puts values together to a tuple of this type at the insert point.
+torch::jit::Value* insert_tuple(torch::jit::Graph& graph,
+                                const std::vector<torch::jit::Value*>& parts,
+                                const c10::TypePtr& type);
+
+/// Whether a value of an inlined graph comes from a convolution, pool or normalisation in one
+/// dimension, perhaps through operations number by number.
+bool comes_from_one_dimension(const torch::jit::Value* value);
 
 /// Whether the class is one of torch.nn's (whose own operations are no points).
 bool is_torch_nn(const c10::TypePtr& type);

@@ -23,6 +23,8 @@ using ::testing::HasSubstr;
 const std::map<std::pair<std::string, std::string>, std::string> refusals = {
     {{"batch_norm_moving_traced", "jacobian"}, "samples of a batch are mixed"},
     {{"batch_statistics", "jacobian"}, "samples of a batch are mixed"},
+    {{"force", "completeness"}, "autograd.grad within it"},
+    {{"force", "jacobian"}, ""},
     {{"functional_dropout", "descramble"}, "draws random numbers"},
     {{"functional_dropout", "jacobian"}, "random numbers"},
     {{"hook_of_child", "descramble"}, "scripted hooks cannot be exported"},
@@ -228,7 +230,7 @@ TEST_P(EveryModel, GivesFiguresThatDoNotDependOnTheBatchOrSaysSo) {
   if (subject().facts.contains("batch") || subject().flag("branches")) return;
   ASSERT_GE(results.size(), 2U);
   const auto warned = [](const json& one) {
-    return !one["check"]["samples_mixed"].is_null() || one["check"]["rerun"].get<double>() > 0;
+    return !one["check"]["samples_mixed"].is_null() || one["check"]["rerun"].get<double>() > 1e-6;
   };
   if (std::any_of(results.begin(), results.end(), warned)) {
     EXPECT_TRUE(subject().facts.contains("mixes") || subject().flag("random"))

@@ -106,7 +106,8 @@ TEST_P(ImagesDecoded, NearlyEqualsPillow) {
 
 INSTANTIATE_TEST_SUITE_P(All, ImagesDecoded,
                          ::testing::Values("colour.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg",
-                                           "turned.jpg", "palette.png", "transparent.png"),
+                                           "turned.jpg", "palette.png", "transparent.png",
+                                           "lossless.webp", "lossy.webp"),
                          [](const auto& name) {
                            return name.param.substr(0, name.param.find('.'));
                          });
@@ -136,6 +137,31 @@ TEST_F(Images, OneFolderAClass) {
 }
 
 // A model that was trained on the classes 0 … 11 would else be scored on 0, 1, 10, 11, 2, …
+TEST_F(Images, WarnsOfWhatItSkipsAndOfOrdersAndOrientations) {
+  put("wide.png", "2/1.png");
+  put("wide.png", "10/1.png");
+  EXPECT_THAT(open(source()).data->warnings(),
+              ::testing::ElementsAre(::testing::HasSubstr("classes in numeric order")));
+  fs::rename(folder_ / "pictures/10", folder_ / "pictures/3");
+  EXPECT_THAT(open(source()).data->warnings(), ::testing::IsEmpty());
+  put_bytes("no picture", "2/notes.txt");
+  put_bytes("GIF89a", "3/moving.gif");
+  put("turned.jpg", "3/turned.jpg");
+  EXPECT_THAT(open(source({{"crop", 8}})).data->warnings(),
+              ::testing::ElementsAre(
+                  "2 files are no JPEG, PNG or WebP and are skipped: 2/notes.txt, 3/moving.gif",
+                  "1 of 3 images have an EXIF orientation, which is not applied"));
+}
+
+TEST_F(Images, RefusesBrokenWebP) {
+  const std::string whole = bytes_of(picture_files / "lossless.webp");
+  put("lossless.webp", "a/1.webp");
+  for (std::size_t size = 12; size < whole.size(); size += 7) {
+    put_bytes(whole.substr(0, size), "a/1.webp");
+    EXPECT_THAT([&] { open(source()).data->slice(0, 1); }, ThrowsError("cannot decode the image"));
+  }
+}
+
 TEST_F(Images, ClassesThatAreNumbersAreInNumericOrder) {
   const std::vector<std::pair<std::vector<std::string>, std::vector<std::string>>> cases = {
       {{"0", "1", "10", "11", "2", "9"}, {"0", "1", "2", "9", "10", "11"}},
@@ -217,13 +243,13 @@ class ImagesBroken : public Images {
     put_bytes(bytes, "broken.jpg");
     EXPECT_THAT([&] { open(with_table("file,label\nbroken.jpg,0\n")); },
                 ThrowsError("cannot decode the image", at("pictures/broken.jpg"),
-                            "a whole JPEG or PNG", found));
+                            "a whole JPEG, PNG or WebP", found));
   }
 };
 
 TEST_F(ImagesBroken, Garbage) {
   expect_refused("", "an empty file");
-  expect_refused("GIF89a and so on", "neither");
+  expect_refused("GIF89a and so on", "none of them");
   expect_refused("\xff\xd8\xff and so on", "found");
   expect_refused(std::string("\xff\xd8\xff\xd9"), "a JPEG without a picture");
   expect_refused("\x89PNG\r\n\x1a\n", "truncated PNG");

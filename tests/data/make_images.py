@@ -72,6 +72,8 @@ def main():
     exif = Image.Exif()
     exif[0x0112] = 6  # to be shown turned by 90 degrees
     write("turned.jpg", picture, quality=90, exif=exif)
+    write("lossless.webp", picture, lossless=True)
+    write("lossy.webp", picture, quality=80)
     write("palette.png", picture.quantize(32))
     write("transparent.png", Image.merge("RGBA", (*picture.split(), picture.split()[0])))
 

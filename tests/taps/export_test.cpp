@@ -167,7 +167,8 @@ TEST_P(Exports, TakeSeveralEditsAtOnce) {
 }
 INSTANTIATE_TEST_SUITE_P(Fixtures, Exports, ::testing::ValuesIn(fixture_names([](const Fixture& f) {
                            return f.runs() && !f.flag("stateful") && !f.flag("mutates_input") &&
-                                  f.facts.value("export", true) && f.name != "bfloat16";
+                                  f.facts.value("export", true) && !f.flag("derives") &&
+                                  f.name != "bfloat16";
                          })),
                          by_name);
 

@@ -355,7 +355,7 @@ TEST(WrongInput, IsOneLineWithWhatWasExpectedAndFound) {
       [&] {
         tapped.forward({at::zeros({4, 8}, at::kDouble)});
       },
-      ThrowsError("does not take this input", "4x8 float64"));
+      ThrowsError("another dtype than the model", "\"dtype\" in the config", "4x8 float64"));
   EXPECT_THAT([&] { tapped.forward({}); }, ThrowsError("does not take this input"));
   EXPECT_THAT([&] { tapped.forward({wrong, wrong}); }, ThrowsError("does not take this input"));
   EXPECT_THAT([&] { tapped.forward_values({c10::IValue("text")}); },

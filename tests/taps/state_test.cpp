@@ -136,7 +136,8 @@ TEST_P(State, ExportsHoldWhatTheArchiveHolds) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, State, ::testing::ValuesIn(fixture_names([](const Fixture& f) {
-                           return f.runs() && !f.flag("random") && f.facts.value("export", true);
+                           return f.runs() && !f.flag("random") && !f.flag("derives") &&
+                                  f.facts.value("export", true);
                          })),
                          by_name);
 

@@ -26,6 +26,7 @@ struct BasisInput {
   std::string tap{};      ///< where they were taken
   Rotations rotations{};  ///< of earlier steps
   std::uint64_t seed = 0;
+  std::int64_t memory_mb = 4096;  ///< ceiling of all draws together
   PathSearch paths{};
   std::string pointer{};  ///< where the basis stands in the config, for errors
 };

@@ -15,8 +15,13 @@ struct Complaint {
   std::string found{};
 };
 
-/// One line: "what (where): expected …, found …".
+/// One line: "what (where): expected …, found …", printable; what is expected and found is cut
+/// where it fills a screen.
 std::string to_line(const Complaint& complaint);
+
+/// The text with each byte that is no part of a printable character of UTF-8 as \xNN: bytes of a
+/// file may be anything, commands to the terminal too. Line ends become spaces.
+std::string printable(std::string_view text);
 
 /// Wrong use: a bad argument, configuration, file or tensor. The command ends with exit code 2.
 class Error : public std::runtime_error {

@@ -45,6 +45,9 @@ class DataSet {
   /// Names of the inputs, where the source knows them.
   virtual std::vector<std::string> input_names() const { return {}; }
 
+  /// What a person should know of what was found: files that were skipped, an order.
+  virtual std::vector<std::string> warnings() const { return {}; }
+
   /// Samples begin … end − 1.
   Batch slice(std::int64_t begin, std::int64_t end) const;
 };

@@ -7,12 +7,16 @@
 
 namespace descramble {
 
-/// One input of a model as the command line gives it: [NAME=]SHAPE[:DTYPE], "1,3,224,224",
-/// "tokens=1,12:int64".
+/// One argument of a model as the command line gives it: [NAME=]SHAPE[:DTYPE[=VALUES]] for a tensor
+/// ("1,3,224,224", "tokens=1,12:int64", "lengths=3:int64=5,4,2"), [NAME=]VALUE for a number,
+/// boolean or string ("sr=16000"). Which of them it is depends on the argument that takes it.
 struct InputSpec {
   std::string name{};  ///< empty: by position
   std::vector<std::int64_t> shape{};
-  std::string dtype{};  ///< empty: the model's
+  std::string dtype{};           ///< empty: the model's
+  std::vector<double> values{};  ///< of the tensor, row by row; empty: made up
+  std::string text{};            ///< what stands behind the name
+  std::string defect{};          ///< why it describes no tensor; empty: it does
 };
 
 /// @throws Error
@@ -20,7 +24,7 @@ InputSpec parse_input_spec(const std::string& text);
 
 /// Values that fit the arguments of `forward`: tensors by position or name; a tuple, list or dict
 /// argument takes the tensors left over (a dict by their names). Floating values are N(0, 1) from a
-/// fixed stream, integers and booleans zero.
+/// fixed stream, integers and booleans zero, unless their values are given.
 /// @throws Error when they do not fit, with the arguments expected
 std::vector<c10::IValue> example_inputs(const Model& model, const std::vector<InputSpec>& specs);
 

@@ -58,6 +58,8 @@ class Model {
 
   ModelDescription description() const;
   at::Device device() const;
+  /// How many devices the archive's code spells out that are not this one; they are here.
+  std::int64_t moved_devices() const;
   /// Dtype of the first floating-point parameter, buffer or constant; float32 where there is none.
   at::ScalarType dtype() const;
   const std::string& name() const;  ///< the file it came from, or "sequential"

@@ -4,6 +4,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "descramble/taps/point.h"
+
 namespace descramble {
 
 /// Which dimension of a tapped value holds the d quantities that a basis rotates:
@@ -15,8 +17,9 @@ std::string axis_name(Axis axis);
 /// @throws Error for an unknown name
 Axis parse_axis(const std::string& name);
 
-/// `features` for values of 1 to 3 dimensions, `channels` from 4 dimensions on.
-Axis default_axis(const at::Tensor& value);
+/// `features` for values of 1 to 3 dimensions, `channels` from 4 dimensions on; for three
+/// dimensions `channels`, too, where the point says that they come first.
+Axis default_axis(const at::Tensor& value, const TapPoint& point = {});
 
 /// d along the axis. @throws Error when the value has no such axis
 std::int64_t axis_size(const at::Tensor& value, Axis axis);

@@ -13,14 +13,20 @@ namespace descramble {
 /// called again, `_1`, `_2` follow. An operation in the forward of a module that is not one of
 /// torch.nn's is named owner.operator (`layer1.0.add`, an in-place operator's trailing `_`
 /// dropped). A generated name that is taken gets the next free number. `input` and `output` are the
-/// model's own; `NAME.input` is the first tensor that a point's call receives. Order: as values
-/// come into being.
+/// model's own; where a module returns a tuple, its tensors are `lstm.0`, `lstm.1.0`; `NAME.input`
+/// is the first tensor that a point's call receives. Order: as values come into being.
 struct TapPoint {
   std::string name{};
-  std::string kind{};            ///< "module", "operator", "input" or "output"
-  std::string type{};            ///< class of the module ("Conv2d") or operator ("aten::cat")
+  std::string kind{};  ///< "module", "operator", "input" or "output"
+  std::string type{};  ///< class of the module ("Conv2d") or operator ("aten::cat")
+  /// The value comes from a convolution, pool or normalisation in one dimension, perhaps through
+  /// operations number by number: of [N, C, L], dimension 1 holds the channels.
+  bool channels_first = false;
   bool in_control_flow = false;  ///< inside an `if` or `loop`: fires any number of times
 };
+
+/// How many calls by torch.jit.fork the method makes: what runs there is not looked into.
+std::int64_t count_forks(const Model& model);
 
 /// Every tap point of the model, without running it.
 std::vector<TapPoint> list_taps(const Model& model);
@@ -32,6 +38,7 @@ struct TapReading {
   std::string shape{};  ///< "1x64x55x55"; empty: did not fire
   std::string dtype{};
   std::int64_t fired = 0;  ///< times in this pass
+  std::string axis{};      ///< default axis of a floating-point value with samples in front
 };
 
 /// Runs the model once on `inputs` with every point tapped.

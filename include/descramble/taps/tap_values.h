@@ -67,7 +67,7 @@ class TapValues {
  private:
   TapValues() = default;
   Part part_of(const at::Tensor& value) const;
-  void learn_shape(const at::Tensor& value, std::optional<Axis> axis);
+  void learn_shape(const at::Tensor& value, Axis axis);
 
   std::string tap_{};
   Axis axis_ = Axis::features;

@@ -42,6 +42,8 @@ class TappedModel {
   explicit TappedModel(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
   const std::vector<TapPoint>& points() const;
+  /// One of them. @throws Error for another name
+  const TapPoint& point(const std::string& tap) const;
   const Model& model() const;
 
   /// The logits. A tap with a handler that did not fire is an error: never a silent nothing.

@@ -46,11 +46,12 @@ Image load(const fs::path& file, const Framing& framing) {
 class ImageSet : public DataSet {
  public:
   ImageSet(std::vector<LabelledPath> samples, std::vector<std::string> class_names, Framing framing,
-           std::vector<InputFile> files)
+           std::vector<InputFile> files, std::vector<std::string> warnings)
       : samples_(std::move(samples)),
         class_names_(std::move(class_names)),
         framing_(framing),
         files_(std::move(files)),
+        warnings_(std::move(warnings)),
         first_(load(samples_.front().path, framing_)) {
     first_.pixels.clear();
   }
@@ -59,6 +60,7 @@ class ImageSet : public DataSet {
   bool has_labels() const override { return true; }
   std::vector<InputFile> files() const override { return files_; }
   std::vector<std::string> class_names() const override { return class_names_; }
+  std::vector<std::string> warnings() const override { return warnings_; }
 
   Batch gather(const std::vector<std::int64_t>& indices) const override {
     check_indices(indices, size());
@@ -95,6 +97,7 @@ class ImageSet : public DataSet {
   std::vector<std::string> class_names_;
   Framing framing_;
   std::vector<InputFile> files_;
+  std::vector<std::string> warnings_;
   Image first_;  ///< without its pixels: the size of every sample
 };
 
@@ -102,7 +105,7 @@ bool is_image_name(const fs::path& path) {
   std::string ending = path.extension().string();
   std::transform(ending.begin(), ending.end(), ending.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  constexpr std::array<std::string_view, 4> known{".jpg", ".jpeg", ".jpe", ".png"};
+  constexpr std::array<std::string_view, 5> known{".jpg", ".jpeg", ".jpe", ".png", ".webp"};
   return std::find(known.begin(), known.end(), ending) != known.end();
 }
 
@@ -124,14 +127,39 @@ std::vector<std::string> sorted_names(const fs::path& folder, Wanted wanted) {
 }
 
 /// Names of classes in their order: by number where all are numbers, so that 2 comes before 10.
-void sort_class_names(std::vector<std::string>& names) {
+/// Whether that is another order than that of their bytes.
+bool sort_class_names(std::vector<std::string>& names) {
   const auto is_number = [](const std::string& name) {
     return name.size() <= 18 && name.find_first_not_of("0123456789") == std::string::npos;
   };
-  if (!std::all_of(names.begin(), names.end(), is_number)) return;
+  if (!std::all_of(names.begin(), names.end(), is_number)) return false;
+  const std::vector<std::string> by_bytes = names;
   std::stable_sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
     return std::stoll(a) < std::stoll(b);
   });
+  return names != by_bytes;
+}
+
+/// "3 files are no images and are skipped: a.txt, b.gif, c"; empty: none are.
+std::string skipped_text(const std::vector<std::string>& skipped) {
+  if (skipped.empty()) return "";
+  constexpr std::size_t shown = 3;
+  std::string names;
+  for (std::size_t i = 0; i < std::min(shown, skipped.size()); ++i)
+    names += (i == 0 ? "" : ", ") + skipped[i];
+  if (skipped.size() > shown) names += ", ...";
+  return fmt::format("{} file{} no JPEG, PNG or WebP and {} skipped: {}", skipped.size(),
+                     skipped.size() == 1 ? " is" : "s are", skipped.size() == 1 ? "is" : "are",
+                     names);
+}
+
+std::string orientation_text(const std::vector<LabelledPath>& samples) {
+  const auto turned = std::count_if(samples.begin(), samples.end(), [](const LabelledPath& sample) {
+    return orientation(sample.path) != 1;
+  });
+  if (turned == 0) return "";
+  return fmt::format("{} of {} images have an EXIF orientation, which is not applied", turned,
+                     samples.size());
 }
 
 std::vector<LabelledPath> from_table(const fs::path& folder, const fs::path& table) {
@@ -151,7 +179,8 @@ std::vector<LabelledPath> from_table(const fs::path& folder, const fs::path& tab
 }
 
 std::vector<LabelledPath> from_class_folders(const fs::path& folder,
-                                             const std::vector<std::string>& classes) {
+                                             const std::vector<std::string>& classes,
+                                             std::vector<std::string>& skipped) {
   if (classes.empty()) {
     throw Error({"no class folders", folder.string(), "one folder a class, or 'labels'",
                  "no folder in it"});
@@ -160,12 +189,15 @@ std::vector<LabelledPath> from_class_folders(const fs::path& folder,
   for (std::size_t label = 0; label < classes.size(); ++label) {
     const fs::path place = folder / classes[label];
     const std::vector<std::string> names =
-        sorted_names(place, [](const fs::directory_entry& entry, std::error_code& code) {
-          return is_image_name(entry.path()) && !entry.is_directory(code);
+        sorted_names(place, [&](const fs::directory_entry& entry, std::error_code& code) {
+          if (entry.is_directory(code)) return false;
+          if (is_image_name(entry.path())) return true;
+          skipped.push_back(entry.path().lexically_relative(folder).string());
+          return false;
         });
     if (names.empty()) {
       throw Error({"no images in the class folder", place.string(),
-                   "at least one .jpg, .jpeg, .jpe or .png", "none"});
+                   "at least one .jpg, .jpeg, .jpe, .png or .webp", "none"});
     }
     for (const std::string& name : names)
       samples.push_back({place / name, static_cast<std::int64_t>(label)});
@@ -188,20 +220,31 @@ std::shared_ptr<const DataSet> open_images(const nlohmann::json& resolved,
   }
   std::vector<std::string> classes;
   std::vector<LabelledPath> samples;
+  std::vector<std::string> warnings;
   if (resolved.at("labels").is_null()) {
     classes = sorted_names(folder, [](const fs::directory_entry& entry, std::error_code& code) {
       return entry.is_directory(code);
     });
-    sort_class_names(classes);
-    samples = from_class_folders(folder, classes);
+    if (sort_class_names(classes)) {
+      warnings.push_back(
+          fmt::format("the class folders of {} are numbers: they are classes in numeric order",
+                      folder.filename().string()));
+    }
+    std::vector<std::string> skipped;
+    samples = from_class_folders(folder, classes, skipped);
+    std::sort(skipped.begin(), skipped.end());
+    warnings.push_back(skipped_text(skipped));
   } else {
     samples = from_table(folder, find("labels", "labels"));
   }
+  warnings.push_back(orientation_text(samples));
+  std::erase(warnings, "");
   const auto side = [&resolved](const char* key) {
     return resolved.at(key).is_null() ? std::int64_t{0} : resolved.at(key).get<std::int64_t>();
   };
   return std::make_shared<ImageSet>(std::move(samples), std::move(classes),
-                                    Framing{side("resize"), side("crop")}, std::move(files));
+                                    Framing{side("resize"), side("crop")}, std::move(files),
+                                    std::move(warnings));
 }
 
 }  // namespace
@@ -209,9 +252,10 @@ std::shared_ptr<const DataSet> open_images(const nlohmann::json& resolved,
 const SourceKind& source_kind_images() {
   static const SourceKind kind{
       .info = {.name = "images",
-               .summary = "JPEG and PNG files, decoded as they are needed to samples of 3 x H x W "
-                          "(RGB) in [0, 1]; grey "
-                          "and CMYK become RGB, the EXIF orientation is not applied",
+               .summary =
+                   "JPEG, PNG and WebP files, decoded as they are needed to samples of 3 x H x W "
+                   "(RGB) in [0, 1]; grey "
+                   "and CMYK become RGB, the EXIF orientation is not applied",
                .fields = {{.name = "path",
                            .type = FieldType::path,
                            .doc = "the folder of the images; without 'labels' it holds one folder "

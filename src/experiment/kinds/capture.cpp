@@ -1,4 +1,5 @@
 #include <ATen/core/grad_mode.h>
+#include <ATen/core/ivalue.h>
 #include <ATen/ops/cat.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -30,7 +31,13 @@ StepResult run_capture(const nlohmann::json& resolved, const Workspace& workspac
                      fmt::format("at most {} MiB (memory_mb) in all", workspace.memory_mb),
                      "more: lower 'limit'"});
       }
-      values[i].push_back(value.detach().to(at::kCPU).clone());
+      if (value.is_quantized()) {
+        throw Error({"the value cannot be saved", "tap '" + taps[i] + "'",
+                     "a value that is not quantised (dequantised values follow it)",
+                     shape_text(value)});
+      }
+      const at::Tensor kept = value.detach().to(at::kCPU).clone();
+      values[i].push_back(kept.dim() == 0 ? kept.reshape({1}) : kept);
     }));
   }
   const at::NoGradGuard no_grad;
@@ -42,7 +49,7 @@ StepResult run_capture(const nlohmann::json& resolved, const Workspace& workspac
     check_interrupt();
     Batch batch = all.data->slice(begin, std::min(limit, begin + all.batch_size));
     for (at::Tensor& input : batch.inputs) input = input.to(workspace.model.device());
-    tapped.forward(batch.inputs);
+    tapped.forward_values(workspace.model.arguments(batch.inputs));
     seen += batch.inputs[0].size(0);
     if (batch.labels.defined()) labels.push_back(batch.labels);
     progress.advance(batch.inputs[0].size(0));

@@ -26,8 +26,8 @@ using nlohmann::json;
 /// Puts rows of a donor in place of a tap's values.
 class Patch {
  public:
-  Patch(std::string tap, const Donor& donor, const json& resolved)
-      : tap_(std::move(tap)), donor_(donor) {
+  Patch(TapPoint point, const Donor& donor, const json& resolved)
+      : tap_(point.name), point_(std::move(point)), donor_(donor) {
     if (!resolved.at("axis").is_null()) axis_ = parse_axis(resolved.at("axis").get<std::string>());
     if (resolved.at("units").is_null()) return;
     units_ = resolved.at("units").get<std::vector<std::int64_t>>();
@@ -89,7 +89,7 @@ class Patch {
   }
 
   at::Tensor with_units(const at::Tensor& value, const at::Tensor& rows) const {
-    const Axis axis = axis_.value_or(default_axis(value));
+    const Axis axis = axis_.value_or(default_axis(value, point_));
     const std::int64_t size = axis_size(value, axis);
     for (const std::int64_t unit : *units_) {
       if (unit >= size) {
@@ -105,6 +105,7 @@ class Patch {
   }
 
   std::string tap_;
+  TapPoint point_;
   const Donor& donor_;
   std::optional<Axis> axis_{};
   std::optional<std::vector<std::int64_t>> units_{};
@@ -143,7 +144,7 @@ StepResult run_patch(const json& resolved, const Workspace& workspace, Progress&
   }
 
   const TappedModel tapped = tap_model(workspace.model, {tap});
-  Patch patch(tap, donor, resolved);
+  Patch patch(tapped.point(tap), donor, resolved);
   const at::NoGradGuard no_grad;
   Score before;
   Score after;
