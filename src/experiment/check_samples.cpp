@@ -37,10 +37,15 @@ std::vector<at::Tensor> rows_of(const std::vector<at::Tensor>& inputs, std::int6
   return result;
 }
 
-/// What a sum in another order may do to a sample's values.
+/// What a sum in another order may do to a sample's values, relative to the largest.
 double rounding(at::ScalarType dtype) {
   if (dtype == at::kDouble) return 1e-9;
   return dtype == at::kFloat ? 1e-3 : 5e-2;
+}
+
+/// The same for a value of the model, which may have computed it in less than the value's dtype.
+double rounding(const at::Tensor& value, const Model& model) {
+  return std::max(rounding(value.scalar_type()), rounding(model.dtype()));
 }
 
 bool has_rows(const at::Tensor& value, std::int64_t rows) {
@@ -81,7 +86,7 @@ void find_mixing(CheckSamples& check, const Model& model, const std::vector<at::
   for (std::size_t i = 0; i < before.size(); ++i) {
     if (!before[i].defined() || !after[i].defined()) continue;
     const double here = apart(before[i], after[i], 1);
-    if (here <= rounding(before[i].scalar_type())) continue;
+    if (here <= rounding(before[i], model)) continue;
     check.mixed_at = tapped.points()[i].name;
     check.mixed_by = here;
     break;
@@ -99,7 +104,7 @@ void probe_mixing(CheckSamples& check, const Model& model, const Source& source)
     const at::Tensor output = model.forward(inputs);
     if (!has_rows(output, rows) || !has_rows(plain, check.inputs.at(0).size(0))) return false;
     const double difference = apart(plain, output, std::min(kept, rows));
-    if (difference <= rounding(plain.scalar_type())) return false;
+    if (difference <= rounding(plain, model)) return false;
     find_mixing(check, model, first, inputs, difference);
     return true;
   };
@@ -185,7 +190,7 @@ CheckSamples open_check_samples(const Model& model, const Source& source) {
                  "finite logits for samples of the data", "NaN or infinity"});
   }
   check.rerun = check.difference(forward);
-  if (check.rerun <= rounding(check.output.scalar_type())) probe_mixing(check, model, source);
+  if (check.rerun <= rounding(check.output, model)) probe_mixing(check, model, source);
   if (model.moved_devices() > 0) {
     check.warnings.push_back(
         fmt::format("the model's code names other devices ({} times): they are {} here and in "
@@ -198,7 +203,7 @@ CheckSamples open_check_samples(const Model& model, const Source& source) {
                     "left out",
                     source.batch_size, rest, size));
   }
-  if (check.rerun > rounding(check.output.scalar_type())) {
+  if (check.rerun > rounding(check.output, model)) {
     check.warnings.push_back(fmt::format(
         "the model draws random numbers: two runs on the same samples differ by {:.1e} of the "
         "largest output",
@@ -214,7 +219,7 @@ CheckSamples open_check_samples(const Model& model, const Source& source) {
 }
 
 void require_repeatable(const CheckSamples& check, const Model& model) {
-  if (check.rerun <= rounding(check.output.scalar_type())) return;
+  if (check.rerun <= rounding(check.output, model)) return;
   throw Error({"the model draws random numbers, so that no certificate can be given", model.name(),
                "the same output for the same samples",
                fmt::format("two plain runs that differ by {:.1e} of the largest", check.rerun)});

@@ -149,7 +149,8 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
   }
   ResultFolder folder(out, force);
   Stopwatch watch;
-  const int threads = apply_threads(config.resolved.at("threads"));
+  const ThreadScope scope(config.resolved.at("threads"));
+  const int threads = scope.count();
   progress.say(heading(config, threads));
   Opened opened = open_workspace(config);
   Workspace& workspace = opened.workspace;
@@ -178,7 +179,7 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
     const std::string kind = steps[i].at("kind");
     StepResult result;
     try {
-      const StateScope scope(workspace.model);
+      const StateScope untouched(workspace.model);
       result = step_kind(kind).run(steps[i], workspace, progress);
     } catch (const Error& error) {
       throw in_step(steps, i, error);

@@ -32,7 +32,8 @@ void run_training(const Config& config, const fs::path& out, bool force, Progres
   }
   ResultFolder folder(out, force);
   Stopwatch watch;
-  const int threads = apply_threads(config.resolved.at("threads"));
+  const ThreadScope scope(config.resolved.at("threads"));
+  const int threads = scope.count();
   progress.say(heading(config, threads));
   Opened opened = open_workspace(config);
   Workspace& workspace = opened.workspace;
@@ -57,7 +58,8 @@ void run_training(const Config& config, const fs::path& out, bool force, Progres
   workspace.model.save(folder.file("model.pt"));
   {
     const at::NoGradGuard no_grad;
-    const Model trained = workspace.model.loaded_like(folder.file("model.pt")).with_state(StatePolicy::reset);
+    const Model trained =
+        workspace.model.loaded_like(folder.file("model.pt")).with_state(StatePolicy::reset);
     workspace.check.output = run_in_batches(
         workspace.check.inputs, workspace.check.batch_size,
         [&trained](const std::vector<at::Tensor>& inputs) { return trained.forward(inputs); });

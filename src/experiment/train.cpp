@@ -54,6 +54,12 @@ const FieldSet& train_fields() {
 
 namespace {
 
+/// However a training ends, the model is in eval mode then.
+struct EvaluationAtEnd {
+  ~EvaluationAtEnd() { model.set_training(false); }
+  Model model;
+};
+
 Batch on_device(Batch batch, at::Device device) {
   for (at::Tensor& input : batch.inputs) input = input.to(device);
   return batch;
@@ -110,6 +116,7 @@ std::vector<Epoch> train_model(const Model& model, const json& resolved, const S
   const std::int64_t batch_size = resolved.at("batch_size");
   const std::int64_t size = train.data->size();
   std::int64_t step = 0;
+  const EvaluationAtEnd evaluation{model};
   if (hooks.step) hooks.step(0, 0);
   std::vector<Epoch> history;
   for (std::int64_t epoch = 1; epoch <= epochs; ++epoch) {
@@ -134,7 +141,6 @@ std::vector<Epoch> train_model(const Model& model, const json& resolved, const S
       optimizer->step();
       const double value = loss.item<double>();
       if (!std::isfinite(value)) {
-        model.set_training(false);
         throw Failure({"the training diverged", fmt::format("epoch {}, sample {}", epoch, begin),
                        "a finite loss", fmt::format("{}", std::abs(value))});
       }

@@ -19,15 +19,18 @@ namespace descramble {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-int apply_threads(std::int64_t threads) {
+ThreadScope::ThreadScope(std::int64_t threads)
+    : before_(at::get_num_threads()),
+      count_(threads > 0 ? static_cast<int>(threads)
+                         : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()))) {
   // Read by the maths libraries when their first parallel region starts.
   ::setenv("OMP_DYNAMIC", "FALSE", 0);
   ::setenv("MKL_DYNAMIC", "FALSE", 0);
-  const int count = threads > 0
-                        ? static_cast<int>(threads)
-                        : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  at::set_num_threads(count);
-  return count;
+  at::set_num_threads(count_);
+}
+
+ThreadScope::~ThreadScope() {
+  at::set_num_threads(before_);
 }
 
 namespace {
@@ -167,7 +170,9 @@ json inputs_json(const std::vector<InputFile>& inputs) {
   json result = json::array();
   for (const InputFile& input : inputs) {
     result.push_back(
-        {{"role", input.role}, {"path", input.given}, {"sha256", input.sha256.empty() ? sha256_of_path(input.path) : input.sha256}});
+        {{"role", input.role},
+         {"path", input.given},
+         {"sha256", input.sha256.empty() ? sha256_of_path(input.path) : input.sha256}});
   }
   return result;
 }

@@ -21,9 +21,20 @@ struct Opened {
 /// command
 Opened open_workspace(const Config& config);
 
-/// The threads of a config in number: all cores for 0. Also sets them, and switches off the maths
-/// libraries' own dynamic adjustment, so that bytes repeat.
-int apply_threads(std::int64_t threads);
+/// The threads of a config while it lives: all cores for 0. Switches off the maths libraries' own
+/// dynamic adjustment, so that bytes repeat. The number before comes back at the end.
+class ThreadScope {
+ public:
+  explicit ThreadScope(std::int64_t threads);
+  ~ThreadScope();
+  ThreadScope(const ThreadScope&) = delete;
+  ThreadScope& operator=(const ThreadScope&) = delete;
+  int count() const { return count_; }
+
+ private:
+  int before_;
+  int count_;
+};
 
 /// {descramble, libtorch, device, threads} for result.json.
 nlohmann::json environment_json(const Config& config, int threads);

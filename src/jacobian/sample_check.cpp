@@ -1,5 +1,7 @@
 #include "jacobian/sample_check.h"
 
+#include <algorithm>
+
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -18,13 +20,16 @@ double allowed_by_rounding(at::ScalarType dtype) {
 }
 
 /// Where both are finite; by sample.
-bool same_values(const at::Tensor& a, const at::Tensor& b) {
+bool same_values(const at::Tensor& a, const at::Tensor& b, const Model& model) {
   const at::Tensor wide = a.to(at::kDouble).flatten(1);
   const at::Tensor other = b.to(at::kDouble).flatten(1);
   const at::Tensor finite = at::isfinite(wide).logical_and(at::isfinite(other));
   const at::Tensor apart = at::where(finite, (wide - other).abs(), at::zeros_like(wide));
   const at::Tensor size = at::where(finite, wide.abs(), at::zeros_like(wide)).amax(1, true);
-  return apart.le(size * allowed_by_rounding(a.scalar_type())).all().item<bool>();
+  // The model may have computed the value in less than the value's dtype.
+  const double allowed =
+      std::max(allowed_by_rounding(a.scalar_type()), allowed_by_rounding(model.dtype()));
+  return apart.le(size * allowed).all().item<bool>();
 }
 
 }  // namespace
@@ -59,9 +64,10 @@ void require_samples_apart(const TappedModel& tapped, const std::string& to,
                              shape_text(found), count)});
   }
   const std::int64_t common = std::min(batch, count);
-  if (same_values(out.slice(0, 0, common), found.slice(0, 0, common))) return;
+  if (same_values(out.slice(0, 0, common), found.slice(0, 0, common), tapped.model())) return;
   at::Tensor again = tapped.forward_until(to, inputs);
-  const bool random = !same_values(out, again.dim() == 1 ? again.unsqueeze(1) : again);
+  const bool random =
+      !same_values(out, again.dim() == 1 ? again.unsqueeze(1) : again, tapped.model());
   throw Error({random ? "values change from one run to the next" : "samples of a batch are mixed",
                where, expected,
                random ? "another one the second time (random numbers, or a state)"
