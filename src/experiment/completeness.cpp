@@ -157,7 +157,10 @@ void require_like_before(const TapRun& run, const at::Tensor& value, std::int64_
 /// Holds outputs against labels, or against what the untouched model says.
 class Judge {
  public:
-  explicit Judge(bool has_labels) : has_labels_(has_labels) {}
+  /// `chosen`: "class" or "output" of the untouched model; empty: the labels where there are any,
+  /// else the output.
+  Judge(bool has_labels, std::string chosen)
+      : has_labels_(has_labels && chosen.empty()), chosen_(std::move(chosen)) {}
 
   bool needs_untouched() const { return !has_labels_; }
   /// What the outputs of a batch are held against.
@@ -170,7 +173,11 @@ class Judge {
       throw Error(
           {"the output has no place for each sample", "", "[samples, ...]", shape_text(untouched)});
     }
-    const bool classes = untouched.dim() == 2 && untouched.size(1) > 1;
+    const bool classes = chosen_ == "class";
+    if (classes && (untouched.dim() != 2 || untouched.size(1) < 2)) {
+      throw Error(
+          {"the output gives no class", "/reference", "[samples, classes]", shape_text(untouched)});
+    }
     reference = classes ? Reference::untouched_class : Reference::untouched_output;
     return classes ? at::argmax(untouched, 1) : untouched.clone();
   }
@@ -179,6 +186,7 @@ class Judge {
 
  private:
   bool has_labels_;
+  std::string chosen_;
 };
 
 void add_point(Curve& curve, std::int64_t ablated, std::int64_t half, const at::Tensor& output,
@@ -233,7 +241,7 @@ void run_pass(const std::string& label, const Source& source, const Model& model
   progress.end();
 }
 
-/// How much accuracy (or the loss, where there is none) moves between neighbouring counts: the
+/// How much what is left moves between neighbouring counts: the
 /// most of any curve.
 std::vector<double> movements(const TapRun& run) {
   std::vector<double> moved(run.counts.size() - 1, 0.0);
@@ -242,9 +250,7 @@ std::vector<double> movements(const TapRun& run) {
       const auto here = curve.scores.find(run.counts[i]);
       const auto next = curve.scores.find(run.counts[i + 1]);
       if (here == curve.scores.end() || next == curve.scores.end()) continue;
-      const bool accuracy = here->second.has_accuracy;
-      moved[i] = std::max(moved[i], std::abs(accuracy ? here->second.top1() - next->second.top1()
-                                                      : here->second.loss() - next->second.loss()));
+      moved[i] = std::max(moved[i], std::abs(left_of(here->second) - left_of(next->second)));
     }
   }
   return moved;
@@ -270,7 +276,9 @@ Completeness measure_completeness(const json& resolved, const Workspace& workspa
         at_tap(tap, [&] { return prepare_tap(resolved, workspace, measured, result.files); }));
   }
   const Source& source = workspace.source(resolved.at("data"));
-  Judge judge(source.data->has_labels());
+  const json& chosen = resolved.at("reference");
+  Judge judge(source.data->has_labels(),
+              chosen.is_null() ? std::string() : chosen.get<std::string>());
   run_pass("curves", source, workspace.model, runs, judge, result.classes, progress);
   for (TapRun& run : runs)
     run.counts = further_counts(resolved.at("grid"), run.counts, movements(run));

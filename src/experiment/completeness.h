@@ -30,8 +30,8 @@ struct TapCompleteness {
   std::vector<std::string> warnings{};
 };
 
-/// What outputs are held against. Without labels it is what the untouched model says: its class
-/// where it gives one, else its output.
+/// What outputs are held against: the data's labels or targets, or the class or the output of the
+/// untouched model.
 enum class Reference { labels, targets, untouched_class, untouched_output };
 std::string reference_name(Reference reference);
 

@@ -136,7 +136,7 @@ json tap_entry(const TapCompleteness& tap) {
 Table curves_table(const Completeness& measured) {
   Table table{.name = "curves",
               .columns = {"tap", "basis", "draw", "order", "ablated", "kept_variance", "top1",
-                          "top1_low", "top1_high", "top5", "loss"}};
+                          "top1_low", "top1_high", "top5", "loss", "relative_error", "cosine"}};
   for (const TapCompleteness& tap : measured.taps) {
     for (const Curve& curve : tap.curves) {
       for (const auto& [ablated, score] : curve.scores) {
@@ -153,6 +153,11 @@ Table curves_table(const Completeness& measured) {
           row.insert(row.end(), 4, std::string());
         }
         row.emplace_back(score.loss());
+        if (score.has_accuracy) {
+          row.insert(row.end(), 2, std::string());
+        } else {
+          row.insert(row.end(), {score.relative_error(), score.cosine()});
+        }
         table.rows.push_back(std::move(row));
       }
     }
@@ -179,7 +184,7 @@ Table spectrum_table(const Completeness& measured) {
 }
 
 double shown(const Score& score) {
-  return score.has_accuracy ? score.top1() : score.loss();
+  return left_of(score);
 }
 
 /// One draw with Wilson's band, several as their mean with a band from the least to the largest.
@@ -225,8 +230,8 @@ Figure accuracy_figure(const TapCompleteness& tap, const Completeness& measured)
   Figure figure{.title = tap.tap.tap + ": what ablation leaves",
                 .x_title = fmt::format("number of directions ablated, of {}", tap.dimension),
                 .y_title = accuracy ? accuracy_title(measured.reference) + ", with 95 % interval"
-                                    : "mean squared error"};
-  if (accuracy) figure.y_range = share_range;
+                                    : "1 - relative error"};
+  figure.y_range = share_range;
   bool several_orders = false;
   const std::vector<Group> groups = groups_of(tap);
   for (const Group& group : groups) several_orders |= group.order != groups.front().order;
@@ -290,10 +295,8 @@ void add_lines(const TapCompleteness& tap, const Completeness& measured,
   for (const Group& group : groups) {
     if (&group != &groups.front() && group.label == (&group - 1)->label) continue;
     std::vector<std::string> parts;
-    if (untouched(tap).has_accuracy) {
-      for (const Group& other : groups) {
-        if (other.label == group.label) parts.push_back(group_text(other, tap.dimension));
-      }
+    for (const Group& other : groups) {
+      if (other.label == group.label) parts.push_back(group_text(other, tap.dimension));
     }
     lines.push_back(fmt::format("  {:<16}80 % of the variance in {}, 99 % in {}{}{}", group.label,
                                 range_text(tap, group.label, 0.80),
@@ -322,6 +325,11 @@ StepResult completeness_report(const json& resolved, const Completeness& measure
       result.json["warnings"].push_back(warning);
       result.lines.push_back(fmt::format("  {:<16}{}", "warning", warning));
     }
+  }
+  if (measured.reference == Reference::untouched_output) {
+    const std::string note =
+        "outputs are held against the untouched output: 1 - relative error is what is left";
+    result.json["warnings"].push_back(note);
   }
   result.tables.push_back(curves_table(measured));
   result.tables.push_back(spectrum_table(measured));

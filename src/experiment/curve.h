@@ -22,11 +22,15 @@ struct Curve {
   std::vector<bool> right_at_half{};
 };
 
-/// Trapezoid of top-1 accuracy over the fraction of the d directions that is ablated. Absent where
-/// there is no accuracy, or the curve does not reach d.
+/// What is left of the model at one count, from 0 to 1: top-1 accuracy for classes; else
+/// 1 − relative error, or 0 where that is negative.
+double left_of(const Score& score);
+
+/// Trapezoid of what is left over the fraction of the d directions that is ablated. Absent where
+/// the curve does not reach d.
 std::optional<double> area_under(const Curve& curve, std::int64_t d);
 
-/// The number of directions at which top-1 accuracy first falls to half of what it is with none
+/// The number of directions at which what is left first falls to half of what it is with none
 /// ablated, linear between the counts that were measured. Absent where it never does.
 std::optional<double> halved_at(const Curve& curve);
 

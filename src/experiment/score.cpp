@@ -1,5 +1,7 @@
 #include "descramble/experiment/score.h"
 
+#include <cmath>
+
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/log_softmax.h>
@@ -34,11 +36,21 @@ void Score::add(const at::Tensor& outputs, const at::Tensor& labels) {
     loss_terms += values.size(0);
   } else {
     loss_sum += (values - target).square().sum().item<double>();
+    target_squares += target.square().sum().item<double>();
+    const at::Tensor own = values.reshape({values.size(0), -1});
+    const at::Tensor others = target.reshape({target.size(0), -1});
+    const at::Tensor sizes = own.norm(2, 1) * others.norm(2, 1);
+    cosine_sum += ((own * others).sum(1) / sizes.clamp_min(1e-300)).sum().item<double>();
     loss_terms += values.numel();
   }
   loss_kind = kind;
   has_accuracy = classes;
   count += values.size(0);
+}
+
+double Score::relative_error() const {
+  if (loss_sum == 0) return 0;
+  return std::sqrt(loss_sum / target_squares);
 }
 
 nlohmann::json score_json(const Score& score) {
@@ -47,6 +59,11 @@ nlohmann::json score_json(const Score& score) {
                            {"loss", score.loss()},
                            {"loss_kind", loss_name(score.loss_kind.value_or(Loss::cross_entropy))},
                            {"count", score.count}};
+  if (score.loss_kind == Loss::mean_squared_error && !score.has_accuracy) {
+    const double error = score.relative_error();
+    result["relative_error"] = std::isfinite(error) ? nlohmann::json(error) : nlohmann::json();
+    result["cosine"] = score.cosine();
+  }
   if (score.has_accuracy) {
     result["top1"] = score.top1();
     result["top5"] = score.top5();
@@ -58,7 +75,10 @@ std::string score_line(const Score& score) {
   const bool squared = score.loss_kind == Loss::mean_squared_error;
   const std::string loss = squared ? fmt::format("mean squared error {:.4g}", score.loss())
                                    : fmt::format("loss {:.4f}", score.loss());
-  if (!score.has_accuracy) return loss;
+  if (!score.has_accuracy) {
+    return fmt::format("{}, relative error {:.3g}, cosine {:.3f}", loss, score.relative_error(),
+                       score.cosine());
+  }
   return fmt::format("top-1 {:.2f} % ({}), top-5 {:.2f} % ({}), {}", 100 * score.top1(),
                      score.top1_hits, 100 * score.top5(), score.top5_hits, loss);
 }

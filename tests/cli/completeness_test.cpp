@@ -64,12 +64,14 @@ class CompletenessStep : public CommandTest {
       std::vector<std::string> result;
       std::istringstream stream(line);
       for (std::string cell; std::getline(stream, cell, ',');) result.push_back(cell);
+      if (line.ends_with(',')) result.emplace_back();
       return result;
     };
     std::string line;
     std::getline(lines, line);
     EXPECT_EQ(line,
-              "step,tap,basis,draw,order,ablated,kept_variance,top1,top1_low,top1_high,top5,loss");
+              "step,tap,basis,draw,order,ablated,kept_variance,top1,top1_low,top1_high,top5,loss,"
+              "relative_error,cosine");
     const std::vector<std::string> names = cells(line);
     Rows rows;
     while (std::getline(lines, line)) {
@@ -312,7 +314,17 @@ TEST_F(CompletenessOnMnist, RandomDirectionsExplainTheirShare) {
 TEST_F(CompletenessStep, WithoutLabelsHoldsAgainstTheUntouchedModel) {
   at::manual_seed(1);
   const at::Tensor inputs = at::randn({30, 8});
-  const json result = result_of(vectors(inputs, {}, step({{"taps", "fc1"}})));
+  const json by_output = result_of(vectors(inputs, {}, step({{"taps", "fc1"}})));
+  EXPECT_EQ(by_output["against"], "untouched output");
+  EXPECT_EQ(by_output["taps"][0]["untouched"]["relative_error"], 0);
+  EXPECT_NEAR(by_output["taps"][0]["untouched"]["cosine"].get<double>(), 1, 1e-6);
+  EXPECT_GT(by_output["taps"][0]["all_ablated"]["relative_error"].get<double>(), 0.1);
+  for (const json& order : by_output["taps"][0]["bases"][0]["orders"]) {
+    EXPECT_GT(order["area"].get<double>(), 0);
+    EXPECT_LT(order["area"].get<double>(), 1);
+  }
+  const json result =
+      result_of(vectors(inputs, {}, step({{"taps", "fc1"}, {"reference", "class"}})));
   EXPECT_EQ(result["against"], "untouched class");
   EXPECT_EQ(result["taps"][0]["untouched"]["top1"], 1);
   EXPECT_LT(result["taps"][0]["all_ablated"]["top1"].get<double>(), 1);

@@ -21,6 +21,8 @@ struct Score {
   double loss_sum = 0;
   std::int64_t loss_terms = 0;  ///< samples for the cross-entropy, elements for the squared error
   bool has_accuracy = false;    ///< labels were classes
+  double target_squares = 0;    ///< Σ f² of floating-point targets
+  double cosine_sum = 0;        ///< of outputs and targets, summed over samples
 
   /// Adds outputs and labels. Integer labels [n], the classes of logits [n, classes], give top-k
   /// hits (equal logits rank by index) and the loss; floating-point targets of the output's shape
@@ -31,17 +33,22 @@ struct Score {
   double top1() const { return static_cast<double>(top1_hits) / static_cast<double>(count); }
   double top5() const { return static_cast<double>(top5_hits) / static_cast<double>(count); }
   double loss() const { return loss_sum / static_cast<double>(loss_terms); }
+  /// √(Σ‖f′ − f‖² / Σ‖f‖²) of outputs f′ and floating-point targets f.
+  double relative_error() const;
+  /// Mean of ⟨f′, f⟩ / (‖f′‖ ‖f‖) over samples.
+  double cosine() const { return cosine_sum / static_cast<double>(count); }
 };
 
 /// How many logits [n, classes] stand before the one of each sample's class [n]: larger ones, and
 /// equal ones of smaller index. 0: the sample is right.
 at::Tensor class_ranks(const at::Tensor& logits, const at::Tensor& classes);
 
-/// {top1, top5 (null where there is no accuracy), loss, loss_kind, count} as results have it.
+/// {top1, top5 (null where there is no accuracy), loss, loss_kind, count} as results have it; of
+/// floating-point targets also {relative_error, cosine}.
 nlohmann::json score_json(const Score& score);
 
 /// "top-1 98.53 % (9853), top-5 99.98 % (9998), loss 0.0575" for a person; without accuracy "mean
-/// squared error 0.0575".
+/// squared error 0.0575, relative error 0.12, cosine 0.993".
 std::string score_line(const Score& score);
 
 }  // namespace descramble

@@ -100,6 +100,13 @@ const StepKind& step_kind_completeness() {
                            .doc = "the numbers of ablated directions that are measured",
                            .fallback = Fallback::json(R"({"kind": "adaptive", "points": 64})"),
                            .family = grid_family},
+                          {.name = "reference",
+                           .type = FieldType::string,
+                           .doc = "what outputs are held against: the class, or the output itself, "
+                                  "of the untouched model; null: the labels where the data have "
+                                  "any, else that output",
+                           .fallback = nullptr,
+                           .choices = {"class", "output"}},
                           {.name = "positions",
                            .type = FieldType::string,
                            .doc = "statistics from all positions of a sample, or from one of each, "

@@ -150,6 +150,7 @@ StepResult run_patch(const json& resolved, const Workspace& workspace, Progress&
   Score after;
   Score as_donor;
   std::int64_t agreeing = 0;
+  bool classes = true;  // the outputs are of classes
   std::vector<at::Tensor> logits_before;
   std::vector<at::Tensor> logits_after;
   progress.begin("patch", count);
@@ -170,7 +171,9 @@ StepResult run_patch(const json& resolved, const Workspace& workspace, Progress&
     before.add(untouched, batch.labels);
     after.add(patched, batch.labels);
     if (donor.labels.defined()) as_donor.add(patched, donor.labels.slice(0, begin, end));
-    agreeing += at::argmax(untouched, 1).eq(at::argmax(patched, 1)).sum().item<std::int64_t>();
+    classes = classes && untouched.dim() == 2 && !batch.labels.is_floating_point();
+    if (classes)
+      agreeing += at::argmax(untouched, 1).eq(at::argmax(patched, 1)).sum().item<std::int64_t>();
     logits_before.push_back(untouched.to(at::kCPU).clone());
     logits_after.push_back(patched.to(at::kCPU).clone());
     progress.advance(end - begin);
@@ -188,14 +191,16 @@ StepResult run_patch(const json& resolved, const Workspace& workspace, Progress&
                  {"count", count},
                  {"before", score_json(before)},
                  {"after", score_json(after)},
-                 {"agreement", agreement},
+                 {"agreement", classes ? json(agreement) : json()},
                  {"warnings", json::array()}};
   result.lines.push_back(fmt::format("{} of {} {} samples replaced ({}) by '{}' of {}", tap, count,
                                      split, patch.units_text(), donor.tensor, donor.file.given));
   result.lines.push_back(labelled("before", before));
   result.lines.push_back(labelled("after", after));
-  result.lines.push_back(fmt::format("  {:<12}{:.2f} % of the predicted classes stay ({})",
-                                     "agreement", 100 * agreement, agreeing));
+  if (classes) {
+    result.lines.push_back(fmt::format("  {:<12}{:.2f} % of the predicted classes stay ({})",
+                                       "agreement", 100 * agreement, agreeing));
+  }
   if (donor.labels.defined()) {
     result.json["donor"] = score_json(as_donor);
     result.lines.push_back(labelled("donor", as_donor) +
