@@ -1,0 +1,122 @@
+// What a config says of a model: arguments, batches, tolerance, state; and what is said back.
+
+#include <ATen/ops/randn.h>
+
+#include "cli/command.h"
+#include "descramble/core/safetensors.h"
+
+namespace descramble::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+class Models : public CommandTest {
+ protected:
+  /// Inputs by name, `count` samples each, for a fixture; one step.
+  json config(const std::string& name, const std::vector<std::pair<std::string, int>>& inputs,
+              std::int64_t count, const json& step) const {
+    NamedTensors tensors;
+    std::vector<std::string> names;
+    for (const auto& [input, size] : inputs) {
+      names.push_back(input);
+      tensors[input] = at::randn({count, size});
+    }
+    save_safetensors(at("data.safetensors"), tensors);
+    return {
+        {"name", "models"},
+        {"threads", 1},
+        {"model", {{"kind", "torchscript"}, {"path", fixture(name + ".pt").string()}}},
+        {"data",
+         {{"kind", "safetensors"}, {"path", at("data.safetensors").string()}, {"inputs", names}}},
+        {"steps", json::array({step})}};
+  }
+  json result() const { return json::parse(read(at("out") / "result.json")); }
+
+  static json statistics() { return {{"kind", "statistics"}, {"taps", "fc1"}}; }
+  static json descramble() {
+    return {{"kind", "descramble"}, {"tap", "fc1"}, {"objective", {{"kind", "smoothness"}}}};
+  }
+};
+
+TEST_F(Models, ArgumentsThatDoNotFitAreRefusedWithTheirPlace) {
+  json config = this->config("many_arguments", {{"x", 8}, {"h", 6}, {"c", 6}}, 8, statistics());
+  const json good = {{"rate", 2},
+                     {"scale", 0.5},
+                     {"on", true},
+                     {"state", json::array({{{"input", "h"}}, {{"input", "c"}}})}};
+  config["model"]["arguments"] = good;
+  EXPECT_EQ(run_config(config).code, 0);
+  const std::vector<std::tuple<const char*, json, std::string>> cases = {
+      {"rate", "two", "/model/arguments/rate"},
+      {"rate", 2.5, "int"},
+      {"scale", true, "float"},
+      {"on", 1, "bool"},
+      {"state", json::array({{{"input", "h"}}}), "Tuple[Tensor, Tensor]"},
+      {"state", json::array({{{"input", "h"}}, {{"input", "d"}}}), "one of 'x', 'h', 'c'"},
+      {"state", json::array({{{"input", "h"}, {"batch", 1}}, {{"input", "c"}}}), "'batch_dim'"},
+      {"rat", 2, "the model has no such argument"}};
+  for (const auto& [name, value, part] : cases) {
+    fs::remove_all(at("out"));
+    config["model"]["arguments"] = good;
+    config["model"]["arguments"][name] = value;
+    expect_refused(run_config(config), {"/model/arguments", part});
+  }
+  config["model"]["arguments"] = {{"rate", 2}, {"scale", 0.5}};
+  expect_refused(run_config(config), {"nothing fills an argument", "/model/arguments/on", "bool"});
+}
+
+TEST_F(Models, SamplesBehindTheLastWholeBatchAreLeftOutAndCounted) {
+  json config = this->config("one_batch_size_traced", {{"x", 8}}, 14, statistics());
+  config["data"]["batch_size"] = 4;
+  ASSERT_EQ(run_config(config).code, 0);
+  EXPECT_EQ(result()["steps"][0]["taps"][0]["count"], 12);
+  EXPECT_THAT(result()["warnings"].dump(), HasSubstr("the last 2 of 14 samples are left out"));
+  config["data"]["batch_size"] = 5;
+  fs::remove_all(at("out"));
+  expect_refused(run_config(config), {"does not take this input"});
+}
+
+TEST_F(Models, CertificatesAreJudgedByTheNoiseFloorOrTheTolerance) {
+  json config = this->config("mlp", {{"x", 8}}, 40, descramble());
+  ASSERT_EQ(run_config(config).code, 0);
+  const json plain = result()["steps"][0]["certificate"];
+  EXPECT_GT(plain["floor"].get<double>(), 0);
+  EXPECT_LT(plain["floor"].get<double>(), 1e-5);
+  EXPECT_EQ(plain["allowed"], 1e-4);
+  config["model"]["tolerance"] = 1e-12;
+  fs::remove_all(at("out"));
+  expect_refused(run_config(config), {"the certificate does not hold", "1e-12"}, 1);
+  config["model"]["tolerance"] = 1e-3;
+  ASSERT_EQ(run_config(config).code, 0);
+  EXPECT_EQ(result()["steps"][0]["certificate"]["allowed"], 1e-3);
+  EXPECT_EQ(command({"verify", at("out").string()}).code, 0);
+}
+
+TEST_F(Models, CheckSamplesAreSpreadOverTheData) {
+  ASSERT_EQ(run_config(config("mlp", {{"x", 8}}, 80, statistics())).code, 0);
+  EXPECT_EQ(result()["check"]["samples"], json({0, 10, 20, 30, 40, 50, 60, 70}));
+}
+
+TEST_F(Models, StateIsNamedAndResetOrCarried) {
+  json config =
+      this->config("recurrent_policy", {{"x", 8}}, 24, {{"kind", "capture"}, {"taps", "head"}});
+  config["data"]["batch_size"] = 8;
+  const auto captured = [&](const char* policy) {
+    fs::remove_all(at("out"));
+    config["model"]["state"] = policy;
+    const Outcome outcome = run_config(config);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, HasSubstr("'cell.hidden'"));
+    EXPECT_EQ(result()["state"]["policy"], policy);
+    EXPECT_EQ(result()["state"]["written"],
+              json({"cell.hidden", "cell.last", "cell.seen", "trail"}));
+    return load_safetensors(at("out") / "tensors.safetensors").at("steps.0.head.values");
+  };
+  const at::Tensor reset = captured("reset");
+  const at::Tensor carried = captured("carry");
+  EXPECT_TRUE(reset.slice(0, 0, 8).equal(carried.slice(0, 0, 8)));
+  EXPECT_FALSE(reset.slice(0, 8, 16).equal(carried.slice(0, 8, 16)));
+}
+
+}  // namespace
+}  // namespace descramble::test
