@@ -170,8 +170,10 @@ Error input_error(const Model& model, const std::vector<c10::IValue>& inputs,
 }
 
 const Writes& Model::State::writes() const {
-  if (!writes_) writes_ = std::make_shared<const Writes>(method_writes(module, method));
-  return *writes_;
+  const bool in_training = module.hasattr("training") && module.is_training();
+  std::shared_ptr<const Writes>& found = writes_[in_training ? 1 : 0];
+  if (!found) found = std::make_shared<const Writes>(method_writes(module, method));
+  return *found;
 }
 
 std::vector<c10::IValue> Model::State::arguments(const std::vector<at::Tensor>& inputs) const {
@@ -401,7 +403,6 @@ Model Model::with_output(OutputKey key) const {
 
 void Model::set_training(bool on) const {
   state_->module.train(on);
-  state_->forget_writes();
 }
 
 bool Model::is_training() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <set>
@@ -39,17 +40,17 @@ struct Model::State {
   std::vector<c10::IValue> arguments(const std::vector<at::Tensor>& inputs) const;
   /// The logits in front of which a batch stands.
   at::Tensor logits(const c10::IValue& output) const;
-  /// What a pass may write; found out once.
+  /// What a pass may write in the mode that the module is in; found out once for each mode.
   const Writes& writes() const;
   /// To be called before each pass: under `reset`, the model is back at its start. Returns the
   /// inputs, of which those are copies that the pass may write to, unless the policy is `live`.
   std::vector<c10::IValue> begin_pass(const std::vector<c10::IValue>& inputs) const;
 
-  /// Another mode, other writes.
-  void forget_writes() { writes_ = nullptr; }
+  /// For a copy that gets another module or method.
+  void forget_writes() { writes_ = {}; }
 
  private:
-  mutable std::shared_ptr<const Writes> writes_{};
+  mutable std::array<std::shared_ptr<const Writes>, 2> writes_{};  ///< in eval and train mode
 };
 
 /// The sentence that a person needs out of a TorchScript exception (LibTorch's text is a stack).
