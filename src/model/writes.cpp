@@ -1,6 +1,7 @@
 #include "model/writes.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include <torch/csrc/jit/ir/constants.h>
@@ -109,8 +110,16 @@ class Tracer {
   }
 
   Writes run(const Module& module) {
+    for_each_node(graph_->block(), [this](const Node* node) {
+      if (node->kind() != prim::SetAttr) return;
+      const std::string path = set_path(node, self_);
+      if (!path.empty()) set_values_[path].push_back(node->input(1));
+    });
     for_each_node(graph_->block(), [this](const Node* node) { step(node); });
-    if (result_.opaque) everything(module._ivalue(), "");
+    if (result_.opaque) {
+      everything(module._ivalue(), "");
+      result_.inputs.assign(result_.inputs.size(), true);
+    }
     result_.attributes.assign(attributes_.begin(), attributes_.end());
     return std::move(result_);
   }
@@ -170,10 +179,16 @@ class Tracer {
     const Node* node = value->node();
     if (node->kind() == prim::GetAttr) {
       const std::string path = attribute_path(value, self_);
-      if (path.empty())
+      if (path.empty()) {
         trace(node->input(), seen, container);
-      else
+      } else {
         attributes_.insert(path);
+        // It may be another attribute, or an input, that was put there before.
+        const auto set = set_values_.find(path);
+        if (set != set_values_.end()) {
+          for (const Value* one : set->second) trace(one, seen, container);
+        }
+      }
       return;
     }
     if (node->kind() == prim::Param) {
@@ -195,6 +210,7 @@ class Tracer {
                          node->kind() == prim::DictConstruct ||
                          node->kind() == prim::TupleConstruct;
       if (makes && container) return;
+      if (makes || node->kind() == prim::CreateObject) follow_uses(value, seen);
       // What is unpacked may be a container that lies in another one.
       const bool whole =
           node->kind() == prim::unchecked_cast || node->kind() == prim::unchecked_unwrap_optional;
@@ -205,12 +221,44 @@ class Tracer {
     const auto* schema = node->maybeSchema();
     if (schema == nullptr || value->offset() >= schema->returns().size()) return;
     const c10::AliasInfo* own = schema->returns()[value->offset()].alias_info();
-    if (own == nullptr) return;  // new memory
+    if (own == nullptr) {
+      // New memory; but what lies in a new container may be what lies in the inputs.
+      if (is_container(value)) put_into(value, seen, container);
+      return;
+    }
     const bool any = own->isWildcardBefore() || own->isWildcardAfter();
     for (std::size_t i = 0; i < node->inputs().size(); ++i) {
       const bool shares =
           i < schema->arguments().size() && schema->arguments()[i].alias_info() != nullptr;
       if (any || shares) trace(node->input(i), seen, container && !any);
+    }
+  }
+
+  static bool is_container(const Value* value) {
+    const auto kind = value->type()->kind();
+    return kind == c10::TypeKind::ListType || kind == c10::TypeKind::DictType ||
+           kind == c10::TypeKind::TupleType || kind == c10::TypeKind::ClassType;
+  }
+
+  /// Follows what a new container was made of, and what was put into it later.
+  void put_into(const Value* value, std::set<const Value*>& seen, bool container) {
+    if (container) return;
+    for (const Value* input : value->node()->inputs()) trace(input, seen, false);
+    follow_uses(value, seen);
+  }
+
+  /// Follows what operators that write into a container, or set an object's attributes, put there.
+  void follow_uses(const Value* value, std::set<const Value*>& seen) {
+    for (const torch::jit::Use& use : value->uses()) {
+      const auto* schema = use.user->maybeSchema();
+      const bool sets = use.user->kind() == prim::SetAttr;
+      const bool writes = schema != nullptr && use.offset < schema->arguments().size() &&
+                          schema->arguments()[use.offset].alias_info() != nullptr &&
+                          schema->arguments()[use.offset].alias_info()->isWrite();
+      if (!sets && !writes) continue;
+      for (const Value* input : use.user->inputs()) {
+        if (input != value) trace(input, seen, false);
+      }
     }
   }
 
@@ -243,6 +291,7 @@ class Tracer {
   std::shared_ptr<Graph> graph_;
   const Value* self_;
   std::set<std::string> attributes_{};
+  std::map<std::string, std::vector<const Value*>> set_values_{};  ///< by the path that is set
   Writes result_{};
 };
 

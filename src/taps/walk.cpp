@@ -35,12 +35,13 @@ const std::set<std::string>& pointwise() {
   return names;
 }
 
-bool comes_from(const Value* value, int depth) {
-  if (depth == 0) return false;
+bool comes_from(const Value* value, int depth, std::set<const Value*>& seen) {
+  // Branches meet again: a value is looked at once.
+  if (depth == 0 || !seen.insert(value).second) return false;
   const Node* node = value->node();
   if (node->kind() == prim::If) {
     for (const Block* block : node->blocks()) {
-      if (comes_from(block->outputs()[value->offset()], depth - 1)) return true;
+      if (comes_from(block->outputs()[value->offset()], depth - 1, seen)) return true;
     }
     return false;
   }
@@ -55,14 +56,15 @@ bool comes_from(const Value* value, int depth) {
   // Normalisation works on any number of dimensions, with the channels in dimension 1.
   if (name == "batch_norm" || name == "instance_norm" || name == "group_norm") return true;
   if (!pointwise().contains(name) || node->inputs().empty()) return false;
-  return comes_from(node->input(0), depth - 1);
+  return comes_from(node->input(0), depth - 1, seen);
 }
 
 }  // namespace
 
 bool comes_from_one_dimension(const Value* value) {
   constexpr int far = 64;
-  return comes_from(value, far);
+  std::set<const Value*> seen;
+  return comes_from(value, far, seen);
 }
 
 namespace {
