@@ -6,24 +6,72 @@
 
 namespace descramble {
 
-/// One attribute: the object that has it, and what it held.
-struct Snapshot::Entry {
-  c10::intrusive_ptr<c10::ivalue::Object> owner{};
-  std::size_t slot = 0;
-  c10::IValue held{};     ///< the tensor itself; of anything else, a copy
-  at::Tensor contents{};  ///< of a tensor
+/// A value as it was: the very tensors and containers, and what they held.
+struct SavedValue {
+  c10::IValue value{};
+  at::Tensor contents{};            ///< of a tensor
+  std::vector<c10::IValue> keys{};  ///< of a dictionary
+  std::vector<SavedValue> parts{};  ///< of a list, dictionary, tuple or object
 };
 
 namespace {
 
-/// Containers are copied, since forward may append to them; tensors within them, too.
-c10::IValue copy_of(const c10::IValue& value) {
-  return value.isList() || value.isGenericDict() || value.isTuple() || value.isObject()
-             ? value.deepcopy()
-             : value;
+SavedValue saved(const c10::IValue& value) {
+  SavedValue result{.value = value};
+  if (value.isTensor()) {
+    if (value.toTensor().defined()) result.contents = value.toTensor().detach().clone();
+  } else if (value.isList()) {
+    for (const c10::IValue& part : value.toListRef()) result.parts.push_back(saved(part));
+  } else if (value.isGenericDict()) {
+    for (const auto& entry : value.toGenericDict()) {
+      result.keys.push_back(entry.key());
+      result.parts.push_back(saved(entry.value()));
+    }
+  } else if (value.isTuple()) {
+    for (const c10::IValue& part : value.toTupleRef().elements())
+      result.parts.push_back(saved(part));
+  } else if (value.isObject() && !value.isModule()) {
+    for (const c10::IValue& part : value.toObjectRef().slots()) result.parts.push_back(saved(part));
+  }
+  return result;
+}
+
+/// Others may hold the same tensor or container: it is filled again, not replaced.
+const c10::IValue& restored(const SavedValue& saved) {
+  const c10::IValue& value = saved.value;
+  if (value.isTensor() && saved.contents.defined()) {
+    at::Tensor tensor = value.toTensor();
+    if (tensor.sizes() != saved.contents.sizes())
+      tensor.set_data(saved.contents.clone());  // forward has resized it
+    else
+      tensor.detach().copy_(saved.contents);
+  } else if (value.isList()) {
+    auto list = value.toList();
+    list.clear();
+    for (const SavedValue& part : saved.parts) list.push_back(restored(part));
+  } else if (value.isGenericDict()) {
+    auto dict = value.toGenericDict();
+    dict.clear();
+    for (std::size_t i = 0; i < saved.keys.size(); ++i)
+      dict.insert(saved.keys[i], restored(saved.parts[i]));
+  } else if (value.isTuple()) {
+    for (const SavedValue& part : saved.parts) restored(part);
+  } else if (value.isObject() && !value.isModule()) {
+    const auto object = value.toObject();
+    for (std::size_t i = 0; i < saved.parts.size(); ++i)
+      object->setSlot(i, restored(saved.parts[i]));
+  }
+  return value;
 }
 
 }  // namespace
+
+/// One attribute: the object that has it, and what it held.
+struct Snapshot::Entry {
+  c10::intrusive_ptr<c10::ivalue::Object> owner{};
+  std::size_t slot = 0;
+  SavedValue held{};
+};
 
 Snapshot::Snapshot(const Model& model) {
   const at::NoGradGuard no_grad;
@@ -36,33 +84,14 @@ Snapshot::Snapshot(const Model& model) {
                            : attribute_at(model.state().module, path.substr(0, dot)).toObject();
     const std::size_t slot =
         owner->type()->getAttributeSlot(dot == std::string::npos ? path : path.substr(dot + 1));
-    const c10::IValue held = owner->getSlot(slot);
-    if (held.isTensor()) {
-      const at::Tensor& tensor = held.toTensor();
-      entries->push_back(
-          {owner, slot, held, tensor.defined() ? tensor.detach().clone() : at::Tensor()});
-    } else {
-      entries->push_back({owner, slot, copy_of(held), at::Tensor()});
-    }
+    entries->push_back({owner, slot, saved(owner->getSlot(slot))});
   }
   entries_ = std::move(entries);
 }
 
 void Snapshot::restore() const {
   const at::NoGradGuard no_grad;
-  for (const Entry& entry : *entries_) {
-    if (!entry.held.isTensor()) {
-      entry.owner->setSlot(entry.slot, copy_of(entry.held));
-      continue;
-    }
-    at::Tensor tensor = entry.held.toTensor();
-    entry.owner->setSlot(entry.slot, entry.held);
-    if (!entry.contents.defined()) continue;
-    if (tensor.sizes() != entry.contents.sizes())
-      tensor.set_data(entry.contents.clone());  // forward has resized it
-    else
-      tensor.detach().copy_(entry.contents);
-  }
+  for (const Entry& entry : *entries_) entry.owner->setSlot(entry.slot, restored(entry.held));
 }
 
 }  // namespace descramble
