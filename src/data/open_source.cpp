@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "data/forwarding_set.h"
 #include "data/preparation.h"
 #include "data/samples.h"
 #include "descramble/core/error.h"
@@ -16,29 +17,23 @@ using nlohmann::json;
 namespace {
 
 /// A source's first `size` samples, each input prepared in its own way.
-class PreparedSet : public DataSet {
+class PreparedSet : public ForwardingSet {
  public:
   PreparedSet(std::shared_ptr<const DataSet> source, std::int64_t size,
               std::vector<Preparation> preparations)
-      : source_(std::move(source)), size_(size), preparations_(std::move(preparations)) {}
+      : ForwardingSet(std::move(source)), size_(size), preparations_(std::move(preparations)) {}
 
   std::int64_t size() const override { return size_; }
-  bool has_labels() const override { return source_->has_labels(); }
-  std::vector<InputFile> files() const override { return source_->files(); }
-  std::vector<std::string> warnings() const override { return source_->warnings(); }
-  std::vector<std::string> class_names() const override { return source_->class_names(); }
-  std::vector<std::string> input_names() const override { return source_->input_names(); }
 
   Batch gather(const std::vector<std::int64_t>& indices) const override {
     check_indices(indices, size_);
-    Batch batch = source_->gather(indices);
+    Batch batch = ForwardingSet::gather(indices);
     for (std::size_t i = 0; i < preparations_.size(); ++i)
       batch.inputs[i] = preparations_[i].apply(std::move(batch.inputs[i]));
     return batch;
   }
 
  private:
-  std::shared_ptr<const DataSet> source_;
   std::int64_t size_;
   std::vector<Preparation> preparations_;  ///< one for each input, or none at all
 };

@@ -1,7 +1,6 @@
 #include "experiment/check_samples.h"
 
 #include <algorithm>
-#include <optional>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -11,6 +10,7 @@
 #include "descramble/core/error.h"
 #include "descramble/experiment/certificate.h"
 #include "descramble/taps/tapped_model.h"
+#include "jacobian/sample_check.h"
 
 namespace descramble {
 
@@ -35,17 +35,6 @@ std::vector<at::Tensor> rows_of(const std::vector<at::Tensor>& inputs, std::int6
   std::vector<at::Tensor> result;
   for (const at::Tensor& input : inputs) result.push_back(input.slice(0, begin, end));
   return result;
-}
-
-/// What a sum in another order may do to a sample's values, relative to the largest.
-double rounding(at::ScalarType dtype) {
-  if (dtype == at::kDouble) return 1e-9;
-  return dtype == at::kFloat ? 1e-3 : 5e-2;
-}
-
-/// The same for a value of the model, which may have computed it in less than the value's dtype.
-double rounding(const at::Tensor& value, const Model& model) {
-  return std::max(rounding(value.scalar_type()), rounding(model.dtype()));
 }
 
 bool has_rows(const at::Tensor& value, std::int64_t rows) {
@@ -86,7 +75,7 @@ void find_mixing(CheckSamples& check, const Model& model, const std::vector<at::
   for (std::size_t i = 0; i < before.size(); ++i) {
     if (!before[i].defined() || !after[i].defined()) continue;
     const double here = apart(before[i], after[i], 1);
-    if (here <= rounding(before[i], model)) continue;
+    if (here <= allowed_by_rounding(before[i], model)) continue;
     check.mixed_at = tapped.points()[i].name;
     check.mixed_by = here;
     break;
@@ -104,7 +93,7 @@ void probe_mixing(CheckSamples& check, const Model& model, const Source& source)
     const at::Tensor output = model.forward(inputs);
     if (!has_rows(output, rows) || !has_rows(plain, check.inputs.at(0).size(0))) return false;
     const double difference = apart(plain, output, std::min(kept, rows));
-    if (difference <= rounding(plain, model)) return false;
+    if (difference <= allowed_by_rounding(plain, model)) return false;
     find_mixing(check, model, first, inputs, difference);
     return true;
   };
@@ -190,7 +179,7 @@ CheckSamples open_check_samples(const Model& model, const Source& source) {
                  "finite logits for samples of the data", "NaN or infinity"});
   }
   check.rerun = check.difference(forward);
-  if (check.rerun <= rounding(check.output, model)) probe_mixing(check, model, source);
+  if (check.rerun <= allowed_by_rounding(check.output, model)) probe_mixing(check, model, source);
   if (model.moved_devices() > 0) {
     check.warnings.push_back(
         fmt::format("the model's code names other devices ({} times): they are {} here and in "
@@ -203,7 +192,7 @@ CheckSamples open_check_samples(const Model& model, const Source& source) {
                     "left out",
                     source.batch_size, rest, size));
   }
-  if (check.rerun > rounding(check.output, model)) {
+  if (check.rerun > allowed_by_rounding(check.output, model)) {
     check.warnings.push_back(fmt::format(
         "the model draws random numbers: two runs on the same samples differ by {:.1e} of the "
         "largest output",
@@ -219,7 +208,7 @@ CheckSamples open_check_samples(const Model& model, const Source& source) {
 }
 
 void require_repeatable(const CheckSamples& check, const Model& model) {
-  if (check.rerun <= rounding(check.output, model)) return;
+  if (check.rerun <= allowed_by_rounding(check.output, model)) return;
   throw Error({"the model draws random numbers, so that no certificate can be given", model.name(),
                "the same output for the same samples",
                fmt::format("two plain runs that differ by {:.1e} of the largest", check.rerun)});

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "data/forwarding_set.h"
 #include "descramble/core/interrupt.h"
 #include "descramble/taps/select.h"
 
@@ -68,14 +69,12 @@ Field data_field(const char* fallback) {
 
 namespace {
 
-class Converted final : public DataSet {
+class Converted final : public ForwardingSet {
  public:
   Converted(std::shared_ptr<const DataSet> inner, at::ScalarType dtype)
-      : inner_(std::move(inner)), dtype_(dtype) {}
-  std::int64_t size() const override { return inner_->size(); }
-  bool has_labels() const override { return inner_->has_labels(); }
+      : ForwardingSet(std::move(inner)), dtype_(dtype) {}
   Batch gather(const std::vector<std::int64_t>& indices) const override {
-    Batch batch = inner_->gather(indices);
+    Batch batch = ForwardingSet::gather(indices);
     for (at::Tensor& input : batch.inputs) {
       if (input.is_floating_point()) input = input.to(dtype_);
     }
@@ -83,32 +82,18 @@ class Converted final : public DataSet {
       batch.labels = batch.labels.to(dtype_);
     return batch;
   }
-  std::vector<InputFile> files() const override { return inner_->files(); }
-  std::vector<std::string> warnings() const override { return inner_->warnings(); }
-  std::vector<std::string> class_names() const override { return inner_->class_names(); }
-  std::vector<std::string> input_names() const override { return inner_->input_names(); }
 
  private:
-  std::shared_ptr<const DataSet> inner_;
   at::ScalarType dtype_;
 };
 
-class FirstSamples final : public DataSet {
+class FirstSamples final : public ForwardingSet {
  public:
   FirstSamples(std::shared_ptr<const DataSet> inner, std::int64_t size)
-      : inner_(std::move(inner)), size_(size) {}
+      : ForwardingSet(std::move(inner)), size_(size) {}
   std::int64_t size() const override { return size_; }
-  bool has_labels() const override { return inner_->has_labels(); }
-  Batch gather(const std::vector<std::int64_t>& indices) const override {
-    return inner_->gather(indices);
-  }
-  std::vector<InputFile> files() const override { return inner_->files(); }
-  std::vector<std::string> warnings() const override { return inner_->warnings(); }
-  std::vector<std::string> class_names() const override { return inner_->class_names(); }
-  std::vector<std::string> input_names() const override { return inner_->input_names(); }
 
  private:
-  std::shared_ptr<const DataSet> inner_;
   std::int64_t size_;
 };
 

@@ -13,8 +13,7 @@ namespace descramble {
 
 namespace {
 
-/// What a sum in another order may do, relative to a sample's largest value.
-double allowed_by_rounding(at::ScalarType dtype) {
+double by_dtype(at::ScalarType dtype) {
   if (dtype == at::kDouble) return 1e-9;
   return dtype == at::kFloat ? 1e-3 : 5e-2;
 }
@@ -26,13 +25,14 @@ bool same_values(const at::Tensor& a, const at::Tensor& b, const Model& model) {
   const at::Tensor finite = at::isfinite(wide).logical_and(at::isfinite(other));
   const at::Tensor apart = at::where(finite, (wide - other).abs(), at::zeros_like(wide));
   const at::Tensor size = at::where(finite, wide.abs(), at::zeros_like(wide)).amax(1, true);
-  // The model may have computed the value in less than the value's dtype.
-  const double allowed =
-      std::max(allowed_by_rounding(a.scalar_type()), allowed_by_rounding(model.dtype()));
-  return apart.le(size * allowed).all().item<bool>();
+  return apart.le(size * allowed_by_rounding(a, model)).all().item<bool>();
 }
 
 }  // namespace
+
+double allowed_by_rounding(const at::Tensor& value, const Model& model) {
+  return std::max(by_dtype(value.scalar_type()), by_dtype(model.dtype()));
+}
 
 void require_samples_apart(const TappedModel& tapped, const std::string& to,
                            const std::vector<at::Tensor>& inputs, const at::Tensor& out) {

@@ -89,12 +89,10 @@ Records require_archive(const fs::path& file) {
 
 /// Python runs the hooks of the top module, and none but Python does.
 void require_no_hooks(const torch::jit::Module& module, const fs::path& file) {
-  const auto type = module.type();
-  for (const auto* hooks : {&type->getForwardPreHooks(), &type->getForwardHooks()}) {
-    if (hooks->empty()) continue;
-    throw Error({"a scripted hook of the top module cannot be kept", file.string(),
-                 "a forward that computes all by itself", "'" + hooks->front()->name() + "'"});
-  }
+  const std::string hook = first_hook(module);
+  if (hook.empty()) return;
+  throw Error({"a scripted hook of the top module cannot be kept", file.string(),
+               "a forward that computes all by itself", "'" + hook + "'"});
 }
 
 Error load_error(const fs::path& file, const std::exception& error) {
@@ -131,6 +129,14 @@ Error load_error(const fs::path& file, const std::exception& error) {
 }
 
 }  // namespace
+
+std::string first_hook(const torch::jit::Module& module) {
+  const auto type = module.type();
+  for (const auto* hooks : {&type->getForwardPreHooks(), &type->getForwardHooks()}) {
+    if (!hooks->empty()) return hooks->front()->name();
+  }
+  return "";
+}
 
 Model load_model(const fs::path& file, const std::string& device_name, const std::string& method) {
   const at::Device device = parse_device(device_name);

@@ -53,6 +53,9 @@ struct Model::State {
   mutable std::array<std::shared_ptr<const Writes>, 2> writes_{};  ///< in eval and train mode
 };
 
+/// Name of the first scripted hook of a module; empty: it has none.
+std::string first_hook(const torch::jit::Module& module);
+
 /// The sentence that a person needs out of a TorchScript exception (LibTorch's text is a stack).
 std::string interpreter_message(const std::exception& error);
 

@@ -538,13 +538,10 @@ std::vector<std::string> other_methods(const Model& model) {
 
 void require_exportable(const Model& model) {
   for (const auto& child : model.state().module.named_modules()) {
-    const auto type = child.value.type();
-    for (const auto* hooks : {&type->getForwardPreHooks(), &type->getForwardHooks()}) {
-      if (hooks->empty()) continue;
-      throw Error({"a model with scripted hooks cannot be exported", model.name(),
-                   "modules without hooks",
-                   fmt::format("'{}' of module '{}'", hooks->front()->name(), child.name)});
-    }
+    const std::string hook = first_hook(child.value);
+    if (hook.empty()) continue;
+    throw Error({"a model with scripted hooks cannot be exported", model.name(),
+                 "modules without hooks", fmt::format("'{}' of module '{}'", hook, child.name)});
   }
 }
 
