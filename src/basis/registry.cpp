@@ -26,6 +26,12 @@ const KindFamily& basis_family() {
   return family;
 }
 
+BasisDraws one_basis(std::string label, Basis basis, std::vector<InputFile> files) {
+  return {.label = std::move(label),
+          .draw = [basis = std::move(basis)](std::int64_t) { return basis; },
+          .files = std::move(files)};
+}
+
 BasisDraws make_basis(const nlohmann::json& basis, const BasisInput& input) {
   const nlohmann::json resolved = resolve_kind(basis_family(), basis, input.pointer);
   std::size_t i = 0;

@@ -38,11 +38,40 @@ void read_pieces(const fs::path& file, const std::function<void(std::string_view
 
 }  // namespace
 
-std::string read_file(const fs::path& file) {
+namespace {
+
+void require_file(const fs::path& file) {
   std::error_code ignored;
   if (!fs::exists(file, ignored)) throw Error({"no such file", file.string()});
   if (fs::is_directory(file, ignored))
     throw Error({"cannot read", file.string(), "a file", "a folder"});
+}
+
+}  // namespace
+
+FileReader::FileReader(const fs::path& file) : file_(file) {
+  require_file(file);
+  std::error_code code;
+  size_ = fs::file_size(file, code);
+  errno = 0;
+  if (!code) stream_.open(file, std::ios::binary);
+  if (code || !stream_) {
+    throw Error({"cannot read", file.string(), "a readable file",
+                 code ? code.message() : std::strerror(errno)});
+  }
+}
+
+void FileReader::read(void* target, std::size_t bytes) {
+  errno = 0;
+  stream_.read(static_cast<char*>(target), static_cast<std::streamsize>(bytes));
+  if (stream_) return;
+  throw Error({"cannot read", file_.string(), fmt::format("{} bytes more", bytes),
+               errno != 0 ? std::strerror(errno) : "the end of the file"});
+}
+
+std::string read_file(const fs::path& file) {
+  require_file(file);
+  std::error_code ignored;
   std::string bytes;
   if (const auto size = fs::file_size(file, ignored); !ignored) bytes.reserve(size);
   read_pieces(file, [&bytes](std::string_view piece) { bytes += piece; });
@@ -50,16 +79,20 @@ std::string read_file(const fs::path& file) {
 }
 
 void write_file(const fs::path& file, std::string_view bytes) {
+  write_file(file, [bytes](const PutBytes& put) { put(bytes); });
+}
+
+void write_file(const fs::path& file, const std::function<void(const PutBytes& put)>& fill) {
   const auto fail = [&file]() -> Failure {
     return Failure({"cannot write", file.string(), "room and permission", std::strerror(errno)});
   };
-  std::FILE* stream = std::fopen(file.c_str(), "wb");
-  if (stream == nullptr) throw fail();
-  const bool written = std::fwrite(bytes.data(), 1, bytes.size(), stream) == bytes.size();
-  const int kept = errno;
-  const bool closed = std::fclose(stream) == 0;  // a full disk may show only here
-  if (!written) errno = kept;
-  if (!written || !closed) throw fail();
+  const auto close = [](std::FILE* open) { std::fclose(open); };
+  std::unique_ptr<std::FILE, decltype(close)> stream(std::fopen(file.c_str(), "wb"), close);
+  if (!stream) throw fail();
+  fill([&](std::string_view bytes) {
+    if (std::fwrite(bytes.data(), 1, bytes.size(), stream.get()) != bytes.size()) throw fail();
+  });
+  if (std::fclose(stream.release()) != 0) throw fail();  // a full disk may show only here
 }
 
 namespace {

@@ -86,7 +86,7 @@ void save_safetensors(const std::filesystem::path& file, const NamedTensors& ten
                    : tensor.layout() != at::kStrided ? "a sparse one"
                                                      : c10::toString(tensor.scalar_type())});
     }
-    order.emplace_back(name, tensor.detach().cpu().contiguous());
+    order.emplace_back(name, tensor.detach());
   }
   std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
     return a.second.element_size() > b.second.element_size();
@@ -108,35 +108,37 @@ void save_safetensors(const std::filesystem::path& file, const NamedTensors& ten
     throw Error({"cannot save tensors", file.string(), "UTF-8 names", first_line(error.what())});
   }
   text.resize((text.size() + 7) / 8 * 8, ' ');
-  std::string bytes;
-  bytes.reserve(8 + text.size() + size);
-  for (std::size_t i = 0; i < 8; ++i) bytes += static_cast<char>((text.size() >> (8 * i)) & 0xff);
-  bytes += text;
-  for (const auto& [name, tensor] : order) {
-    if (tensor.nbytes() > 0)
-      bytes.append(static_cast<const char*>(tensor.data_ptr()), tensor.nbytes());
-  }
-  write_file(file, bytes);
+  std::string length;
+  for (std::size_t i = 0; i < 8; ++i) length += static_cast<char>((text.size() >> (8 * i)) & 0xff);
+  write_file(file, [&](const PutBytes& put) {
+    put(length);
+    put(text);
+    for (const auto& [name, tensor] : order) {
+      const at::Tensor plain = tensor.cpu().contiguous();
+      if (plain.nbytes() > 0) put({static_cast<const char*>(plain.data_ptr()), plain.nbytes()});
+    }
+  });
 }
 
 NamedTensors load_safetensors(const std::filesystem::path& file) {
-  const std::string bytes = read_file(file);
+  FileReader reader(file);
   const auto refuse = [&file](const std::string& expected, const std::string& found) -> Error {
     return Error({"not a safetensors file", file.string(), expected, found});
   };
-  if (bytes.size() < 8) throw refuse("at least 8 bytes", fmt::format("{}", bytes.size()));
+  if (reader.size() < 8) throw refuse("at least 8 bytes", fmt::format("{}", reader.size()));
+  unsigned char first[8];
+  reader.read(first, sizeof first);
   std::uint64_t length = 0;
-  for (std::size_t i = 0; i < 8; ++i) {
-    length |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes[i])) << (8 * i);
-  }
-  if (length > bytes.size() - 8) {
-    throw refuse(fmt::format("a header of at most {} bytes", bytes.size() - 8),
+  for (std::size_t i = 0; i < 8; ++i) length |= std::uint64_t{first[i]} << (8 * i);
+  if (length > reader.size() - 8) {
+    throw refuse(fmt::format("a header of at most {} bytes", reader.size() - 8),
                  fmt::format("{}", length));
   }
-  const json header = parse_json(std::string_view(bytes).substr(8, length), file.string());
+  std::string text(length, ' ');
+  reader.read(text.data(), text.size());
+  const json header = parse_json(text, file.string());
   if (!header.is_object()) throw refuse("a JSON object as header", describe(header));
-  const std::size_t data_size = bytes.size() - 8 - length;
-  const char* data = bytes.data() + 8 + length;
+  const std::size_t data_size = reader.size() - 8 - length;
 
   std::vector<HeaderEntry> entries;
   for (const auto& [name, value] : header.items()) {
@@ -191,13 +193,14 @@ NamedTensors load_safetensors(const std::filesystem::path& file) {
 
   NamedTensors tensors;
   for (const HeaderEntry& entry : entries) {
-    const std::string_view raw(data + entry.begin, entry.end - entry.begin);
+    at::Tensor tensor = at::empty(entry.shape, entry.type);
+    const std::size_t size = entry.end - entry.begin;
+    auto* raw = static_cast<char*>(tensor.data_ptr());
+    if (size > 0) reader.read(raw, size);
     if (entry.type == at::kBool &&
-        std::any_of(raw.begin(), raw.end(), [](char byte) { return byte != 0 && byte != 1; })) {
+        std::any_of(raw, raw + size, [](char byte) { return byte != 0 && byte != 1; })) {
       throw refuse("0 or 1 in '" + entry.name + "'", "another byte");
     }
-    at::Tensor tensor = at::empty(entry.shape, entry.type);
-    if (!raw.empty()) std::memcpy(tensor.data_ptr(), raw.data(), raw.size());
     tensors.emplace(entry.name, tensor);
   }
   return tensors;

@@ -3,6 +3,7 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/where.h>
 #include <fmt/format.h>
 
 #include "descramble/core/error.h"
@@ -41,8 +42,8 @@ Ablation::Ablation(SplitModel split, Axis axis, at::Tensor target, std::vector<A
   }
 }
 
-void Ablation::run(const Cut& cut, const std::vector<std::int64_t>& counts,
-                   const Visit& visit) const {
+void Ablation::run(const Cut& cut, const std::vector<std::int64_t>& counts, const Visit& visit,
+                   const at::Tensor& counted) const {
   if (counts.empty()) return;
   const std::int64_t d = axis_size(cut.value, axis_);
   if (d != dimension()) {
@@ -65,7 +66,8 @@ void Ablation::run(const Cut& cut, const std::vector<std::int64_t>& counts,
       const std::vector<std::int64_t> next(order.begin() + done, order.begin() + count);
       const at::Tensor block =
           paths_[path].directions.index_select(1, at::tensor(next, at::kLong)).to(device);
-      const at::Tensor components = rows.matmul(block).sub_(target.matmul(block));
+      at::Tensor components = rows.matmul(block).sub_(target.matmul(block));
+      if (counted.defined()) components.mul_(counted.unsqueeze(1));
       rows.addmm_(components, block.t(), 1, -1);
       done = count;
       write_rows(rows, axis_, value);
@@ -74,7 +76,10 @@ void Ablation::run(const Cut& cut, const std::vector<std::int64_t>& counts,
   }
   if (counts.back() != d) return;
   at::Tensor rows = double_rows(cut.value, axis_);
-  rows.copy_(target.expand_as(rows));
+  if (counted.defined())
+    rows = at::where(counted.unsqueeze(1), target.expand_as(rows), rows);
+  else
+    rows.copy_(target.expand_as(rows));
   write_rows(rows, axis_, value);
   const at::Tensor logits = split_.suffix(cut.with(value));
   for (std::size_t path = 0; path < paths_.size(); ++path) {

@@ -33,8 +33,11 @@ class Ablation {
   using Visit = std::function<void(std::size_t path, std::int64_t ablated, const at::Tensor&)>;
 
   /// Runs every path at each of `counts` (ascending, 0 to d); one of k < d directions up to k.
+  /// `counted` (bool, one for each row of the value; undefined: all) says which rows are ablated.
+  /// The others stay as they are.
   /// @throws Error for a value of another d
-  void run(const Cut& cut, const std::vector<std::int64_t>& counts, const Visit& visit) const;
+  void run(const Cut& cut, const std::vector<std::int64_t>& counts, const Visit& visit,
+           const at::Tensor& counted = {}) const;
 
   const SplitModel& split() const { return split_; }
   std::int64_t dimension() const { return target_.size(0); }

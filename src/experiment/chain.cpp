@@ -30,7 +30,7 @@ SampleChoice choose_samples(std::int64_t size, std::int64_t count, double held) 
 }
 
 std::shared_ptr<const LayerJacobian> open_layer(const Workspace& workspace, const std::string& from,
-                                                const std::string& to, const json& axis,
+                                                const std::string& to, const json& resolved,
                                                 std::int64_t positions) {
   const std::int64_t batch = workspace.test.batch_size;
   if (workspace.check.only_batch && batch > 1) {
@@ -38,8 +38,11 @@ std::shared_ptr<const LayerJacobian> open_layer(const Workspace& workspace, cons
                  "a model that takes any number of samples, or one",
                  fmt::format("one that takes {}", batch)});
   }
-  LayerJacobian::Options options{
-      .positions = positions, .seed = workspace.seed, .alone = batch == 1};
+  LayerJacobian::Options options{.positions = positions,
+                                 .seed = workspace.seed,
+                                 .alone = batch == 1,
+                                 .rows = row_selection(resolved, workspace)};
+  const json& axis = resolved.at("axis");
   if (!axis.is_null()) options.from_axis = options.to_axis = parse_axis(axis.get<std::string>());
   auto layer = std::make_shared<const LayerJacobian>(workspace.model, from, to,
                                                      workspace.check.first_batch(), options);
@@ -83,8 +86,9 @@ JacobianStack stack_of(const std::shared_ptr<const LayerJacobian>& layer, const 
 
 }  // namespace
 
-ChainData gather_chain(const Workspace& workspace, const Source& source, const json& objective,
-                       const json& axis, Progress& progress) {
+ChainData gather_chain(const Workspace& workspace, const Source& source, const json& resolved,
+                       Progress& progress) {
+  const json& objective = resolved.at("objective");
   const std::vector<std::string> taps = chain_taps(objective);
   const std::vector<bool> learned = learned_taps(objective, taps);
   const SampleChoice samples =
@@ -94,7 +98,7 @@ ChainData gather_chain(const Workspace& workspace, const Source& source, const j
   if (!samples.held_out.empty()) chain.held_out = JacobianChain{.taps = taps};
   for (std::size_t i = 0; i + 1 < taps.size(); ++i) {
     chain.layers.push_back(
-        open_layer(workspace, taps[i], taps[i + 1], axis, objective.at("positions")));
+        open_layer(workspace, taps[i], taps[i + 1], resolved, objective.at("positions")));
   }
   // Stacks of all layers are at hand together and share the ceiling, and the objective keeps the
   // rows of a stack that are not zero beside it.

@@ -28,18 +28,20 @@ struct ChainData {
   std::vector<std::shared_ptr<const LayerJacobian>> layers{};
 };
 
-/// `objective`: resolved, of kind jacobian_l1. @throws Error with the tap or the pointer
+/// `resolved`: a step with an objective of kind jacobian_l1. @throws Error with the tap or the
+/// pointer
 ChainData gather_chain(const Workspace& workspace, const Source& source,
-                       const nlohmann::json& objective, const nlohmann::json& axis,
-                       Progress& progress);
+                       const nlohmann::json& resolved, Progress& progress);
 
-/// {from, to, route ("collapsed", too), kept, positions, obstacle, constants} of each layer, as results have
-/// it.
+/// {from, to, route ("collapsed", too), kept, positions, obstacle, constants} of each layer, as
+/// results have it.
 nlohmann::json chain_json(const ChainData& chain);
 
-/// Jacobians between two taps, with errors that name both.
+/// Jacobians between two taps along the "axis" of a resolved step, of its "rows"; with errors that
+/// name both taps.
 std::shared_ptr<const LayerJacobian> open_layer(const Workspace& workspace, const std::string& from,
-                                                const std::string& to, const nlohmann::json& axis,
+                                                const std::string& to,
+                                                const nlohmann::json& resolved,
                                                 std::int64_t positions);
 
 /// A stack under the run's ceiling, one of `sharers` that have it together; each chunk moves the

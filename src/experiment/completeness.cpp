@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <optional>
 #include <set>
 
 #include <ATen/TensorOperators.h>
@@ -75,13 +77,43 @@ std::vector<double> kept_shares(const at::Tensor& explained, const std::vector<s
 
 /// A tap while it is measured.
 struct TapRun {
-  Ablation ablation;
-  std::vector<std::int64_t> counts{};  ///< of the next pass
+  SplitModel split;
+  at::Tensor target{};                          ///< what an ablated component becomes
+  std::vector<std::function<Basis()>> bases{};  ///< of the result's bases, made when needed
+  std::size_t at_once = 1;                      ///< bases that fit into memory
+  std::vector<std::int64_t> counts{};           ///< of the next pass
   TapCompleteness result{};
+
+  /// Bases first … last − 1 are ablated together, with all curves that they have.
+  std::size_t last(std::size_t first) const { return std::min(first + at_once, bases.size()); }
 };
 
+/// Curves of a tap that run together, and their ablation.
+struct Together {
+  std::size_t first_curve = 0;
+  std::optional<Ablation> ablation{};
+};
+
+Together ablation_of(const TapRun& run, std::size_t first) {
+  Together result;
+  std::vector<AblationPath> paths;
+  for (std::size_t basis = first; basis < run.last(first); ++basis) {
+    const at::Tensor directions = run.bases[basis]().directions();
+    for (std::size_t i = 0; i < run.result.curves.size(); ++i) {
+      const Curve& curve = run.result.curves[i];
+      if (curve.basis != basis) continue;
+      if (paths.empty()) result.first_curve = i;
+      paths.push_back(
+          {directions, ordered_components(run.result.bases[basis].explained, curve.order)});
+    }
+  }
+  result.ablation.emplace(run.split, run.result.tap.axis, run.target, std::move(paths));
+  return result;
+}
+
+/// `sharers`: taps that have the memory together.
 TapRun prepare_tap(const json& resolved, const Workspace& workspace, TapMoments measured,
-                   std::vector<InputFile>& files) {
+                   std::int64_t sharers, std::vector<InputFile>& files) {
   TapCompleteness result;
   result.rows = measured.moments.count();
   result.dimension = measured.moments.dimension();
@@ -95,19 +127,28 @@ TapRun prepare_tap(const json& resolved, const Workspace& workspace, TapMoments 
   const at::Tensor covariance = measured.moments.covariance();
   const at::Tensor mean = measured.moments.mean();
   std::set<std::string> labels;
+  std::vector<std::function<Basis()>> made;
+  const std::int64_t most =
+      std::max<std::int64_t>(1, (workspace.memory_mb << 20) / sharers / (d * d * 8));
   const json& bases = resolved.at("bases");
   for (std::size_t i = 0; i < bases.size(); ++i) {
     BasisDraws draws = make_basis(bases[i], {.moments = measured.moments,
                                              .tap = measured.tap,
                                              .rotations = workspace.rotations,
                                              .seed = workspace.seed,
-                                             .memory_mb = workspace.memory_mb,
                                              .paths = workspace.paths,
                                              .pointer = fmt::format("/bases/{}", i)});
     const std::string label = free_label(draws.label, labels);
-    for (std::size_t draw = 0; draw < draws.draws.size(); ++draw) {
-      const Basis& basis = draws.draws[draw];
-      result.bases.push_back({label, draw, basis, explained_variance(basis, covariance)});
+    for (std::int64_t draw = 0; draw < draws.count; ++draw) {
+      check_interrupt();
+      const Basis basis = draws.draw(draw);
+      result.bases.push_back({label, static_cast<std::size_t>(draw), basis.size(),
+                              explained_variance(basis, covariance)});
+      // What fits into memory is not made twice.
+      if (std::ssize(made) < most)
+        made.push_back([basis] { return basis; });
+      else
+        made.push_back([draw, draws] { return draws.draw(draw); });
     }
     for (InputFile& file : draws.files) {
       const bool known = std::any_of(files.begin(), files.end(), [&](const InputFile& other) {
@@ -116,30 +157,29 @@ TapRun prepare_tap(const json& resolved, const Workspace& workspace, TapMoments 
       if (!known) files.push_back(std::move(file));
     }
   }
-  std::vector<AblationPath> paths;
   std::set<std::int64_t> ends;
   for (std::size_t basis = 0; basis < result.bases.size(); ++basis) {
     const AblatedBasis& ablated = result.bases[basis];
-    ends.insert(ablated.basis.size());
+    ends.insert(ablated.size);
     for (const json& name : resolved.at("orders")) {
       Curve curve{.basis = basis, .draw = ablated.draw, .order = parse_order(name)};
-      std::vector<std::int64_t> order = ordered_components(ablated.explained, curve.order);
-      curve.kept = kept_shares(ablated.explained, order, d);
-      paths.push_back({ablated.basis.directions(), std::move(order)});
+      curve.kept =
+          kept_shares(ablated.explained, ordered_components(ablated.explained, curve.order), d);
       result.curves.push_back(std::move(curve));
     }
   }
   std::vector<std::int64_t> counts = first_counts(resolved.at("grid"), d);
   ends.insert(counts.begin(), counts.end());
   const std::string tap = measured.tap;
-  const Axis axis = measured.axis;
   measured.moments = {};
   result.tap = std::move(measured);
   const TappedModel tapped = tap_model(workspace.model, {tap});
-  return {Ablation(tapped.split(tap), axis,
-                   resolved.at("ablate") == "zero" ? at::zeros_like(mean) : mean, std::move(paths)),
-          {ends.begin(), ends.end()},
-          std::move(result)};
+  return {.split = tapped.split(tap),
+          .target = resolved.at("ablate") == "zero" ? at::zeros_like(mean) : mean,
+          .bases = std::move(made),
+          .at_once = static_cast<std::size_t>(most),
+          .counts = {ends.begin(), ends.end()},
+          .result = std::move(result)};
 }
 
 void require_like_before(const TapRun& run, const at::Tensor& value, std::int64_t batch) {
@@ -200,45 +240,75 @@ void add_point(Curve& curve, std::int64_t ablated, std::int64_t half, const at::
     curve.right_at_half.push_back(right[i].item<bool>());
 }
 
-/// One pass over the data: the counts that each tap waits for.
-void run_pass(const std::string& label, const Source& source, const Model& model,
-              std::vector<TapRun>& runs, Judge& judge, std::int64_t& classes, Progress& progress) {
-  const std::int64_t size = source.data->size();
+/// What all taps have in common in a pass.
+struct PassInput {
+  const Source& source;
+  const Model& model;
+  const RowSelection& selection;
+  Progress& progress;
+};
+
+/// The curves of one tap that run together, on one batch.
+void run_batch(const PassInput& input, const Batch& batch, std::int64_t number, Together& together,
+               TapRun& run, Judge& judge, std::int64_t& classes) {
+  const SplitModel& split = run.split;
+  const Cut cut = split.prefix(batch.inputs);
+  require_like_before(run, cut.value, number);
+  const at::Tensor truth =
+      judge.truth(batch, judge.needs_untouched() ? split.suffix(cut) : at::Tensor());
+  const std::int64_t samples = batch.inputs.at(0).size(0);
+  const at::Tensor counted =
+      input.selection.all()
+          ? at::Tensor()
+          : counted_rows(input.selection, cut.value, run.result.tap.axis, batch.inputs);
+  const auto visit = [&](std::size_t path, std::int64_t ablated, const at::Tensor& output) {
+    check_interrupt();
+    add_point(run.result.curves[together.first_curve + path], ablated, run.result.dimension / 2,
+              output, truth);
+    if (!truth.is_floating_point()) classes = output.size(1);
+    input.progress.advance(samples);
+  };
+  together.ablation->run(cut, run.counts, visit, counted);
+  // What is carried on is the untouched model's.
+  if (input.model.state_policy() == StatePolicy::carry) split.suffix(cut);
+}
+
+/// Passes over the data for the counts that each tap waits for: one where all bases fit into
+/// memory, else one for as many of them as do.
+void run_pass(const std::string& label, const PassInput& input, std::vector<TapRun>& runs,
+              Judge& judge, std::int64_t& classes) {
+  const std::int64_t size = input.source.data->size();
   std::int64_t points = 0;
   for (const TapRun& run : runs)
     points += static_cast<std::int64_t>(run.counts.size() * run.result.curves.size());
   if (points == 0) return;
-  progress.begin(label, size * points);
-  const at::Device device = model.device();
-  model.restart();
-  for (std::int64_t begin = 0, number = 0; begin < size; begin += source.batch_size, ++number) {
-    Batch batch = source.data->slice(begin, std::min(size, begin + source.batch_size));
-    const Snapshot before_batch(model);
-    for (TapRun& run : runs) {
-      if (run.counts.empty()) continue;
-      const std::string& tap = run.result.tap.tap;
-      before_batch.restore();
-      for (at::Tensor& input : batch.inputs) input = input.to(device);
-      at_tap(tap, [&] {
-        const Cut cut = run.ablation.split().prefix(batch.inputs);
-        require_like_before(run, cut.value, number);
-        const at::Tensor truth = judge.truth(
-            batch, judge.needs_untouched() ? run.ablation.split().suffix(cut) : at::Tensor());
-        const std::int64_t samples = batch.inputs.at(0).size(0);
-        run.ablation.run(cut, run.counts,
-                         [&](std::size_t curve, std::int64_t ablated, const at::Tensor& output) {
-                           check_interrupt();
-                           add_point(run.result.curves[curve], ablated, run.result.dimension / 2,
-                                     output, truth);
-                           if (!truth.is_floating_point()) classes = output.size(1);
-                           progress.advance(samples);
-                         });
-        // What is carried on is the untouched model's.
-        if (model.state_policy() == StatePolicy::carry) run.ablation.split().suffix(cut);
-      });
+  input.progress.begin(label, size * points);
+  for (std::size_t round = 0;; ++round) {
+    std::vector<Together> together(runs.size());
+    bool any = false;
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+      const std::size_t first = round * runs[i].at_once;
+      if (runs[i].counts.empty() || first >= runs[i].bases.size()) continue;
+      together[i] = at_tap(runs[i].result.tap.tap, [&] { return ablation_of(runs[i], first); });
+      any = true;
+    }
+    if (!any) break;
+    input.model.restart();
+    for (std::int64_t begin = 0, number = 0; begin < size;
+         begin += input.source.batch_size, ++number) {
+      Batch batch =
+          input.source.data->slice(begin, std::min(size, begin + input.source.batch_size));
+      for (at::Tensor& one : batch.inputs) one = one.to(input.model.device());
+      const Snapshot before_batch(input.model);
+      for (std::size_t i = 0; i < runs.size(); ++i) {
+        if (!together[i].ablation) continue;
+        before_batch.restore();
+        at_tap(runs[i].result.tap.tap,
+               [&] { run_batch(input, batch, number, together[i], runs[i], judge, classes); });
+      }
     }
   }
-  progress.end();
+  input.progress.end();
 }
 
 /// How much what is left moves between neighbouring counts: the
@@ -261,8 +331,7 @@ std::vector<double> movements(const TapRun& run) {
 Completeness measure_completeness(const json& resolved, const Workspace& workspace,
                                   Progress& progress) {
   const std::vector<std::string> taps = positioned_taps(resolved, workspace.model);
-  const RowChoice choose =
-      resolved.at("positions") == "one" ? one_position(workspace.seed) : RowChoice();
+  const RowUse use{row_selection(resolved, workspace), resolved.at("positions") == "one"};
   const at::NoGradGuard no_grad;
   Completeness result;
   std::vector<TapRun> runs;
@@ -270,19 +339,21 @@ Completeness measure_completeness(const json& resolved, const Workspace& workspa
   for (const std::string& tap : taps) tap_model(workspace.model, {tap}).split(tap);
   for (TapMoments& measured :
        measure_taps(workspace, workspace.source(resolved.at("statistics_data")), taps,
-                    resolved.at("axis"), progress, choose)) {
+                    resolved.at("axis"), use, progress)) {
     const std::string tap = measured.tap;
-    runs.push_back(
-        at_tap(tap, [&] { return prepare_tap(resolved, workspace, measured, result.files); }));
+    runs.push_back(at_tap(tap, [&] {
+      return prepare_tap(resolved, workspace, measured, std::ssize(taps), result.files);
+    }));
   }
   const Source& source = workspace.source(resolved.at("data"));
   const json& chosen = resolved.at("reference");
   Judge judge(source.data->has_labels(),
               chosen.is_null() ? std::string() : chosen.get<std::string>());
-  run_pass("curves", source, workspace.model, runs, judge, result.classes, progress);
+  const PassInput input{source, workspace.model, use.selection, progress};
+  run_pass("curves", input, runs, judge, result.classes);
   for (TapRun& run : runs)
     run.counts = further_counts(resolved.at("grid"), run.counts, movements(run));
-  run_pass("curves, finer", source, workspace.model, runs, judge, result.classes, progress);
+  run_pass("curves, finer", input, runs, judge, result.classes);
   result.reference = judge.reference;
   for (TapRun& run : runs) result.taps.push_back(std::move(run.result));
   return result;

@@ -16,7 +16,7 @@ namespace descramble {
 struct AblatedBasis {
   std::string label{};
   std::size_t draw = 0;
-  Basis basis;
+  std::int64_t size = 0;   ///< directions
   at::Tensor explained{};  ///< share of the variance of each component, [k]
 };
 
@@ -43,8 +43,9 @@ struct Completeness {
 };
 
 /// Runs a resolved step of kind "completeness": moments in one pass for all taps, then one pass
-/// over the data for the first counts of all taps and one for the counts that refine them. Memory
-/// does not grow with the number of samples, but for one bit of each curve.
+/// over the data for the first counts of all taps and one for the counts that refine them. Bases
+/// that do not fit under the memory ceiling together take several such passes, some at a time.
+/// Memory does not grow with the number of samples, but for one bit of each curve.
 /// @throws Error as its parts do, with the tap
 Completeness measure_completeness(const nlohmann::json& resolved, const Workspace& workspace,
                                   Progress& progress);

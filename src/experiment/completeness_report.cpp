@@ -78,7 +78,7 @@ json basis_json(const TapCompleteness& tap, std::size_t number) {
   }
   return {{"label", basis.label},
           {"draw", basis.draw},
-          {"directions", basis.basis.size()},
+          {"directions", basis.size},
           {"explained", basis.explained.sum().item<double>()},
           {"components_80", count_or_null(components_for(basis.explained, 0.80))},
           {"components_99", count_or_null(components_for(basis.explained, 0.99))},

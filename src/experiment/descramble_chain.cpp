@@ -90,8 +90,7 @@ void add_convergence(const Solution& solution, const std::vector<std::string>& l
 StepResult descramble_chain(const json& resolved, const Workspace& workspace, Progress& progress) {
   const std::string split = resolved.at("data");
   const json& config = resolved.at("objective");
-  const ChainData chain =
-      gather_chain(workspace, workspace.source(split), config, resolved.at("axis"), progress);
+  const ChainData chain = gather_chain(workspace, workspace.source(split), resolved, progress);
   LayerData data{.jacobians = chain.used};
   const std::unique_ptr<Objective> made = make_objective(config, data);
   const auto& objective = dynamic_cast<const JacobianL1&>(*made);

@@ -47,12 +47,14 @@ void describe(TapMoments& tap, const TapValues& values) {
 }
 
 Layer with_values(const Workspace& workspace, const Source& source, const std::string& tap,
-                  const json& axis, std::int64_t memory_mb, Progress& progress) {
+                  const json& resolved, std::int64_t memory_mb, Progress& progress) {
   progress.begin("values of " + tap, source.data->size());
   const TappedModel tapped = tap_model(workspace.model, {tap});
   Layer layer;
-  layer.data.values =
-      TapValues::of(tapped, tap, source, {.axis = chosen_axis(axis), .memory_mb = memory_mb});
+  layer.data.values = TapValues::of(tapped, tap, source,
+                                    {.axis = chosen_axis(resolved.at("axis")),
+                                     .memory_mb = memory_mb,
+                                     .rows = row_selection(resolved, workspace)});
   describe(layer.tap, *layer.data.values);
   require_memory(layer.data.values->dimension(), workspace.memory_mb, tap, layer.tap.axis);
   layer.data.values->for_each([&](const TapValues::Part& part) {
@@ -84,12 +86,15 @@ Layer with_weight(const Workspace& workspace, const std::string& tap, const json
 }  // namespace
 
 std::vector<Layer> gather_layers(const Workspace& workspace, const Source& source,
-                                 const std::vector<std::string>& taps, const json& axis,
-                                 const json& objective, Progress& progress) {
+                                 const std::vector<std::string>& taps, const json& resolved,
+                                 Progress& progress) {
   std::vector<Layer> layers;
+  const json& objective = resolved.at("objective");
+  const json& axis = resolved.at("axis");
   switch (objective_needs(objective)) {
     case LayerNeeds::moments:
-      for (TapMoments& tap : measure_taps(workspace, source, taps, axis, progress))
+      for (TapMoments& tap : measure_taps(workspace, source, taps, axis,
+                                          {row_selection(resolved, workspace)}, progress))
         layers.push_back({std::move(tap), {}});
       break;
     case LayerNeeds::values: {
@@ -98,7 +103,7 @@ std::vector<Layer> gather_layers(const Workspace& workspace, const Source& sourc
           static_cast<std::int64_t>(taps.size()) * (workspace.separate_test ? 2 : 1);
       for (const std::string& tap : taps) {
         layers.push_back(
-            with_values(workspace, source, tap, axis, workspace.memory_mb / shares, progress));
+            with_values(workspace, source, tap, resolved, workspace.memory_mb / shares, progress));
       }
       break;
     }
@@ -106,6 +111,10 @@ std::vector<Layer> gather_layers(const Workspace& workspace, const Source& sourc
       throw Error({"an objective over a chain of taps has no single layer", "/objective",
                    "a step 'descramble', whose objective names its taps", "another step"});
     case LayerNeeds::weight:
+      if (!resolved.at("rows").is_null()) {
+        throw Error({"the objective looks at no rows", "rows", "null: it needs the weight alone",
+                     resolved.at("rows").dump()});
+      }
       for (const std::string& tap : taps) layers.push_back(with_weight(workspace, tap, axis));
       break;
   }

@@ -16,12 +16,12 @@ struct Layer {
   LayerData data{};
 };
 
-/// Gathers what `objective` (a resolved config value) needs of each tap: its moments, in one pass
-/// for all taps, its values, or the weight of its layer.
-/// @throws Error with the tap
+/// Gathers what the "objective" of a resolved step needs of each tap: its moments, in one pass for
+/// all taps, its values, or the weight of its layer; along its "axis", of its "rows".
+/// @throws Error with the tap; for rows of an objective that looks at the weight alone
 std::vector<Layer> gather_layers(const Workspace& workspace, const Source& source,
-                                 const std::vector<std::string>& taps, const nlohmann::json& axis,
-                                 const nlohmann::json& objective, Progress& progress);
+                                 const std::vector<std::string>& taps,
+                                 const nlohmann::json& resolved, Progress& progress);
 
 /// The weight that makes the quantities of a tap, as a matrix [d, fan]: of a linear or convolution
 /// layer `NAME` its out × (in·k·k); of `NAME.input`, which it mixes, the transpose, in × (out·k·k).

@@ -11,6 +11,7 @@
 #include "experiment/method_check.h"
 #include "experiment/noise_floor.h"
 #include "experiment/result_folder.h"
+#include "experiment/tap_pass.h"
 #include "experiment/workspace.h"
 
 namespace descramble {
@@ -115,7 +116,8 @@ Table of_step(const Table& table, std::size_t step) {
 
 /// The one step that rotates each tap. Says of all steps what the model tells of them, before the
 /// first one runs. @throws Error
-std::map<std::string, std::size_t> check_against(const Model& model, const json& steps) {
+std::map<std::string, std::size_t> check_against(const Workspace& workspace, const json& steps) {
+  const Model& model = workspace.model;
   std::map<std::string, std::size_t> step_of_tap;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const StepKind& kind = step_kind(steps[i].at("kind"));
@@ -126,6 +128,7 @@ std::map<std::string, std::size_t> check_against(const Model& model, const json&
         if (named.is_string()) select_taps(model, {named.get<std::string>()});
         if (named.is_array()) select_taps(model, named.get<std::vector<std::string>>());
       }
+      if (steps[i].contains("rows")) row_selection(steps[i], workspace);
       if (kind.check_model != nullptr) kind.check_model(steps[i], model);
       if (kind.rotates == nullptr) continue;
       for (const std::string& tap : kind.rotates(steps[i], model)) {
@@ -157,7 +160,7 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
   watch.lap("open");
 
   const json& steps = config.resolved.at("steps");
-  const std::map<std::string, std::size_t> step_of_tap = check_against(workspace.model, steps);
+  const std::map<std::string, std::size_t> step_of_tap = check_against(workspace, steps);
   if (!step_of_tap.empty()) {
     try {
       require_repeatable(workspace.check, workspace.model);

@@ -1,5 +1,8 @@
 #include "experiment/tap_pass.h"
 
+#include <algorithm>
+
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/core/ivalue.h>
 #include <ATen/ops/tensor.h>
@@ -26,29 +29,87 @@ nlohmann::json tap_json(const TapMoments& tap) {
   return {{"name", tap.tap}, {"shape", tap.shape}, {"axis", axis_name(tap.axis)}};
 }
 
-RowChoice one_position(std::uint64_t seed) {
-  return [seed](const std::string& tap, const at::Tensor& rows, std::int64_t samples,
-                std::int64_t first) {
-    const std::int64_t positions = rows.size(0) / samples;
-    std::vector<std::int64_t> chosen;
-    for (std::int64_t i = 0; i < samples; ++i) {
-      RandomStream stream =
-          random_stream(seed, "position/" + tap, static_cast<std::uint64_t>(first + i));
-      chosen.push_back(i * positions + stream.below(positions));
-    }
-    return rows.index_select(0, at::tensor(chosen, at::kLong).to(rows.device()));
-  };
+namespace {
+
+const FieldSet& row_fields() {
+  static const FieldSet fields{
+      .title = "rows",
+      .fields = {{.name = "mask",
+                  .type = FieldType::string,
+                  .doc = "an input of the data, other than 0 where a row counts (an attention "
+                         "mask); null: all rows count",
+                  .fallback = nullptr},
+                 {.name = "skip",
+                  .type = FieldType::integer,
+                  .doc = "the first so many of each sample's rows that the mask leaves do not "
+                         "count (the token that begins a sequence)",
+                  .fallback = 0,
+                  .minimum = 0}}};
+  return fields;
+}
+
+/// Of each sample one of its rows that count, as numbers of rows.
+at::Tensor one_row_each(const at::Tensor& counted, const std::string& tap, std::uint64_t seed,
+                        std::int64_t first) {
+  std::vector<std::int64_t> chosen;
+  for (std::int64_t i = 0; i < counted.size(0); ++i) {
+    const at::Tensor places = counted[i].nonzero().flatten().to(at::kCPU);
+    if (places.numel() == 0) continue;
+    RandomStream stream =
+        random_stream(seed, "position/" + tap, static_cast<std::uint64_t>(first + i));
+    const std::int64_t place = stream.below(places.numel());
+    chosen.push_back(i * counted.size(1) + places[place].item<std::int64_t>());
+  }
+  return at::tensor(chosen, at::kLong).to(counted.device());
+}
+
+/// The rows of a value that a step looks at.
+at::Tensor rows_in_use(const at::Tensor& value, const TapMoments& tap, const RowUse& use,
+                       const std::vector<at::Tensor>& inputs, std::uint64_t seed,
+                       std::int64_t first) {
+  if (!use.one_position) return to_rows(value, tap.axis, use.selection, inputs);
+  const at::Tensor counted = counted_rows(use.selection, value, tap.axis, inputs);
+  return to_rows(value, tap.axis)
+      .index_select(0, one_row_each(counted.reshape({value.size(0), -1}), tap.tap, seed, first));
+}
+
+}  // namespace
+
+Field rows_field() {
+  return {.name = "rows",
+          .type = FieldType::group,
+          .doc = "which rows (positions of a sample: tokens, pixels) count; null: all",
+          .fallback = nullptr,
+          .fields = row_fields};
+}
+
+RowSelection row_selection(const nlohmann::json& resolved, const Workspace& workspace) {
+  const nlohmann::json& rows = resolved.at("rows");
+  RowSelection selection;
+  if (rows.is_null()) return selection;
+  selection.skip = rows.at("skip");
+  if (rows.at("mask").is_null()) return selection;
+  selection.mask_name = rows.at("mask");
+  const std::vector<std::string>& names = workspace.check.names;
+  const auto found = std::find(names.begin(), names.end(), selection.mask_name);
+  if (found == names.end()) {
+    throw Error({"the data have no such input", "rows/mask", "one of " + quoted_list(names),
+                 "'" + selection.mask_name + "'"});
+  }
+  selection.mask = static_cast<std::size_t>(found - names.begin());
+  return selection;
 }
 
 std::vector<TapMoments> measure_taps(const Workspace& workspace, const Source& source,
                                      const std::vector<std::string>& taps,
-                                     const nlohmann::json& axis, Progress& progress,
-                                     const RowChoice& choose) {
+                                     const nlohmann::json& axis, const RowUse& use,
+                                     Progress& progress) {
   const TappedModel tapped = tap_model(workspace.model, taps);
   std::vector<TapMoments> measured(taps.size());
   std::vector<Watch> watches;
   std::int64_t batch_number = 0;
   std::int64_t first = 0;
+  const std::vector<at::Tensor>* inputs = nullptr;
   for (std::size_t i = 0; i < taps.size(); ++i) {
     measured[i].tap = taps[i];
     watches.push_back(tapped.observe(taps[i], [&, i](const at::Tensor& value) {
@@ -65,11 +126,11 @@ std::vector<TapMoments> measure_taps(const Workspace& workspace, const Source& s
         tap.dtype = value.scalar_type();
       }
       try {
-        const at::Tensor rows = to_rows(value, tap.axis);
-        tap.moments.add(choose ? choose(tap.tap, rows, value.size(0), first) : rows);
+        tap.moments.add(rows_in_use(value, tap, use, *inputs, workspace.seed, first));
       } catch (const Error& error) {
         Complaint complaint = error.complaint();
-        complaint.where = fmt::format("tap '{}', batch {}", tap.tap, batch_number);
+        complaint.where = fmt::format("tap '{}', batch {}{}{}", tap.tap, batch_number,
+                                      complaint.where.empty() ? "" : ", ", complaint.where);
         throw Error(complaint);
       }
     }));
@@ -78,10 +139,15 @@ std::vector<TapMoments> measure_taps(const Workspace& workspace, const Source& s
   const std::string label = fmt::format(
       "moments of {}", taps.size() == 1 ? taps[0] : fmt::format("{} taps", taps.size()));
   for_each_batch(source, workspace.model, progress, label, [&](const Batch& batch) {
+    inputs = &batch.inputs;
     tapped.forward_values(workspace.model.arguments(batch.inputs));
     first += batch.inputs.at(0).size(0);
     ++batch_number;
   });
+  for (const TapMoments& tap : measured) {
+    if (tap.moments.count() > 0) continue;
+    throw Error({"no row of the tap counts", "tap '" + tap.tap + "'", "at least one row", "none"});
+  }
   return measured;
 }
 

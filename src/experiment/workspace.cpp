@@ -78,6 +78,16 @@ std::string training_command(const Config& config, const std::string& path) {
   return "";
 }
 
+/// Inputs that steps name as masks: the model itself need not take them.
+std::vector<std::string> named_masks(const json& resolved) {
+  std::vector<std::string> names;
+  for (const json& step : resolved.value("steps", json::array())) {
+    const json rows = step.value("rows", json());
+    if (rows.is_object() && rows.at("mask").is_string()) names.push_back(rows.at("mask"));
+  }
+  return names;
+}
+
 std::vector<InputFile> data_files(const Source& source, const std::string& split) {
   std::vector<InputFile> files = source.data->files();
   for (InputFile& file : files) file.role = split + " " + file.role;
@@ -139,7 +149,7 @@ Opened open_workspace(const Config& config) {
   if (!batched) workspace.train.batch_size = workspace.test.batch_size = 1;
   workspace.model = with_arguments(workspace.model, named.value("arguments", json::object()),
                                    input_names(workspace.test), named.value("batch_dim", 0),
-                                   batched, "/model/arguments");
+                                   batched, "/model/arguments", named_masks(resolved));
   for (InputFile& input : inputs) input.sha256 = sha256_of_path(input.path);
   follow_dtype(workspace, resolved.at("dtype").is_string());
   const json tolerance = resolved.at("model").value("tolerance", json());

@@ -96,7 +96,7 @@ JacobianStack JacobianStack::of(std::shared_ptr<const LayerJacobian> layer,
   stack.weights_ = checked_weights(options.weights, stack.samples_);
   // Values at the first tap are all that the Jacobians depend on; they may be kept instead.
   std::vector<at::Tensor> values;
-  bool keep_values = !fits && layer->route() == "masked_product";
+  bool keep_values = !fits && layer->route() == "masked_product" && !layer->selects_rows();
   const auto blocks_of = [layer, data, indices](std::int64_t begin, std::int64_t end,
                                                 const at::Tensor& values_there) {
     try {
@@ -108,11 +108,13 @@ JacobianStack JacobianStack::of(std::shared_ptr<const LayerJacobian> layer,
   };
   const auto part_of = [layer, weights = stack.weights_](const JacobianBlocks& found,
                                                          std::int64_t begin, std::int64_t end) {
-    const at::Tensor own = weights.slice(0, begin, end);
+    at::Tensor own = weights.slice(0, begin, end);
+    // The mean over a sample's positions that count.
+    own = found.positions.defined() ? own / found.positions.to(at::kCPU).clamp_min(1)
+                                    : own / static_cast<double>(layer->positions());
     const at::Tensor sample = found.sample.defined() ? found.sample.to(at::kCPU) : at::Tensor();
     const at::Tensor each = sample.defined() ? own.index_select(0, sample) : own;
-    return Part{found.blocks, (each / static_cast<double>(layer->positions())).view({-1, 1, 1}),
-                sample, end - begin};
+    return Part{found.blocks, each.reshape({-1, 1, 1}), sample, end - begin};
   };
   for (std::int64_t begin = 0; begin < stack.samples_; begin += stack.chunk_) {
     const std::int64_t end = std::min(stack.samples_, begin + stack.chunk_);

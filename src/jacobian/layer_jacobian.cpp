@@ -37,7 +37,9 @@ struct LayerJacobian::State {
   std::int64_t from_positions = 1;
   at::Tensor rows{};  ///< [positions·o]: places in a sample's flattened output
   std::int64_t positions = 1;
+  std::int64_t to_positions = 1;
   std::vector<std::int64_t> sampled{};
+  RowSelection selection{};
   std::vector<std::string> constants{};
   at::ScalarType from_dtype = at::kFloat;
   at::ScalarType to_dtype = at::kFloat;
@@ -115,27 +117,61 @@ struct LayerJacobian::State {
     };
   }
 
+  /// Blocks of a described path, from the values at its beginning.
+  JacobianBlocks product(const at::Tensor& values, const std::vector<at::Tensor>& inputs) const;
+
   /// Why the path is not what the network does, "" where it is; the widest value on the way.
   std::string differs(const at::Tensor& values, const at::Tensor& out);
 
-  /// [B, n, numel of h₁] into blocks.
-  JacobianBlocks blocks_of(const at::Tensor& found, std::int64_t batch) const {
+  bool has_one_block() const { return positions == 1 && from_positions == 1 && selection.all(); }
+
+  /// Which positions of a tap count, bool [B, positions]; all where there is but one.
+  at::Tensor counted(const std::vector<at::Tensor>& inputs, const std::vector<std::int64_t>& shape,
+                     Axis axis, std::int64_t places) const {
+    std::vector<std::int64_t> sizes{inputs.at(0).size(0)};
+    sizes.insert(sizes.end(), shape.begin(), shape.end());
+    if (places == 1) return at::ones({sizes[0], 1}, at::kBool);
+    const at::Tensor like = at::zeros({1}).expand(sizes);
+    return counted_rows(selection, like, axis, inputs).reshape({sizes[0], places});
+  }
+
+  /// [B, n, numel of h₁] into blocks. `inputs` tell which rows count.
+  JacobianBlocks blocks_of(const at::Tensor& found, std::int64_t batch,
+                           const std::vector<at::Tensor>& inputs) const {
     const at::Tensor jacobian = found.to(dtype);
     const at::Tensor whole = jacobian.size(0) == batch
                                  ? jacobian
                                  : jacobian.expand({batch, jacobian.size(1), jacobian.size(2)});
     require_finite(jacobian, "a Jacobian is not finite");
-    if (positions == 1 && from_positions == 1) return {whole.contiguous(), {}};
+    if (has_one_block()) return {whole.contiguous(), {}};
     // [B, p, o, …] to [B, p, p′, o, h]
     const at::Tensor split =
         from_axis == Axis::channels
             ? whole.reshape({batch, positions, o, h, from_positions}).permute({0, 1, 4, 2, 3})
             : whole.reshape({batch, positions, o, from_positions, h}).permute({0, 1, 3, 2, 4});
     const at::Tensor blocks = split.reshape({-1, o, h});
-    const at::Tensor kept = blocks.flatten(1).ne(0).any(1).nonzero().flatten();
-    return {blocks.index_select(0, kept), at::floor_divide(kept, positions * from_positions)};
+    at::Tensor wanted = blocks.flatten(1).ne(0).any(1);
+    at::Tensor places;
+    if (!selection.all()) {
+      const at::Tensor to_counts =
+          counted(inputs, to_shape, to_axis, to_positions).index_select(1, at::tensor(sampled));
+      const at::Tensor from_counts = counted(inputs, from_shape, from_axis, from_positions);
+      const at::Tensor both = to_counts.unsqueeze(2).logical_and(from_counts.unsqueeze(1));
+      wanted = wanted.logical_and(both.reshape({-1}).to(wanted.device()));
+      places = to_counts.sum(1).to(at::kDouble);
+    }
+    const at::Tensor kept = wanted.nonzero().flatten();
+    return {blocks.index_select(0, kept), at::floor_divide(kept, positions * from_positions),
+            places};
   }
 };
+
+JacobianBlocks LayerJacobian::State::product(const at::Tensor& values,
+                                             const std::vector<at::Tensor>& inputs) const {
+  const at::NoGradGuard no_grad;
+  const at::Tensor jacobian = masked_product(path, values, rows, finite_values());
+  return blocks_of(jacobian.flatten(2), values.size(0), inputs);
+}
 
 namespace {
 
@@ -258,9 +294,25 @@ LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const 
   const std::int64_t all_to = out.numel() / out.size(0);
   state.from_positions = all_from / state.h;
   const std::int64_t to_positions = all_to / state.o;
-  state.positions = std::min(std::max<std::int64_t>(options.positions, 1), to_positions);
+  state.to_positions = to_positions;
+  state.selection = options.rows;
   std::vector<std::int64_t> chosen =
       random_stream(options.seed, "jacobian/positions").permutation(to_positions);
+  if (!options.rows.all()) {
+    if (to_positions == 1 && state.from_positions == 1) {
+      throw Error({"no rows to choose from", state.between(),
+                   "a tap with several positions for each sample", "one position at both"});
+    }
+    const at::Tensor some =
+        state.counted(given, state.to_shape, state.to_axis, to_positions).any(0);
+    std::erase_if(chosen, [&](std::int64_t place) { return !some[place].item<bool>(); });
+    if (chosen.empty()) {
+      throw Error(
+          {"no row of the tap counts", "tap '" + to + "'", "at least one position", "none"});
+    }
+  }
+  state.positions = std::min(std::max<std::int64_t>(options.positions, 1),
+                             static_cast<std::int64_t>(chosen.size()));
   chosen.resize(static_cast<std::size_t>(state.positions));
   std::sort(chosen.begin(), chosen.end());
   state.sampled = chosen;
@@ -321,13 +373,14 @@ LayerJacobian::LayerJacobian(LayerJacobian&&) noexcept = default;
 LayerJacobian& LayerJacobian::operator=(LayerJacobian&&) noexcept = default;
 
 JacobianBlocks LayerJacobian::operator()(const std::vector<at::Tensor>& inputs) const {
-  if (state_->route == "masked_product") return of_values(from_values(inputs));
+  if (state_->route == "masked_product") return state_->product(from_values(inputs), inputs);
   return state_->by_autograd([&] {
-    const auto [leaf, out] = state_->with_graph(state_->on_device(inputs));
+    const std::vector<at::Tensor> given = state_->on_device(inputs);
+    const auto [leaf, out] = state_->with_graph(given);
     const c10::AutoGradMode gradients(true);
     const at::Tensor jacobian = state_->route == "vjp" ? jacobian_by_vjp(leaf, out, state_->rows)
                                                        : jacobian_by_jvp(leaf, out, state_->rows);
-    return state_->blocks_of(jacobian.detach(), leaf.size(0));
+    return state_->blocks_of(jacobian.detach(), leaf.size(0), given);
   });
 }
 
@@ -341,10 +394,11 @@ JacobianBlocks LayerJacobian::of_values(const at::Tensor& from_values) const {
     throw Error({"Jacobians do not follow from the values at tap '" + from() + "' alone",
                  state_->between(), "a masked product", route() + ", since of " + obstacle()});
   }
-  const at::NoGradGuard no_grad;
-  const at::Tensor jacobian =
-      masked_product(state_->path, from_values, state_->rows, state_->finite_values());
-  return state_->blocks_of(jacobian.flatten(2), from_values.size(0));
+  if (selects_rows()) {
+    throw Error({"which rows count does not follow from the values at tap '" + from() + "'",
+                 state_->between(), "the inputs, or all rows", "the values alone"});
+  }
+  return state_->product(from_values, {});
 }
 
 const std::optional<LayerJacobian::Masked>& LayerJacobian::masked() const {
@@ -404,7 +458,10 @@ const std::vector<std::int64_t>& LayerJacobian::sampled_positions() const {
   return state_->sampled;
 }
 bool LayerJacobian::has_one_block() const {
-  return state_->positions == 1 && state_->from_positions == 1;
+  return state_->has_one_block();
+}
+bool LayerJacobian::selects_rows() const {
+  return !state_->selection.all();
 }
 const std::vector<std::string>& LayerJacobian::constants() const {
   return state_->constants;

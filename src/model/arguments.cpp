@@ -25,20 +25,34 @@ class Filling {
   Filling(const std::vector<std::string>& names, std::int64_t batch_dim, bool batched)
       : names_(names), batch_dim_(batch_dim), batched_(batched), used_(names.size(), false) {}
 
-  /// Marks the inputs that a value of the config names, before others are handed out.
-  void reserve(const json& value) {
-    if (is_reference(value)) {
-      const auto found = std::find(names_.begin(), names_.end(), value.at("input"));
-      if (found != names_.end()) used_[static_cast<std::size_t>(found - names_.begin())] = true;
-    } else if (value.is_structured()) {
-      for (const json& part : value) reserve(part);
+  /// Keeps an input from being handed out.
+  void withhold(const std::string& name) {
+    const auto found = std::find(names_.begin(), names_.end(), name);
+    if (found != names_.end()) used_[static_cast<std::size_t>(found - names_.begin())] = true;
+  }
+
+  /// Withholds the inputs that the value of an argument names.
+  void reserve(const json& value, const c10::TypePtr& given) {
+    const c10::TypePtr type = without_optional(given);
+    if (takes_tensor(type)) {
+      if (is_reference(value)) withhold(value.at("input"));
+      return;
+    }
+    const auto& parts = type->containedTypes();
+    if (!value.is_structured() || parts.empty()) return;
+    std::size_t i = 0;
+    // Of a dictionary the last is the type of its values.
+    const bool is_tuple = type->kind() == c10::TypeKind::TupleType;
+    for (const json& part : value) {
+      reserve(part, is_tuple ? parts[std::min(i, parts.size() - 1)] : parts.back());
+      ++i;
     }
   }
 
   Fill from_config(const json& value, const c10::TypePtr& type, const std::string& pointer) {
     const auto refuse = [&] {
-      return Error({"the value does not fit the argument", pointer, type->annotation_str(),
-                    value.dump()});
+      return Error(
+          {"the value does not fit the argument", pointer, type->annotation_str(), value.dump()});
     };
     if (const auto optional = type->cast<c10::OptionalType>()) {
       if (value.is_null()) return constant(c10::IValue());
@@ -49,13 +63,13 @@ class Filling {
         if (!is_reference(value)) throw refuse();
         return from_reference(value, pointer);
       case c10::TypeKind::IntType:
-        if (!value.is_number_integer()) throw refuse();
+        if (!is_integer(value)) throw refuse();
         return constant(value.get<std::int64_t>());
       case c10::TypeKind::FloatType:
         if (!value.is_number()) throw refuse();
         return constant(value.get<double>());
       case c10::TypeKind::NumberType:
-        if (value.is_number_integer()) return constant(value.get<std::int64_t>());
+        if (is_integer(value)) return constant(value.get<std::int64_t>());
         if (!value.is_number()) throw refuse();
         return constant(value.get<double>());
       case c10::TypeKind::BoolType:
@@ -93,22 +107,22 @@ class Filling {
 
   /// From the inputs that are left; empty: none fit.
   Fill from_inputs(const c10::TypePtr& given) {
-    c10::TypePtr type = given;
-    if (const auto optional = type->cast<c10::OptionalType>()) type = optional->getElementType();
+    const c10::TypePtr type = without_optional(given);
     const auto holds = [&](std::size_t i) {
       return type->containedType(i)->isSubtypeOf(*c10::TensorType::get());
     };
-    if (type->isSubtypeOf(*c10::TensorType::get()) || type->kind() == c10::TypeKind::AnyType) {
+    if (takes_tensor(type)) {
       const auto next = take();
       return next ? tensor(*next, batch_dim_) : Fill();
     }
     if (type->kind() == c10::TypeKind::TupleType) {
-      std::vector<Fill> fills;
-      for (std::size_t i = 0; i < type->containedTypes().size(); ++i) {
-        const auto next = holds(i) ? take() : std::nullopt;
-        if (!next) return {};
-        fills.push_back(tensor(*next, batch_dim_));
+      const std::size_t count = type->containedTypes().size();
+      if (left().size() < count) return {};
+      for (std::size_t i = 0; i < count; ++i) {
+        if (!holds(i)) return {};
       }
+      std::vector<Fill> fills;
+      for (std::size_t i = 0; i < count; ++i) fills.push_back(tensor(*take(), batch_dim_));
       return tuple(std::move(fills));
     }
     const bool is_list = type->kind() == c10::TypeKind::ListType && holds(0);
@@ -134,6 +148,21 @@ class Filling {
   }
 
  private:
+  static c10::TypePtr without_optional(const c10::TypePtr& type) {
+    const auto optional = type->cast<c10::OptionalType>();
+    return optional ? optional->getElementType() : type;
+  }
+
+  static bool takes_tensor(const c10::TypePtr& type) {
+    return type->isSubtypeOf(*c10::TensorType::get()) || type->kind() == c10::TypeKind::AnyType;
+  }
+
+  /// JSON holds 64 bits without a sign, TorchScript 63 and a sign.
+  static bool is_integer(const json& value) {
+    return value.is_number_integer() &&
+           (!value.is_number_unsigned() || value.get<std::uint64_t>() <= std::uint64_t{INT64_MAX});
+  }
+
   static bool is_reference(const json& value) {
     return value.is_object() && value.contains("input") && value.at("input").is_string();
   }
@@ -233,14 +262,45 @@ std::string signature(const c10::FunctionSchema& schema) {
   return text.empty() ? "no arguments" : text;
 }
 
+/// What fills each argument; nothing where inputs are left over.
+std::optional<std::vector<Fill>> fill_arguments(const c10::FunctionSchema& schema,
+                                                const json& arguments, Filling& filling,
+                                                const std::vector<std::string>& names,
+                                                const std::string& pointer) {
+  const auto& all = schema.arguments();
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    if (arguments.contains(all[i].name()))
+      filling.reserve(arguments.at(all[i].name()), all[i].type());
+  }
+  std::vector<Fill> fills;
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    const c10::Argument& argument = all[i];
+    const std::string place = join_pointer(pointer, argument.name());
+    if (arguments.contains(argument.name())) {
+      fills.push_back(filling.from_config(arguments.at(argument.name()), argument.type(), place));
+      continue;
+    }
+    Fill fill = filling.from_inputs(argument.type());
+    if (!fill && argument.default_value()) {
+      fill = [value = *argument.default_value()](const std::vector<at::Tensor>&) { return value; };
+    }
+    if (!fill) {
+      throw Error({"nothing fills an argument of the model", place,
+                   argument.type()->annotation_str() + ", given in the model's 'arguments'",
+                   names.empty() ? "no input" : "the data's inputs " + quoted_list(names)});
+    }
+    fills.push_back(std::move(fill));
+  }
+  if (!filling.left().empty()) return std::nullopt;
+  return fills;
+}
+
 }  // namespace
 
 Model with_arguments(const Model& model, const json& arguments,
                      const std::vector<std::string>& names, std::int64_t batch_dim, bool batched,
-                     const std::string& pointer) {
+                     const std::string& pointer, const std::vector<std::string>& spare) {
   const c10::FunctionSchema& schema = model.state().run_method().function().getSchema();
-  Filling filling(names, batch_dim, batched);
-  filling.reserve(arguments);
   for (const auto& [name, value] : arguments.items()) {
     const bool known =
         std::any_of(schema.arguments().begin() + 1, schema.arguments().end(),
@@ -249,31 +309,19 @@ Model with_arguments(const Model& model, const json& arguments,
     throw Error({"the model has no such argument", join_pointer(pointer, name), signature(schema),
                  "'" + name + "'"});
   }
-  std::vector<Fill> fills;
-  for (std::size_t i = 1; i < schema.arguments().size(); ++i) {
-    const c10::Argument& argument = schema.arguments()[i];
-    if (arguments.contains(argument.name())) {
-      fills.push_back(filling.from_config(arguments.at(argument.name()), argument.type(),
-                                          join_pointer(pointer, argument.name())));
-      continue;
-    }
-    Fill fill = filling.from_inputs(argument.type());
-    if (!fill && argument.default_value()) {
-      fill = [value = *argument.default_value()](const std::vector<at::Tensor>&) { return value; };
-    }
-    if (!fill) {
-      throw Error({"nothing fills an argument of the model", join_pointer(pointer, argument.name()),
-                   argument.type()->annotation_str() + ", given in the model's 'arguments'",
-                   names.empty() ? "no input" : "the data's inputs " + quoted_list(names)});
-    }
-    fills.push_back(std::move(fill));
+  Filling filling(names, batch_dim, batched);
+  auto fills = fill_arguments(schema, arguments, filling, names, pointer);
+  if (!fills && !spare.empty()) {
+    filling = Filling(names, batch_dim, batched);
+    for (const std::string& name : spare) filling.withhold(name);
+    fills = fill_arguments(schema, arguments, filling, names, pointer);
   }
-  if (const std::vector<std::string> left = filling.left(); !left.empty()) {
+  if (!fills) {
     throw Error({"the model does not take all inputs of the data", pointer, signature(schema),
-                 quoted_list(left) + " left over"});
+                 quoted_list(filling.left()) + " left over"});
   }
   auto copy = std::make_shared<Model::State>(model.state());
-  copy->fills = std::make_shared<const std::vector<Fill>>(std::move(fills));
+  copy->fills = std::make_shared<const std::vector<Fill>>(std::move(*fills));
   copy->batched = batched;
   return Model(std::move(copy));
 }

@@ -36,10 +36,23 @@ class TensorCopies {
       for (const c10::IValue& part : value.toTupleRef().elements()) parts.push_back(of(part));
       return c10::ivalue::Tuple::createNamed(std::move(parts), value.toTuple()->type());
     }
-    return value.isObject() && !value.isModule() ? value.deepcopy() : value;
+    if (value.isCustomClass()) return value.deepcopy();
+    return value.isObject() && !value.isModule() ? of(value.toObject()) : value;
   }
 
  private:
+  /// An object of a scripted class: others may hold the same one.
+  c10::IValue of(const c10::intrusive_ptr<c10::ivalue::Object>& object) {
+    const auto known = objects_.find(object.get());
+    if (known != objects_.end()) return known->second;
+    auto copy = c10::ivalue::Object::create(
+        c10::StrongTypePtr(object->compilation_unit(), object->type()), object->slots().size());
+    objects_[object.get()] = copy;
+    for (std::size_t i = 0; i < object->slots().size(); ++i)
+      copy->setSlot(i, of(object->getSlot(i)));
+    return copy;
+  }
+
   at::Tensor of(const at::Tensor& tensor) {
     if (!tensor.defined()) return tensor;
     const auto known = tensors_.find(tensor.unsafeGetTensorImpl());
@@ -73,6 +86,7 @@ class TensorCopies {
 
   std::optional<at::ScalarType> floats_;
   std::map<const void*, at::Tensor> tensors_{};
+  std::map<const void*, c10::intrusive_ptr<c10::ivalue::Object>> objects_{};
   std::map<std::pair<const void*, at::ScalarType>, at::Tensor> whole_{};
 };
 

@@ -10,6 +10,8 @@
 #include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/passes/peephole.h>
 
+#include "model/span.h"
+
 namespace descramble {
 
 using torch::jit::Block;
@@ -56,6 +58,20 @@ void for_each_node(Block* block, const Visit& visit) {
   }
 }
 
+/// Attributes that are no modules, by path; one that has two paths, twice.
+template <typename Visit>
+void for_each_attribute(const c10::IValue& object, const std::string& path, const Visit& visit) {
+  const auto& type = object.toObjectRef().type();
+  for (std::size_t i = 0; i < type->numAttributes(); ++i) {
+    const c10::IValue& value = object.toObjectRef().getSlot(i);
+    const std::string child = join_path(path, type->getAttributeName(i));
+    if (value.isModule())
+      for_each_attribute(value, child, visit);
+    else
+      visit(child, value);
+  }
+}
+
 bool is_plain(const c10::IValue& value) {
   return value.isNone() || value.isBool() || value.isInt() || value.isDouble() || value.isString();
 }
@@ -79,11 +95,21 @@ std::set<std::string> attributes_set(const std::shared_ptr<Graph>& graph) {
 
 void freeze_settings(const std::shared_ptr<Graph>& graph, const Module& module) {
   const Value* self = graph->inputs()[0];
-  const std::set<std::string> set_here = attributes_set(graph);
+  // A module may have two names: what is set through the one is read through the other.
+  std::set<std::pair<const void*, std::string>> set_here;
+  const auto owned = [&module](const std::string& path) {
+    const std::size_t dot = path.rfind('.');
+    if (dot == std::string::npos) return std::pair<const void*, std::string>(nullptr, path);
+    const c10::IValue owner = attribute_at(module, path.substr(0, dot));
+    return std::pair<const void*, std::string>(owner.toObject().get(), path.substr(dot + 1));
+  };
+  for (const std::string& path : attributes_set(graph)) {
+    if (!path.empty()) set_here.insert(owned(path));
+  }
   for_each_node(graph->block(), [&](Node* node) {
     if (node->kind() != prim::GetAttr) return;
     const std::string path = attribute_path(node->output(), self);
-    if (path.empty() || set_here.contains(path)) return;
+    if (path.empty() || set_here.contains(owned(path))) return;
     const c10::IValue value = attribute_at(module, path);
     if (!is_plain(value)) return;
     const torch::jit::WithInsertPoint here(node);
@@ -120,6 +146,7 @@ class Tracer {
       everything(module._ivalue(), "");
       result_.inputs.assign(result_.inputs.size(), true);
     }
+    add_overlapping(module);
     result_.attributes.assign(attributes_.begin(), attributes_.end());
     return std::move(result_);
   }
@@ -277,15 +304,22 @@ class Tracer {
   }
 
   void everything(const c10::IValue& object, const std::string& path) {
-    const auto& type = object.toObjectRef().type();
-    for (std::size_t i = 0; i < type->numAttributes(); ++i) {
-      const c10::IValue& value = object.toObjectRef().getSlot(i);
-      const std::string child = join_path(path, type->getAttributeName(i));
-      if (value.isModule())
-        everything(value, child);
-      else
-        attributes_.insert(child);
+    for_each_attribute(object, path, [this](const std::string& child, const c10::IValue&) {
+      attributes_.insert(child);
+    });
+  }
+
+  /// A write to one attribute is one to all whose memory is the same.
+  void add_overlapping(const Module& module) {
+    if (attributes_.empty() || result_.opaque) return;
+    std::vector<Span> spans;
+    for (const std::string& path : attributes_) {
+      for (const Span& span : spans_in(attribute_at(module, path))) spans.push_back(span);
     }
+    for_each_attribute(module._ivalue(), "",
+                       [&](const std::string& path, const c10::IValue& value) {
+                         if (overlap(spans_in(value), spans)) attributes_.insert(path);
+                       });
   }
 
   std::shared_ptr<Graph> graph_;

@@ -8,6 +8,7 @@
 #include <torch/csrc/jit/ir/constants.h>
 
 #include "descramble/core/error.h"
+#include "model/span.h"
 #include "taps/memory.h"
 #include "taps/retype.h"
 #include "taps/walk.h"
@@ -77,20 +78,6 @@ Survey survey_of(const Model::State& model) {
   return survey;
 }
 
-/// The bytes that a tensor's elements span.
-struct Span {
-  const char* begin = nullptr;
-  const char* end = nullptr;
-};
-
-Span span_of(const at::Tensor& tensor) {
-  if (!tensor.defined() || !tensor.has_storage() || tensor.numel() == 0) return {};
-  std::int64_t last = 0;
-  for (std::int64_t i = 0; i < tensor.dim(); ++i) last += (tensor.size(i) - 1) * tensor.stride(i);
-  const auto* begin = static_cast<const char*>(tensor.data_ptr());
-  return {begin, begin + (last + 1) * static_cast<std::int64_t>(tensor.element_size())};
-}
-
 /// Spans of all tensors of distinct modules (tied weights stand there twice).
 std::vector<Span> spans_of(const Module& module) {
   std::vector<Span> spans;
@@ -98,9 +85,7 @@ std::vector<Span> spans_of(const Module& module) {
   for (const auto& child : module.named_modules()) {
     if (!seen.insert(child.value._ivalue().get()).second) continue;
     for (const auto& attribute : child.value.named_attributes(false)) {
-      if (!attribute.value.isTensor()) continue;
-      const Span span = span_of(attribute.value.toTensor());
-      if (span.begin != nullptr) spans.push_back(span);
+      for (const Span& span : spans_in(attribute.value)) spans.push_back(span);
     }
   }
   return spans;
@@ -309,9 +294,8 @@ class Exporter {
     if (reads == survey_.reads.end() || reads->second != 1)
       return fmt::format("the weight of '{}' is read elsewhere too", path);
     const Span own = span_of(weight);
-    const auto overlapping = std::count_if(spans_.begin(), spans_.end(), [&](const Span& other) {
-      return other.begin < own.end && own.begin < other.end;
-    });
+    const auto overlapping = std::count_if(spans_.begin(), spans_.end(),
+                                           [&](const Span& other) { return own.overlaps(other); });
     if (overlapping > 1) return fmt::format("the weight of '{}' is tied", path);
     for (const auto& [method, other] : others_) {
       if (!reads_apart(other, path)) continue;

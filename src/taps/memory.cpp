@@ -38,12 +38,6 @@ bool is_in_place(const Node* node) {
   return given != nullptr && given->isWrite() && schema->returns()[0].alias_info() != nullptr;
 }
 
-/// Counters and running statistics of normalisation layers.
-bool writes_attribute(const Node* node) {
-  if (node->kind() == at::aten::batch_norm || node->kind() == at::aten::instance_norm) return true;
-  return !node->inputs().empty() && node->input(0)->node()->kind() == prim::GetAttr;
-}
-
 template <typename Visit>
 bool any_live_node(Block* block, const Visit& visit) {
   for (Node* node : block->nodes()) {
@@ -54,6 +48,17 @@ bool any_live_node(Block* block, const Visit& visit) {
     }
   }
   return false;
+}
+
+/// Counters and running statistics of normalisation layers; not an attribute that the graph sets,
+/// which may be the value itself.
+bool writes_attribute(Node* node) {
+  if (node->kind() == at::aten::batch_norm || node->kind() == at::aten::instance_norm) return true;
+  if (node->inputs().empty() || node->input(0)->node()->kind() != prim::GetAttr) return false;
+  const std::string& name = node->input(0)->node()->s(torch::jit::attr::name);
+  return !any_live_node(node->owningGraph()->block(), [&name](Node* other) {
+    return other->kind() == prim::SetAttr && other->s(torch::jit::attr::name) == name;
+  });
 }
 
 bool writes(Node* node, const Value* value, const AliasDb& aliases) {
@@ -77,16 +82,15 @@ bool written_to(Block* block, const Value* value, const AliasDb& aliases) {
 bool shares_written_memory(const Model::State& model, const std::string& tap) {
   Node* marker = nullptr;
   bool in_place = false;
-  const auto graph =
-      walk_forward(model, [&](const MetPoint& met, Value* value, Node* place) {
-        if (met.point.name != tap) return value;
-        in_place = !met.is_argument && made_in_place(value);
-        const torch::jit::WithInsertPoint here(place);
-        marker = place->owningGraph()->insertNode(
-            place->owningGraph()->create(at::aten::alias, {value}, 1));
-        marker->output()->setType(c10::TensorType::get());
-        return marker->output();
-      });
+  const auto graph = walk_forward(model, [&](const MetPoint& met, Value* value, Node* place) {
+    if (met.point.name != tap) return value;
+    in_place = !met.is_argument && made_in_place(value);
+    const torch::jit::WithInsertPoint here(place);
+    marker =
+        place->owningGraph()->insertNode(place->owningGraph()->create(at::aten::alias, {value}, 1));
+    marker->output()->setType(c10::TensorType::get());
+    return marker->output();
+  });
   if (marker == nullptr) return false;
   const AliasDb aliases(graph);
   Value* value = marker->output();

@@ -17,9 +17,10 @@ namespace descramble {
 
 namespace {
 
-/// The tap's value for each batch of the data.
-void visit_batches(const TappedModel& tapped, const std::string& tap, const Source& data,
-                   const std::function<void(const at::Tensor&)>& visit) {
+/// The tap's value for each batch of the data, with the inputs.
+void visit_batches(
+    const TappedModel& tapped, const std::string& tap, const Source& data,
+    const std::function<void(const at::Tensor&, const std::vector<at::Tensor>&)>& visit) {
   const at::Device device = tapped.model().device();
   const std::int64_t size = data.data->size();
   const Model& model = tapped.model();
@@ -39,7 +40,7 @@ void visit_batches(const TappedModel& tapped, const std::string& tap, const Sour
       tapped.forward_values(model.arguments(batch.inputs));
       return values.at(0).detach();
     };
-    visit(value());
+    visit(value(), batch.inputs);
   }
 }
 
@@ -61,14 +62,15 @@ void TapValues::learn_shape(const at::Tensor& value, Axis axis) {
   dtype_ = value.scalar_type();
 }
 
-TapValues::Part TapValues::part_of(const at::Tensor& value) const {
+TapValues::Part TapValues::part_of(const at::Tensor& value,
+                                   const std::vector<at::Tensor>& inputs) const {
   if (value.dim() == 0 || value.sizes().slice(1) != at::IntArrayRef(shape_)) {
     throw Error(
         {"the tap's shape changes from batch to batch", "tap '" + tap_ + "'",
          fmt::format("a sample as in the first batch ({} numbers)", c10::multiply_integers(shape_)),
          shape_text(value)});
   }
-  const at::Tensor rows = to_rows(value, axis_);
+  const at::Tensor rows = to_rows(value, axis_, selection_, inputs);
   if (!at::isfinite(rows).all().item<bool>())
     throw Error({"the value is not finite", "tap '" + tap_ + "'", "finite numbers", "inf or nan"});
   return {rows, value.size(0)};
@@ -77,17 +79,19 @@ TapValues::Part TapValues::part_of(const at::Tensor& value) const {
 TapValues::TapValues(std::string tap, const at::Tensor& values, Axis axis) : tap_(std::move(tap)) {
   learn_shape(values, axis);
   const c10::InferenceMode off(false);
-  parts_.push_back(part_of(values.detach().clone()));
+  parts_.push_back(part_of(values.detach().clone(), {}));
   samples_ = values.size(0);
+  count_ = parts_.back().rows.size(0);
 }
 
 TapValues TapValues::of(const TappedModel& tapped, const std::string& tap, const Source& data,
                         const Options& options) {
   TapValues result;
   result.tap_ = tap;
+  result.selection_ = options.rows;
   const std::int64_t size = data.data->size();
   bool keep = true;
-  visit_batches(tapped, tap, data, [&](const at::Tensor& value) {
+  const auto learn = [&](const at::Tensor& value, const std::vector<at::Tensor>& inputs) {
     if (result.samples_ == 0) {
       result.learn_shape(value, options.axis.value_or(default_axis(value, tapped.point(tap))));
       const double needed =
@@ -99,18 +103,26 @@ TapValues TapValues::of(const TappedModel& tapped, const std::string& tap, const
                      fmt::format("{:.0f} MiB for {} samples", needed, size)});
       }
     }
-    Part part = result.part_of(value);
+    Part part = result.part_of(value, inputs);
     result.samples_ += part.samples;
+    result.count_ += part.rows.size(0);
     // The live value may be overwritten by what the network does next.
     if (keep) result.parts_.push_back({part.rows.clone(), part.samples});
-  });
+  };
+  visit_batches(tapped, tap, data, learn);
   if (result.samples_ != size) {
     throw Error({"the tap does not hold one value for each sample", "tap '" + tap + "'",
                  fmt::format("{} samples", size), fmt::format("{}", result.samples_)});
   }
+  if (result.count_ == 0)
+    throw Error({"no row of the tap counts", "tap '" + tap + "'", "at least one row", "none"});
   if (!keep) {
-    result.rerun_ = [tapped, tap, data](const std::function<void(const at::Tensor&)>& visit) {
-      visit_batches(tapped, tap, data, visit);
+    result.rerun_ = [tapped, tap, data,
+                     shape = result](const std::function<void(const Part&)>& visit) {
+      visit_batches(tapped, tap, data,
+                    [&](const at::Tensor& value, const std::vector<at::Tensor>& inputs) {
+                      visit(shape.part_of(value, inputs));
+                    });
     };
   } else if (options.together && result.parts_.size() > 1) {
     std::vector<at::Tensor> rows;
@@ -120,17 +132,13 @@ TapValues TapValues::of(const TappedModel& tapped, const std::string& tap, const
   return result;
 }
 
-std::int64_t TapValues::rows() const {
-  return samples_ * c10::multiply_integers(shape_) / dimension_;
-}
-
 void TapValues::for_each(const std::function<void(const Part& part)>& visit) const {
   const auto prepared = [&](const Part& part) {
     const at::Tensor rows = part.rows.to(at::kDouble);
     visit({mean_.defined() ? rows - mean_ : rows, part.samples});
   };
   if (rerun_) {
-    rerun_([&](const at::Tensor& value) { prepared(part_of(value)); });
+    rerun_(prepared);
     return;
   }
   for (const Part& part : parts_) prepared(part);
@@ -153,6 +161,10 @@ RotationEdit TapValues::edit(const at::Tensor& rotation) const {
 }
 
 at::Tensor TapValues::shaped(const at::Tensor& rows, std::int64_t samples) const {
+  if (!selection_.all()) {
+    throw Error({"some rows do not make a value", "tap '" + tap_ + "'",
+                 "all rows (no mask, no skip)", "a selection of rows"});
+  }
   std::vector<std::int64_t> sizes = shape_;
   sizes.insert(sizes.begin(), samples);
   return from_rows(rows, sizes, axis_);

@@ -72,11 +72,12 @@ TEST_P(Bases, AreOrthonormalAndExplainAllOfTheVariance) {
     const BasisInput from = input(d);
     const at::Tensor covariance = from.moments.covariance();
     const at::Tensor principal =
-        explained_variance(make_basis({{"kind", "pca"}}, from).draws.at(0), covariance);
+        explained_variance(make_basis({{"kind", "pca"}}, from).draw(0), covariance);
     const BasisDraws made = make_basis(config(), from);
     EXPECT_FALSE(made.label.empty());
-    ASSERT_EQ(made.draws.size(), GetParam() == "random" ? 3U : 1U);
-    for (const Basis& basis : made.draws) {
+    ASSERT_EQ(made.count, GetParam() == "random" ? 3 : 1);
+    for (std::int64_t draw = 0; draw < made.count; ++draw) {
+      const Basis basis = made.draw(draw);
       EXPECT_EQ(basis.dimension(), d);
       EXPECT_EQ(basis.size(), d);
       EXPECT_LT(distance_from_orthogonal(basis.directions()), 1e-13 * static_cast<double>(d));
@@ -89,8 +90,8 @@ TEST_P(Bases, AreOrthonormalAndExplainAllOfTheVariance) {
       EXPECT_LE((largest - principal.cumsum(0)).max().item<double>(), 1e-12);
     }
     const BasisDraws again = make_basis(config(), from);
-    for (std::size_t i = 0; i < made.draws.size(); ++i)
-      EXPECT_TRUE(at::equal(made.draws[i].directions(), again.draws[i].directions()));
+    for (std::int64_t i = 0; i < made.count; ++i)
+      EXPECT_TRUE(at::equal(made.draw(i).directions(), again.draw(i).directions()));
   }
 }
 
@@ -104,7 +105,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Bases, ::testing::ValuesIn(basis_family().names(
 
 TEST(Basis, PrincipalComponentsDiagonaliseTheCovariance) {
   const Moments moments = moments_of(12);
-  const Basis pca = make_basis({{"kind", "pca"}}, {.moments = moments}).draws.at(0);
+  const Basis pca = make_basis({{"kind", "pca"}}, {.moments = moments}).draw(0);
   const at::Tensor turned =
       pca.directions().t().matmul(moments.covariance()).matmul(pca.directions());
   EXPECT_LT((turned - turned.diagonal().diag()).abs().max().item<double>(), 1e-14);
@@ -138,8 +139,8 @@ TEST(Basis, RandomDirectionsExplainTheirShare) {
   const BasisDraws made =
       make_basis({{"kind", "random"}, {"draws", draws}}, {.moments = moments, .seed = 3});
   std::vector<at::Tensor> cumulative;
-  for (const Basis& basis : made.draws)
-    cumulative.push_back(explained_variance(basis, moments.covariance()).cumsum(0));
+  for (std::int64_t draw = 0; draw < made.count; ++draw)
+    cumulative.push_back(explained_variance(made.draw(draw), moments.covariance()).cumsum(0));
   const at::Tensor all = at::stack(cumulative);
   const at::Tensor error = all.std(0) / std::sqrt(static_cast<double>(draws));
   for (const std::int64_t m : {1, 4, 10, 20, 30, 39}) {

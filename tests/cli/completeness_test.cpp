@@ -294,6 +294,19 @@ TEST_F(CompletenessStep, RandomDirectionsExplainTheirShare) {
   EXPECT_LT(worst_share(32, 20), 3);
 }
 
+// 32 x 32 directions are 8 KiB: 130 draws are more than 1 MiB, and go in two passes.
+TEST_F(CompletenessStep, DrawsThatDoNotFitIntoMemoryTogetherGiveTheSameCurves) {
+  json many = config(
+      step({{"bases", json::array({{{"kind", "random"}, {"draws", 130}}, {{"kind", "pca"}}})},
+            {"grid", {{"kind", "adaptive"}, {"points", 4}}}}));
+  many["data"]["limit"] = 20;
+  const json together = result_of(many);
+  const std::string curves = read(at("out/curves.csv"));
+  many["memory_mb"] = 1;
+  EXPECT_EQ(result_of(many), together);
+  EXPECT_EQ(read(at("out/curves.csv")), curves);
+}
+
 class CompletenessOnMnist : public CompletenessStep {};
 
 TEST_F(CompletenessOnMnist, RandomDirectionsExplainTheirShare) {

@@ -45,30 +45,13 @@ class EveryModel : public CommandTest, public ::testing::WithParamInterface<std:
   static const Fixture& fixtures_entry(const std::string& name) { return test::fixture(name); }
   bool batched() const { return subject().facts.value("batched", true); }
 
-  /// The tensors of the example inputs with the names that the data give them.
-  std::vector<std::pair<std::string, at::Tensor>> named_inputs(std::uint64_t variant) const {
-    std::vector<std::pair<std::string, at::Tensor>> result;
-    const std::vector<std::string> plain{"x", "h", "c", "d"};
-    const std::vector<c10::IValue> values = subject().inputs(variant);
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      const json& spec = subject().facts.at("inputs").at(i);
-      const std::vector<at::Tensor> tensors = tensors_of(values[i]);
-      for (std::size_t k = 0; k < tensors.size(); ++k) {
-        const std::string name =
-            spec.contains("keys") ? spec["keys"][k].get<std::string>() : plain.at(result.size());
-        result.emplace_back(name, tensors[k]);
-      }
-    }
-    return result;
-  }
-
   /// Three batches of example inputs in one file.
   json data(std::int64_t batch_size) const {
     NamedTensors tensors;
     std::vector<std::string> names;
     std::map<std::string, std::vector<at::Tensor>> parts;
     for (std::uint64_t variant = 0; variant < 3; ++variant) {
-      for (auto& [name, tensor] : named_inputs(2 * variant)) {
+      for (auto& [name, tensor] : named_inputs(subject(), 2 * variant)) {
         if (variant == 0) names.push_back(name);
         parts[name].push_back(tensor);
       }
@@ -85,7 +68,7 @@ class EveryModel : public CommandTest, public ::testing::WithParamInterface<std:
   }
 
   std::int64_t usual_batch() const {
-    return batched() ? named_inputs(0).front().second.size(0) : 1;
+    return batched() ? named_inputs(subject(), 0).front().second.size(0) : 1;
   }
 
   json model() const {

@@ -1,9 +1,13 @@
 // What a config says of a model: arguments, batches, tolerance, state; and what is said back.
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/stack.h>
 
 #include "cli/command.h"
 #include "descramble/core/safetensors.h"
+#include "descramble/taps/point.h"
+#include "model/fixtures.h"
 
 namespace descramble::test {
 namespace {
@@ -116,6 +120,47 @@ TEST_F(Models, StateIsNamedAndResetOrCarried) {
   const at::Tensor carried = captured("carry");
   EXPECT_TRUE(reset.slice(0, 0, 8).equal(carried.slice(0, 0, 8)));
   EXPECT_FALSE(reset.slice(0, 8, 16).equal(carried.slice(0, 8, 16)));
+}
+
+/// Texts between ```json and ``` of a page.
+std::vector<json> json_blocks(const std::string& page) {
+  std::vector<json> blocks;
+  const std::string begin = "```json\n";
+  for (std::size_t at = page.find(begin); at != std::string::npos; at = page.find(begin, at + 1)) {
+    const std::size_t from = at + begin.size();
+    blocks.push_back(json::parse(page.substr(from, page.find("```", from) - from)));
+  }
+  return blocks;
+}
+
+TEST_F(Models, ExamplesOfTheDocsRun) {
+  const std::vector<json> blocks =
+      json_blocks(read(fs::path(DESCRAMBLE_SOURCE_DIR) / "docs" / "models.md"));
+  ASSERT_GE(blocks.size(), 4U);
+  for (const json& block : blocks) {
+    const std::string name = fs::path(block.at("model").at("path").get<std::string>()).stem();
+    const Fixture& subject = test::fixture(name);
+    const bool batched = subject.facts.value("batched", true);
+    NamedTensors tensors;
+    std::vector<std::string> names;
+    for (const auto& [input, tensor] : named_inputs(subject, 0)) {
+      names.push_back(input);
+      tensors[input] = batched ? at::cat({tensor, tensor.flip(0)}) : at::stack({tensor, tensor});
+    }
+    const fs::path data = at(name + ".safetensors");
+    save_safetensors(data, tensors);
+    json whole = {{"name", "docs"},
+                  {"threads", 1},
+                  {"data", {{"kind", "safetensors"}, {"path", data.string()}, {"inputs", names}}},
+                  {"steps", json::array({{{"kind", "statistics"}, {"taps", "**"}}})}};
+    whole["steps"][0]["taps"] = list_taps(subject.load()).at(1).name;
+    whole.update(block);
+    whole["model"]["path"] = subject.file().string();
+    whole["data"]["path"] = data.string();
+    fs::remove_all(at("out"));
+    const Outcome outcome = run_config(whole);
+    EXPECT_EQ(outcome.code, 0) << name << ": " << outcome.err;
+  }
 }
 
 }  // namespace

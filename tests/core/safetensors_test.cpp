@@ -6,6 +6,10 @@
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>
 
+#ifdef __linux__
+#include <sys/resource.h>
+#endif
+
 #include "core/support.h"
 #include "descramble/core/files.h"
 
@@ -206,6 +210,26 @@ TEST_F(Safetensors, NeverFailsInAnotherWay) {
     }
   }
 }
+
+#ifdef __linux__
+/// The most memory that the process has had, in MiB.
+std::int64_t peak() {
+  struct rusage usage {};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss / 1024;
+}
+
+TEST_F(Safetensors, AreNotPutTogetherInMemory) {
+  constexpr std::int64_t mebibytes = 96;
+  const at::Tensor large = at::ones({mebibytes << 18}, at::kFloat);
+  const std::int64_t before = peak();
+  save_safetensors(folder_ / "large", {{"large", large}});
+  EXPECT_LT(peak() - before, mebibytes / 4);
+  const NamedTensors loaded = load_safetensors(folder_ / "large");
+  EXPECT_LT(peak() - before, mebibytes + mebibytes / 4);
+  EXPECT_TRUE(loaded.at("large").equal(large));
+}
+#endif
 
 }  // namespace
 }  // namespace descramble::test

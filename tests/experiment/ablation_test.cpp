@@ -115,7 +115,7 @@ std::vector<AblationPath> all_paths(const Moments& moments) {
   std::vector<AblationPath> paths;
   at::Tensor principal;
   for (const char* kind : {"pca", "neurons", "random"}) {
-    const Basis basis = make_basis({{"kind", kind}}, {.moments = moments, .seed = 11}).draws.at(0);
+    const Basis basis = make_basis({{"kind", kind}}, {.moments = moments, .seed = 11}).draw(0);
     const at::Tensor explained = explained_variance(basis, covariance);
     if (!principal.defined()) principal = explained.cumsum(0);
     for (const Order order : {Order::descending, Order::ascending, Order::given}) {

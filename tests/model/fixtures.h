@@ -156,6 +156,25 @@ inline std::vector<at::Tensor> tensors_of(const std::vector<c10::IValue>& values
   return tensors;
 }
 
+/// The tensors of a fixture's example inputs with the names that a data set gives them.
+inline std::vector<std::pair<std::string, at::Tensor>> named_inputs(const Fixture& fixture,
+                                                                    std::uint64_t variant) {
+  const std::vector<std::string> names =
+      fixture.facts.value("names", std::vector<std::string>{"x", "h", "c", "d"});
+  std::vector<std::pair<std::string, at::Tensor>> result;
+  const std::vector<c10::IValue> values = fixture.inputs(variant);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const nlohmann::json& spec = fixture.facts.at("inputs").at(i);
+    const std::vector<at::Tensor> tensors = tensors_of(values[i]);
+    for (std::size_t k = 0; k < tensors.size(); ++k) {
+      const std::string name =
+          spec.contains("keys") ? spec["keys"][k].get<std::string>() : names.at(result.size());
+      result.emplace_back(name, tensors[k]);
+    }
+  }
+  return result;
+}
+
 /// Same dtype, shape and bits.
 inline bool bit_equal(const at::Tensor& a, const at::Tensor& b) {
   if (a.defined() != b.defined()) return false;

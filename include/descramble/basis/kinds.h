@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -26,17 +27,22 @@ struct BasisInput {
   std::string tap{};      ///< where they were taken
   Rotations rotations{};  ///< of earlier steps
   std::uint64_t seed = 0;
-  std::int64_t memory_mb = 4096;  ///< ceiling of all draws together
   PathSearch paths{};
   std::string pointer{};  ///< where the basis stands in the config, for errors
 };
 
-/// One basis, or several of one kind that are drawn at random.
+/// One basis, or several of one kind that are drawn at random, each when it is asked for: many of
+/// them would not fit into memory together.
 struct BasisDraws {
   std::string label{};  ///< for legends and tables: "pca"
-  std::vector<Basis> draws{};
+  /// Basis `number`, from 0; the same number, the same basis.
+  std::function<Basis(std::int64_t number)> draw{};
+  std::int64_t count = 1;
   std::vector<InputFile> files{};  ///< that were read for it
 };
+
+/// A kind of which there is but one.
+BasisDraws one_basis(std::string label, Basis basis, std::vector<InputFile> files = {});
 
 struct BasisKind {
   KindInfo info{};

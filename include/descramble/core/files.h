@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <fstream>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +15,25 @@ std::string read_file(const std::filesystem::path& file);
 
 /// Writes and checks every byte. @throws Failure (disk full, no permission)
 void write_file(const std::filesystem::path& file, std::string_view bytes);
+/// The same piece by piece: `fill` calls `put` with each of them in order.
+using PutBytes = std::function<void(std::string_view)>;
+void write_file(const std::filesystem::path& file,
+                const std::function<void(const PutBytes& put)>& fill);
+
+/// A file that is read from its beginning on, as much at a time as is asked for.
+class FileReader {
+ public:
+  /// @throws Error when it is missing, a folder, or unreadable
+  explicit FileReader(const std::filesystem::path& file);
+  std::uint64_t size() const { return size_; }  ///< in bytes
+  /// The next bytes. @throws Error when they cannot be read, or the file ends before
+  void read(void* target, std::size_t bytes);
+
+ private:
+  std::filesystem::path file_;
+  std::uint64_t size_ = 0;
+  std::ifstream stream_;
+};
 
 /// SHA-256 in lower-case hex. A folder's is the hash of the lines "<hash>  <relative name>\n"
 /// of its regular files, sorted by name. @throws Error

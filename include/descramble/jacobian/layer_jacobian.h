@@ -11,6 +11,7 @@
 #include "descramble/core/error.h"
 #include "descramble/model/model.h"
 #include "descramble/taps/axis.h"
+#include "descramble/taps/rows.h"
 
 namespace descramble {
 
@@ -20,6 +21,8 @@ namespace descramble {
 struct JacobianBlocks {
   at::Tensor blocks{};  ///< [K, o, h], in the model's dtype, in float32 at least
   at::Tensor sample{};  ///< [K], int64: which of the samples; undefined: K samples, one block each
+  /// [samples], float64: how many of the sampled output positions count; undefined: all of them.
+  at::Tensor positions{};
 };
 
 /// Numbers that are not finite, of one sample of a batch.
@@ -50,6 +53,9 @@ class LayerJacobian {
     std::uint64_t seed = 0;      ///< of the draw of positions, stream "jacobian/positions"
     bool alone = false;          ///< samples run one at a time: none can be mixed with another
     std::string route{};         ///< empty: the best; or one of the names above
+    /// Blocks to or from a position that does not count are left out. A tap with one position has
+    /// none to choose from.
+    RowSelection rows{};
   };
 
   /// Runs `inputs` to learn shapes, holds a described path against the network itself, and asks
@@ -57,7 +63,8 @@ class LayerJacobian {
   /// @throws Error for taps in the wrong order or without a path between them; a path, or one of
   /// several branches, through something that has no derivative (which), or that autograd cannot
   /// follow; a tap that fires more than once; values that are not floating-point; a network whose
-  /// values of one sample depend on the others of its batch, or on random numbers
+  /// values of one sample depend on the others of its batch, or on random numbers; a selection of
+  /// rows that does not fit, or that leaves no output position
   LayerJacobian(const Model& model, const std::string& from, const std::string& to,
                 const std::vector<at::Tensor>& inputs, const Options& options);
   LayerJacobian(const Model& model, const std::string& from, const std::string& to,
@@ -72,7 +79,7 @@ class LayerJacobian {
 
   /// The values at the first tap, on which alone J(x) depends where the route is masked_product.
   at::Tensor from_values(const std::vector<at::Tensor>& inputs) const;
-  /// @throws Error where the route is another one; SampleError as above
+  /// @throws Error where the route is another one, or only some rows count; SampleError as above
   JacobianBlocks of_values(const at::Tensor& from_values) const;
 
   /// J(x) = diag(m(x)) W (`on_outputs`) or W diag(m(x)), m ≥ 0: the constant factor, where the path
@@ -104,6 +111,7 @@ class LayerJacobian {
   const std::vector<std::int64_t>& sampled_positions() const;
   /// Block k is that of sample k: there are no positions on the input side, and one on the other.
   bool has_one_block() const;
+  bool selects_rows() const;
   std::int64_t bytes_of_one() const;  ///< of one sample's Jacobian
   /// Of what it is made from, beside it: copies of it, and cotangents at the widest value between
   /// the taps, in and out of one operation.

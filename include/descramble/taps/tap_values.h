@@ -11,6 +11,7 @@
 #include "descramble/data/data_set.h"
 #include "descramble/taps/axis.h"
 #include "descramble/taps/export.h"
+#include "descramble/taps/rows.h"
 #include "descramble/taps/tapped_model.h"
 
 namespace descramble {
@@ -26,10 +27,12 @@ class TapValues {
     /// The whole data as one batch, for losses that are no means over samples (a covariance, a
     /// median). Needs to fit under the ceiling.
     bool together = false;
+    RowSelection rows{};  ///< rows that do not count are not kept
   };
 
   /// Runs `data` through the model up to the tap. @throws Error for an unknown tap, values
-  /// that are not floating-point, not finite, change their shape, or are not one for each sample
+  /// that are not floating-point, not finite, change their shape, or are not one for each sample;
+  /// for a selection of rows that does not fit or leaves none
   static TapValues of(const TappedModel& tapped, const std::string& tap, const Source& data,
                       const Options& options);
   static TapValues of(const TappedModel& tapped, const std::string& tap, const Source& data) {
@@ -47,11 +50,11 @@ class TapValues {
   const std::vector<std::int64_t>& shape() const { return shape_; }  ///< of one sample
   at::ScalarType dtype() const { return dtype_; }
   std::int64_t samples() const { return samples_; }
-  std::int64_t rows() const;  ///< of all samples together: every position of each
+  std::int64_t rows() const { return count_; }  ///< of all samples together that count
   bool kept() const { return !rerun_; }
 
-  /// Some samples: rows [N, d] (every position of a sample is a row), in float64, and how many
-  /// samples they are.
+  /// Some samples: rows [N, d] (every position of a sample that counts is a row), in float64, and
+  /// how many samples they are.
   struct Part {
     at::Tensor rows{};
     std::int64_t samples = 0;
@@ -62,11 +65,12 @@ class TapValues {
   RotationEdit edit(const at::Tensor& rotation) const;
 
   /// Rows of a part back in the shape that the value has in the network, [samples, …].
+  /// @throws Error where only some rows count
   at::Tensor shaped(const at::Tensor& rows, std::int64_t samples) const;
 
  private:
   TapValues() = default;
-  Part part_of(const at::Tensor& value) const;
+  Part part_of(const at::Tensor& value, const std::vector<at::Tensor>& inputs) const;
   void learn_shape(const at::Tensor& value, Axis axis);
 
   std::string tap_{};
@@ -75,9 +79,11 @@ class TapValues {
   std::vector<std::int64_t> shape_{};
   at::ScalarType dtype_ = at::kFloat;
   std::int64_t samples_ = 0;
+  std::int64_t count_ = 0;
+  RowSelection selection_{};
   std::vector<Part> parts_{};
   at::Tensor mean_{};  // subtracted from each row; undefined: nothing is
-  std::function<void(const std::function<void(const at::Tensor&)>&)> rerun_{};
+  std::function<void(const std::function<void(const Part& part)>&)> rerun_{};
 };
 
 }  // namespace descramble

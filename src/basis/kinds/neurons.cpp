@@ -12,7 +12,7 @@ const BasisKind& basis_kind_neurons() {
                .formula = "Q = I"},
       .make = [](const nlohmann::json&, const BasisInput& input) -> BasisDraws {
         const at::Tensor mean = input.moments.mean();
-        return {"neurons", {Basis(at::eye(mean.size(0), at::kDouble), mean, input.pointer)}};
+        return one_basis("neurons", Basis(at::eye(mean.size(0), at::kDouble), mean, input.pointer));
       }};
   return kind;
 }

@@ -25,9 +25,8 @@ const BasisKind& basis_kind_pca() {
                .source = "Dey, Taylor, Wong, Tripp, Taylor, Neuron-based explanations of neural "
                          "networks sacrifice completeness and interpretability, TMLR"},
       .make = [](const nlohmann::json&, const BasisInput& input) -> BasisDraws {
-        return {"pca",
-                {Basis(principal_components(input.moments.covariance()), input.moments.mean(),
-                       input.pointer)}};
+        return one_basis("pca", Basis(principal_components(input.moments.covariance()),
+                                      input.moments.mean(), input.pointer));
       }};
   return kind;
 }

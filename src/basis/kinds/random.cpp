@@ -17,21 +17,15 @@ const BasisKind& basis_kind_random() {
                            .minimum = 1,
                            .maximum = 1000}}},
       .make = [](const nlohmann::json& resolved, const BasisInput& input) -> BasisDraws {
-        BasisDraws result{.label = "random"};
-        const at::Tensor mean = input.moments.mean();
-        const auto draws = resolved.at("draws").get<std::int64_t>();
-        const std::int64_t bytes = draws * mean.size(0) * mean.size(0) * 8;
-        if (bytes >> 20 > input.memory_mb) {
-          throw Error({"the random bases do not fit into memory",
-                       join_pointer(input.pointer, "draws"),
-                       fmt::format("at most {} MiB (memory_mb)", input.memory_mb),
-                       fmt::format("{} draws of {} MiB", draws, bytes / draws >> 20)});
-        }
-        for (std::uint64_t draw = 0; draw < resolved.at("draws").get<std::uint64_t>(); ++draw) {
-          RandomStream stream = random_stream(input.seed, "basis/random/" + input.tap, draw);
-          result.draws.emplace_back(haar_rotation(mean.size(0), stream), mean, input.pointer);
-        }
-        return result;
+        return {.label = "random",
+                .draw =
+                    [mean = input.moments.mean(), seed = input.seed, tap = input.tap,
+                     pointer = input.pointer](std::int64_t number) {
+                      RandomStream stream = random_stream(seed, "basis/random/" + tap,
+                                                          static_cast<std::uint64_t>(number));
+                      return Basis(haar_rotation(mean.size(0), stream), mean, pointer);
+                    },
+                .count = resolved.at("draws")};
       }};
   return kind;
 }

@@ -41,8 +41,8 @@ const BasisKind& basis_kind_step() {
                        "a tap that an earlier step rotated: " + known_text(input.rotations),
                        fmt::format("'{}' of step {}", tap, step)});
         }
-        return {fmt::format("step {}", step),
-                {Basis(found->second.t(), input.moments.mean(), input.pointer)}};
+        return one_basis(fmt::format("step {}", step),
+                         Basis(found->second.t(), input.moments.mean(), input.pointer));
       }};
   return kind;
 }

@@ -32,7 +32,7 @@ const BasisKind& basis_kind_tensor() {
         }
         const at::Tensor matrix =
             resolved.at("rows").get<bool>() ? found->second.transpose(0, -1) : found->second;
-        return {name, {Basis(matrix, input.moments.mean(), input.pointer)}, {file}};
+        return one_basis(name, Basis(matrix, input.moments.mean(), input.pointer), {file});
       }};
   return kind;
 }

@@ -76,9 +76,8 @@ StepResult run_compare_solvers(const json& resolved, const Workspace& workspace,
     throw Error({"one tap is needed", "tap", "one tap point",
                  fmt::format("{}: {}", taps.size(), fmt::join(taps, ", "))});
   }
-  const Layer layer =
-      std::move(gather_layers(workspace, workspace.source(resolved.at("data")), taps,
-                              resolved.at("axis"), resolved.at("objective"), progress)[0]);
+  const Layer layer = std::move(
+      gather_layers(workspace, workspace.source(resolved.at("data")), taps, resolved, progress)[0]);
   const auto objective = make_objective(resolved.at("objective"), layer.data);
   const std::vector<std::string> labels = labels_of(resolved.at("solvers"));
   std::vector<Contender> contenders;
@@ -162,6 +161,7 @@ const StepKind& step_kind_compare_solvers() {
                           "converge; the model stays as it is",
                .fields = {{.name = "tap", .type = FieldType::string, .doc = "the tap point"},
                           axis_field(),
+                          rows_field(),
                           {.name = "position",
                            .type = FieldType::string,
                            .doc = "after: the tap's own value; before: what its call receives",

@@ -113,6 +113,7 @@ const StepKind& step_kind_completeness() {
                                   "drawn at random",
                            .fallback = "all",
                            .choices = {"all", "one"}},
+                          rows_field(),
                           data_field("test"),
                           statistics_field()}},
       .run = run_completeness,

@@ -166,8 +166,7 @@ StepResult run_descramble(const json& resolved, const Workspace& workspace, Prog
   const std::vector<std::string> taps = positioned_taps(resolved, workspace.model);
   const std::string split = resolved.at("data");
   const auto gather = [&](const std::string& from) {
-    return gather_layers(workspace, workspace.source(from), taps, resolved.at("axis"), config,
-                         progress);
+    return gather_layers(workspace, workspace.source(from), taps, resolved, progress);
   };
   const std::vector<Layer> layers = gather(split);
   std::vector<Layer> held_out;
@@ -275,6 +274,7 @@ const StepKind& step_kind_descramble() {
                            .doc = "several tap points, each rotated on its own: names or globs",
                            .fallback = nullptr},
                           axis_field(),
+                          rows_field(),
                           {.name = "position",
                            .type = FieldType::string,
                            .doc =

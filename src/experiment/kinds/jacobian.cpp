@@ -144,7 +144,7 @@ StepResult run_jacobian(const json& resolved, const Workspace& workspace, Progre
   const std::string split = resolved.at("data");
   const bool keep = resolved.at("keep");
   const Source& source = workspace.source(split);
-  const auto layer = open_layer(workspace, from, to, resolved.at("axis"), resolved.at("positions"));
+  const auto layer = open_layer(workspace, from, to, resolved, resolved.at("positions"));
   const std::vector<std::int64_t> indices =
       choose_samples(source.data->size(), resolved.at("samples"), 0).used;
   const auto count = static_cast<std::int64_t>(indices.size());
@@ -281,6 +281,7 @@ const StepKind& step_kind_jacobian() {
                      .doc = "write the whole stack into the result's tensors",
                      .fallback = false},
                     axis_field(),
+                    rows_field(),
                     data_field("train")}},
       .run = run_jacobian,
       .check = check_names,

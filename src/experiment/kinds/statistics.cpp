@@ -15,7 +15,8 @@ StepResult run_statistics(const nlohmann::json& resolved, const Workspace& works
   StepResult result;
   result.json = {{"data", split}, {"taps", nlohmann::json::array()}};
   for (const TapMoments& tap :
-       measure_taps(workspace, workspace.source(split), taps, resolved.at("axis"), progress)) {
+       measure_taps(workspace, workspace.source(split), taps, resolved.at("axis"),
+                    {row_selection(resolved, workspace)}, progress)) {
     const at::Tensor covariance = tap.moments.covariance();
     const double variance = covariance.trace().item<double>();
     nlohmann::json entry = tap_json(tap);
@@ -43,6 +44,7 @@ const StepKind& step_kind_statistics() {
                            .type = FieldType::names,
                            .doc = "tap points: names or globs (* within one component, ** across)"},
                           axis_field(),
+                          rows_field(),
                           data_field("train")}},
       .run = run_statistics};
   return kind;

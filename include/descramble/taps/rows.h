@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "descramble/taps/axis.h"
+
+namespace descramble {
+
+/// Which rows of a tapped value count. A row is one position of one sample: a token, a pixel.
+/// Padding and tokens that mark the beginning of a sequence are rows that say nothing of the data.
+struct RowSelection {
+  /// The number of the data's input that is other than 0 where a row counts; absent: all rows.
+  std::optional<std::size_t> mask{};
+  std::string mask_name{};  ///< for errors
+  /// The first so many of each sample's rows that the mask leaves do not count.
+  std::int64_t skip = 0;
+
+  bool all() const { return !mask && skip == 0; }
+};
+
+/// Whether each row of to_rows(value, axis) counts: bool [samples·positions], on the value's
+/// device. `inputs` are those of the batch; the mask is one of them.
+///
+/// The mask has one entry for each position of each sample. It may lack dimensions that the value
+/// has: [N, T] fits values [N, T, heads, d] and [N, heads, T, d].
+/// @throws Error for a mask that fits neither, and for a `skip` where a sample has one row
+at::Tensor counted_rows(const RowSelection& selection, const at::Tensor& value, Axis axis,
+                        const std::vector<at::Tensor>& inputs);
+
+/// The rows of to_rows(value, axis) that count, [K, d]. @throws Error as above
+at::Tensor to_rows(const at::Tensor& value, Axis axis, const RowSelection& selection,
+                   const std::vector<at::Tensor>& inputs);
+
+}  // namespace descramble

@@ -1,0 +1,185 @@
+// Which rows of token models count: what lies in rows that do not count changes no figure.
+
+#include <ATen/ops/arange.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+
+#include "cli/command.h"
+#include "descramble/core/safetensors.h"
+
+namespace descramble::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+class Rows : public CommandTest {
+ protected:
+  static constexpr std::int64_t count = 60;
+  static constexpr std::int64_t tokens = 6;
+
+  /// Sequences of one to six tokens, at the beginning or (`padded_left`) at the end.
+  static at::Tensor lengths_mask(bool padded_left) {
+    const at::Tensor lengths = at::arange(count, at::kLong).remainder(tokens).add(1).unsqueeze(1);
+    const at::Tensor mask = at::arange(tokens, at::kLong).unsqueeze(0).lt(lengths).to(at::kLong);
+    return padded_left ? mask.flip(1) : mask;
+  }
+
+  static at::Tensor values() {
+    at::manual_seed(3);
+    return at::randn({count, tokens, 8});
+  }
+
+  void write(const at::Tensor& values, const at::Tensor& mask) const {
+    save_safetensors(at("data.safetensors"), {{"x", values}, {"mask", mask}});
+  }
+
+  json config(const json& step, const std::string& name = "masked_tokens") const {
+    return {{"name", "rows"},
+            {"threads", 1},
+            {"model", {{"kind", "torchscript"}, {"path", fixture(name + ".pt").string()}}},
+            {"data",
+             {{"kind", "safetensors"},
+              {"path", at("data.safetensors").string()},
+              {"inputs", {"x", "mask"}},
+              {"batch_size", 16}}},
+            {"steps", json::array({step})}};
+  }
+
+  json run(const json& step, const std::string& name = "masked_tokens") const {
+    fs::remove_all(at("out"));
+    const Outcome outcome = run_config(config(step, name));
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    if (outcome.code != 0) return {};
+    return json::parse(read(at("out") / "result.json"))["steps"][0];
+  }
+
+  NamedTensors tensors() const { return load_safetensors(at("out") / "tensors.safetensors"); }
+};
+
+const std::vector<json>& steps_with_rows() {
+  static const json smoothness = {{"kind", "smoothness"}};
+  static const std::vector<json> steps = {
+      {{"kind", "statistics"}, {"taps", {"fc1", "fc2"}}},
+      {{"kind", "descramble"}, {"tap", "fc1"}, {"objective", smoothness}},
+      {{"kind", "descramble"},
+       {"tap", "fc1"},
+       {"objective", {{"kind", "quartimax"}}},
+       {"solver", {{"kind", "riemannian_lbfgs"}, {"max_iterations", 5}, {"starts", 1}}}},
+      {{"kind", "compare_solvers"},
+       {"tap", "fc1"},
+       {"objective", smoothness},
+       {"solvers", json::array({{{"kind", "exact"}}})}},
+      {{"kind", "completeness"},
+       {"taps", "fc1"},
+       {"statistics_data", "train"},
+       {"bases", json::array({{{"kind", "pca"}}, {{"kind", "neurons"}}})},
+       {"grid", {{"kind", "linear"}, {"points", 5}}}},
+      {{"kind", "completeness"},
+       {"taps", "fc1"},
+       {"positions", "one"},
+       {"bases", json::array({{{"kind", "pca"}}})},
+       {"grid", {{"kind", "linear"}, {"points", 3}}}},
+      {{"kind", "jacobian"}, {"from", "fc1"}, {"to", "fc2"}, {"positions", 3}}};
+  return steps;
+}
+
+TEST_F(Rows, ThatDoNotCountChangeNoFigure) {
+  for (const bool padded_left : {false, true}) {
+    const at::Tensor mask = lengths_mask(padded_left);
+    const at::Tensor first = mask.ne(0).logical_and(mask.cumsum(1).eq(1));
+    for (const std::int64_t skip : {0, 1}) {
+      for (const json& kind : steps_with_rows()) {
+        json step = kind;
+        step["rows"] = {{"mask", "mask"}, {"skip", skip}};
+        write(values(), mask);
+        json before = run(step);
+        const json all = run(kind);
+        // Padding may hold anything.
+        write(values().masked_fill(mask.eq(0).unsqueeze(2), 7.0), mask);
+        json after = run(step);
+        const std::string where = step.dump();
+        // The noise of the floor is as large as all rows are.
+        for (json* result : {&before, &after}) {
+          if (!result->contains("taps")) continue;
+          for (json& tap : (*result)["taps"]) tap.erase("certificate");
+        }
+        for (const char* key : {"objective", "taps", "blocks", "l1", "frobenius"}) {
+          if (!before.contains(key)) continue;
+          EXPECT_EQ(before[key], after[key]) << where << " " << key;
+        }
+        EXPECT_NE(before.dump(), all.dump()) << where;
+      }
+    }
+  }
+}
+
+TEST_F(Rows, AreThoseOfTheMask) {
+  const at::Tensor mask = lengths_mask(false);
+  write(values(), mask);
+  for (const std::int64_t skip : {0, 1, 2}) {
+    run({{"kind", "capture"}, {"taps", "fc1"}, {"limit", count}});
+    const at::Tensor all = tensors().at("steps.0.fc1.values").to(at::kDouble).reshape({-1, 8});
+    const at::Tensor counts = mask.ne(0).logical_and(mask.cumsum(1).gt(skip)).reshape({-1});
+    const at::Tensor rows = all.index_select(0, counts.nonzero().flatten());
+    json step = {{"kind", "statistics"}, {"taps", "fc1"}, {"rows", {{"mask", "mask"}}}};
+    step["rows"]["skip"] = skip;
+    const json found = run(step);
+    EXPECT_EQ(found["taps"][0]["count"], rows.size(0));
+    EXPECT_LE((tensors().at("steps.0.fc1.mean") - rows.mean(0)).abs().max().item<double>(), 1e-12);
+  }
+}
+
+TEST_F(Rows, OfAMaskThatTheModelDoesNotTake) {
+  // Channels of a 1-D convolution: positions are rows.
+  save_safetensors(
+      at("data.safetensors"),
+      {{"x", at::randn({20, 3, 16})}, {"mask", at::arange(320, at::kLong).reshape({20, 16})}});
+  const json channels = run({{"kind", "statistics"},
+                             {"taps", "input"},
+                             {"axis", "channels"},
+                             {"rows", {{"mask", "mask"}}}},
+                            "conv1d");
+  EXPECT_EQ(channels["taps"][0]["count"], 319);
+}
+
+TEST_F(Rows, ThatAreAllOfThemChangeNothing) {
+  write(values(), at::ones({count, tokens}, at::kLong));
+  for (const json& kind : steps_with_rows()) {
+    json step = kind;
+    step["rows"] = {{"mask", "mask"}};
+    EXPECT_EQ(run(step), run(kind)) << kind;
+  }
+}
+
+TEST_F(Rows, ThatFitNothingAreRefused) {
+  write(values(), lengths_mask(false));
+  const auto refused = [&](json step, const std::vector<std::string>& parts) {
+    fs::remove_all(at("out"));
+    expect_refused(run_config(config(step)), parts);
+  };
+  const json statistics = {{"kind", "statistics"}, {"taps", "fc1"}};
+  const auto with = [](json step, const json& rows) {
+    step["rows"] = rows;
+    return step;
+  };
+  refused(with(statistics, {{"mask", "masks"}}),
+          {"/steps/0", "rows/mask", "one of 'x', 'mask'", "'masks'"});
+  refused(with(statistics, {{"mask", "x"}}), {"the mask does not fit", "16x6", "16x6x8"});
+  refused(with(statistics, {{"skip", 6}}), {"no row of the tap counts", "fc1"});
+  refused(with(statistics, {{"skip", -1}}), {"/steps/0/rows/skip"});
+  refused(with(statistics, {{"first", 1}}), {"unknown key 'first'", "'mask', 'skip'"});
+  refused(with({{"kind", "statistics"}, {"taps", "head"}}, {{"skip", 1}}),
+          {"no rows to skip", "one row"});
+  refused(with({{"kind", "statistics"}, {"taps", "fc1"}, {"axis", "neurons"}}, {{"mask", "mask"}}),
+          {"the mask does not fit"});
+  refused(with({{"kind", "descramble"},
+                {"tap", "fc1"},
+                {"objective", {{"kind", "quartimax"}, {"of", "weight"}}}},
+               {{"skip", 1}}),
+          {"the objective looks at no rows"});
+}
+
+}  // namespace
+}  // namespace descramble::test
