@@ -96,10 +96,9 @@ void compare(benchmark::State& state, const descramble::Model& model, const std:
   std::iota(path.order.begin(), path.order.end(), std::int64_t{0});
   std::vector<std::int64_t> counts;
   for (std::int64_t i = 0; i < points; ++i) counts.push_back(d * i / (points - 1));
-  const Ablation ablation(split, axis, mean, {path});
+  const Ablation ablation(axis, mean, {path});
   const SplitModel nothing =
       tap_model(nothing_behind(value), {"flatten.input"}).split("flatten.input");
-  const Ablation updates(nothing, axis, mean, {path});
 
   const auto anew = [&](std::int64_t count) {
     const Watch watch = tapped.replace(tap, [&](const at::Tensor& h) {
@@ -110,9 +109,9 @@ void compare(benchmark::State& state, const descramble::Model& model, const std:
     });
     return tapped.forward({images});
   };
-  const auto run_all = [&](const Ablation& what, const Cut& cut) {
+  const auto run_all = [&](const SplitModel& behind, const Cut& cut) {
     double last = 0;
-    what.run(cut, counts, [&](std::size_t, std::int64_t, const at::Tensor& logits) {
+    ablation.run(behind, cut, counts, [&](std::size_t, std::int64_t, const at::Tensor& logits) {
       last += logits[0][0].item<double>();
     });
     benchmark::DoNotOptimize(last);
@@ -130,7 +129,7 @@ void compare(benchmark::State& state, const descramble::Model& model, const std:
     seconds.push_back(seconds_since(start) / static_cast<double>(parts));
   };
   const auto turn = [&] {
-    timed(fast_seconds, points, [&] { run_all(ablation, split.prefix({images})); });
+    timed(fast_seconds, points, [&] { run_all(split, split.prefix({images})); });
     timed(anew_seconds, 3, [&] {
       for (const std::int64_t count : {d / 4, d / 2, 3 * d / 4}) anew(count);
     });
@@ -138,7 +137,7 @@ void compare(benchmark::State& state, const descramble::Model& model, const std:
     timed(suffix_seconds, points, [&] {
       for (std::int64_t i = 0; i < points; ++i) split.suffix(cut);
     });
-    timed(update_seconds, points, [&] { run_all(updates, value_alone); });
+    timed(update_seconds, points, [&] { run_all(nothing, value_alone); });
   };
   for (int run = 0; run < 2; ++run) turn();  // the executor changes its plan on the first runs
   for (auto* seconds :

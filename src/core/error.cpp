@@ -20,7 +20,15 @@ std::size_t character_length(std::string_view text) {
     if ((byte(i) & 0xc0) != 0x80) return 0;
   }
   const bool control = length == 2 && byte(0) == 0xc2 && byte(1) < 0xa0;  // C1
-  return control ? 0 : length;
+  // Too long for what they spell, surrogates, and beyond U+10FFFF.
+  const bool no_character =
+      (byte(0) == 0xe0 && byte(1) < 0xa0) || (byte(0) == 0xed && byte(1) >= 0xa0) ||
+      (byte(0) == 0xf0 && byte(1) < 0x90) || (byte(0) == 0xf4 && byte(1) >= 0x90);
+  // Line and paragraph separators, and what turns the direction of writing.
+  const bool turns = length == 3 && byte(0) == 0xe2 &&
+                     ((byte(1) == 0x80 && byte(2) >= 0xa8 && byte(2) <= 0xae) ||
+                      (byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9));
+  return control || no_character || turns ? 0 : length;
 }
 
 /// At most some four lines of a terminal.
@@ -53,8 +61,8 @@ std::string printable(std::string_view text) {
 }
 
 std::string to_line(const Complaint& complaint) {
-  std::string line = complaint.what;
-  if (!complaint.where.empty()) line += " (" + complaint.where + ")";
+  std::string line = cut(complaint.what);
+  if (!complaint.where.empty()) line += " (" + cut(complaint.where) + ")";
   if (!complaint.expected.empty()) line += ": expected " + cut(complaint.expected);
   if (!complaint.found.empty()) {
     line += complaint.expected.empty() ? ": found " : ", found ";

@@ -200,7 +200,7 @@ json resolve_value(const Field& field, const json& value, const std::string& poi
                      join_pointer(pointer, std::to_string(i)),
                      known.empty() ? "a name" : "one of " + quoted_list(known), describe(item)});
       }
-      return value;
+      return field.choices.empty() ? value : list;
     }
     case FieldType::integers:
     case FieldType::numbers:

@@ -27,7 +27,7 @@ struct AblationPath {
 class Ablation {
  public:
   /// `target`: c [d]. @throws Error for a path of another d
-  Ablation(SplitModel split, Axis axis, at::Tensor target, std::vector<AblationPath> paths);
+  Ablation(Axis axis, at::Tensor target, std::vector<AblationPath> paths);
 
   /// Called with the index of the path, the count, and the logits, which later runs may overwrite.
   using Visit = std::function<void(std::size_t path, std::int64_t ablated, const at::Tensor&)>;
@@ -36,14 +36,23 @@ class Ablation {
   /// `counted` (bool, one for each row of the value; undefined: all) says which rows are ablated.
   /// The others stay as they are.
   /// @throws Error for a value of another d
-  void run(const Cut& cut, const std::vector<std::int64_t>& counts, const Visit& visit,
-           const at::Tensor& counted = {}) const;
+  void run(const SplitModel& split, const Cut& cut, const std::vector<std::int64_t>& counts,
+           const Visit& visit, const at::Tensor& counted = {}) const;
 
-  const SplitModel& split() const { return split_; }
+  /// What stands in the place of a tap's value.
+  using Replace = std::function<at::Tensor(const at::Tensor& value)>;
+  /// The same where the program cannot be cut behind the tap: `run` gives the logits of the whole
+  /// network with `replace` at the tap. A network that takes derivatives itself takes them through
+  /// the ablated value.
+  void run_whole(const std::function<at::Tensor(const Replace& replace)>& run,
+                 const std::vector<std::int64_t>& counts, const Visit& visit,
+                 const at::Tensor& counted = {}) const;
+
   std::int64_t dimension() const { return target_.size(0); }
 
  private:
-  SplitModel split_;
+  void require_dimension(const at::Tensor& value) const;
+
   Axis axis_;
   at::Tensor target_;
   std::vector<AblationPath> paths_;

@@ -37,6 +37,15 @@ std::vector<at::Tensor> rows_of(const std::vector<at::Tensor>& inputs, std::int6
   return result;
 }
 
+bool takes(const Model& model, const std::vector<at::Tensor>& inputs) {
+  try {
+    model.forward(inputs);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 bool has_rows(const at::Tensor& value, std::int64_t rows) {
   return value.defined() && value.dim() > 0 && value.size(0) == rows;
 }
@@ -115,6 +124,14 @@ void probe_mixing(CheckSamples& check, const Model& model, const Source& source)
   }
 }
 
+/// One number a sample, of a classifier, and all of them could be probabilities.
+bool reads_probabilities(const at::Tensor& output, const Source& source) {
+  if (!source.data->has_labels() || !output.is_floating_point()) return false;
+  const bool one = output.dim() == 1 || (output.dim() == 2 && output.size(1) == 1);
+  if (!one || source.data->slice(0, 1).labels.is_floating_point()) return false;
+  return output.min().item<double>() >= 0 && output.max().item<double>() <= 1;
+}
+
 }  // namespace
 
 at::Tensor run_in_batches(const std::vector<at::Tensor>& inputs, std::int64_t batch_size,
@@ -125,7 +142,15 @@ at::Tensor run_in_batches(const std::vector<at::Tensor>& inputs, std::int64_t ba
     const at::Tensor output = forward(rows_of(inputs, begin, std::min(size, begin + batch_size)));
     outputs.push_back(output.dim() == 0 ? output.reshape({1}) : output);
   }
-  return outputs.size() == 1 ? outputs[0] : at::cat(outputs);
+  if (outputs.size() == 1) return outputs[0];
+  for (const at::Tensor& output : outputs) {
+    if (output.layout() == c10::kStrided && output.dim() == outputs[0].dim() &&
+        output.sizes().slice(1) == outputs[0].sizes().slice(1))
+      continue;
+    throw Error({"the output's shape changes from batch to batch", "output", shape_text(outputs[0]),
+                 shape_text(output)});
+  }
+  return at::cat(outputs);
 }
 
 std::vector<at::Tensor> CheckSamples::first_batch() const {
@@ -161,18 +186,21 @@ CheckSamples open_check_samples(const Model& model, const Source& source) {
   const std::int64_t usual = std::min({std::int64_t{8}, size, source.batch_size});
   try {
     take(usual);
-  } catch (const Error&) {
+  } catch (const Error& error) {
     if (source.batch_size <= usual || source.batch_size > size) throw;
     take(source.batch_size);
+    if (takes(model, rows_of(check.inputs, 0, usual))) throw Error(error.complaint());
     check.only_batch = true;
   }
   const std::int64_t rest = size % source.batch_size;
   if (!check.only_batch && rest > 0 && check.batch_size == source.batch_size) {
-    try {
-      model.forward(inputs_of(source, evenly_spread(rest, size), model.device()));
-    } catch (const Error&) {
-      check.only_batch = true;
-    }
+    check.only_batch =
+        !takes(model, rows_of(inputs_of(source, check.indices, model.device()), 0, rest));
+  }
+  if (check.output.is_complex() || check.output.layout() != c10::kStrided ||
+      check.output.numel() == 0) {
+    throw Error({"the model's output cannot be judged", model.name(),
+                 "a dense tensor of real numbers for each sample", shape_text(check.output)});
   }
   if (!check.output.isfinite().all().item<bool>()) {
     throw Error({"the model's output is not finite", model.name(),
@@ -180,6 +208,11 @@ CheckSamples open_check_samples(const Model& model, const Source& source) {
   }
   check.rerun = check.difference(forward);
   if (check.rerun <= allowed_by_rounding(check.output, model)) probe_mixing(check, model, source);
+  if (reads_probabilities(check.output, source)) {
+    check.warnings.push_back(
+        "the model's one number a sample lies between 0 and 1, as a probability does, and is read "
+        "as a logit: class 1 is what lies above 0");
+  }
   if (model.moved_devices() > 0) {
     check.warnings.push_back(
         fmt::format("the model's code names other devices ({} times): they are {} here and in "

@@ -19,14 +19,15 @@ using Forward = std::function<at::Tensor(const std::vector<at::Tensor>&)>;
 at::Tensor run_in_batches(const std::vector<at::Tensor>& inputs, std::int64_t batch_size,
                           const Forward& forward);
 
-/// Samples that certificates are given on, spread evenly over the data, and what the untouched model
-/// says of them.
+/// Samples that certificates are given on, spread evenly over the data, and what the untouched
+/// model says of them.
 struct CheckSamples {
   std::vector<std::string> names{};  ///< of the inputs
   std::vector<std::int64_t> indices{};
   std::vector<at::Tensor> inputs{};  ///< on the model's device
   at::Tensor output{};
   std::int64_t batch_size = 8;  ///< they run in batches of this many
+  std::int64_t batch_dim = 0;   ///< where the model expects the samples
   /// The model takes batches of `batch_size` and no others.
   bool only_batch = false;
   double rerun = 0;  ///< max|f − f′| / max|f| of two plain runs: more than rounding is chance

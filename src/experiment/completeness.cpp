@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <set>
+#include <tuple>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -77,7 +78,8 @@ std::vector<double> kept_shares(const at::Tensor& explained, const std::vector<s
 
 /// A tap while it is measured.
 struct TapRun {
-  SplitModel split;
+  TappedModel tapped;
+  std::optional<SplitModel> split{};            ///< absent: the whole network runs for each count
   at::Tensor target{};                          ///< what an ablated component becomes
   std::vector<std::function<Basis()>> bases{};  ///< of the result's bases, made when needed
   std::size_t at_once = 1;                      ///< bases that fit into memory
@@ -107,8 +109,21 @@ Together ablation_of(const TapRun& run, std::size_t first) {
           {directions, ordered_components(run.result.bases[basis].explained, curve.order)});
     }
   }
-  result.ablation.emplace(run.split, run.result.tap.axis, run.target, std::move(paths));
+  result.ablation.emplace(run.result.tap.axis, run.target, std::move(paths));
   return result;
+}
+
+/// Nothing, and why, where the program cannot be cut behind a tap that fires once.
+/// @throws Error for a tap in a branch or loop
+std::optional<SplitModel> split_if_possible(const TappedModel& tapped, const std::string& tap,
+                                            std::string& obstacle) {
+  try {
+    return tapped.split(tap);
+  } catch (const Error& error) {
+    if (tapped.point(tap).in_control_flow) throw;
+    obstacle = error.complaint().found;
+    return std::nullopt;
+  }
 }
 
 /// `sharers`: taps that have the memory together.
@@ -173,8 +188,10 @@ TapRun prepare_tap(const json& resolved, const Workspace& workspace, TapMoments 
   const std::string tap = measured.tap;
   measured.moments = {};
   result.tap = std::move(measured);
-  const TappedModel tapped = tap_model(workspace.model, {tap});
-  return {.split = tapped.split(tap),
+  TappedModel tapped = tap_model(workspace.model, {tap});
+  std::optional<SplitModel> split = split_if_possible(tapped, tap, result.obstacle);
+  return {.tapped = std::move(tapped),
+          .split = std::move(split),
           .target = resolved.at("ablate") == "zero" ? at::zeros_like(mean) : mean,
           .bases = std::move(made),
           .at_once = static_cast<std::size_t>(most),
@@ -214,12 +231,13 @@ class Judge {
           {"the output has no place for each sample", "", "[samples, ...]", shape_text(untouched)});
     }
     const bool classes = chosen_ == "class";
-    if (classes && (untouched.dim() != 2 || untouched.size(1) < 2)) {
-      throw Error(
-          {"the output gives no class", "/reference", "[samples, classes]", shape_text(untouched)});
+    const at::Tensor logits = classes ? class_logits(untouched) : untouched;
+    if (logits.dim() != 2 && classes) {
+      throw Error({"the output gives no class", "/reference", "[samples, classes] or [samples]",
+                   shape_text(untouched)});
     }
     reference = classes ? Reference::untouched_class : Reference::untouched_output;
-    return classes ? at::argmax(untouched, 1) : untouched.clone();
+    return classes ? at::argmax(logits, 1) : untouched.clone();
   }
 
   Reference reference = Reference::labels;
@@ -235,7 +253,8 @@ void add_point(Curve& curve, std::int64_t ablated, std::int64_t half, const at::
   score.add(output, truth);
   if (ablated != half || !score.has_accuracy) return;
   const at::Tensor right =
-      class_ranks(output.to(at::kCPU, at::kDouble), truth.to(at::kCPU, at::kLong)).eq(0);
+      class_ranks(class_logits(output).to(at::kCPU, at::kDouble), truth.to(at::kCPU, at::kLong))
+          .eq(0);
   for (std::int64_t i = 0; i < right.size(0); ++i)
     curve.right_at_half.push_back(right[i].item<bool>());
 }
@@ -248,29 +267,63 @@ struct PassInput {
   Progress& progress;
 };
 
+/// The value at a tap and what the network says, where no cut shares the work.
+std::pair<at::Tensor, at::Tensor> whole_pass(const TapRun& run,
+                                             const std::vector<at::Tensor>& inputs) {
+  std::vector<at::Tensor> values;
+  const Watch watch = run.tapped.capture(run.result.tap.tap, values);
+  const at::Tensor output = run.tapped.forward(inputs).detach();
+  if (values.size() != 1) {
+    throw Error({"the tap fires several times in one pass", "", "once",
+                 fmt::format("{} times", values.size())});
+  }
+  return {values[0].detach(), output};
+}
+
 /// The curves of one tap that run together, on one batch.
 void run_batch(const PassInput& input, const Batch& batch, std::int64_t number, Together& together,
                TapRun& run, Judge& judge, std::int64_t& classes) {
-  const SplitModel& split = run.split;
-  const Cut cut = split.prefix(batch.inputs);
-  require_like_before(run, cut.value, number);
-  const at::Tensor truth =
-      judge.truth(batch, judge.needs_untouched() ? split.suffix(cut) : at::Tensor());
+  const bool carries = input.model.state_policy() == StatePolicy::carry;
+  const Snapshot start(input.model);
+  std::optional<Cut> cut;
+  at::Tensor value;
+  at::Tensor untouched;
+  if (run.split) {
+    cut = run.split->prefix(batch.inputs);
+    value = cut->value;
+    if (judge.needs_untouched()) untouched = run.split->suffix(*cut);
+  } else {
+    std::tie(value, untouched) = whole_pass(run, batch.inputs);
+  }
+  require_like_before(run, value, number);
+  const at::Tensor truth = judge.truth(batch, untouched);
   const std::int64_t samples = batch.inputs.at(0).size(0);
   const at::Tensor counted =
       input.selection.all()
           ? at::Tensor()
-          : counted_rows(input.selection, cut.value, run.result.tap.axis, batch.inputs);
+          : counted_rows(input.selection, value, run.result.tap.axis, batch.inputs);
   const auto visit = [&](std::size_t path, std::int64_t ablated, const at::Tensor& output) {
     check_interrupt();
     add_point(run.result.curves[together.first_curve + path], ablated, run.result.dimension / 2,
               output, truth);
-    if (!truth.is_floating_point()) classes = output.size(1);
+    if (!truth.is_floating_point()) classes = class_logits(output).size(1);
     input.progress.advance(samples);
   };
-  together.ablation->run(cut, run.counts, visit, counted);
-  // What is carried on is the untouched model's.
-  if (input.model.state_policy() == StatePolicy::carry) split.suffix(cut);
+  if (run.split) {
+    together.ablation->run(*run.split, *cut, run.counts, visit, counted);
+    // What is carried on is the untouched model's.
+    if (carries) run.split->suffix(*cut);
+  } else {
+    together.ablation->run_whole(
+        [&](const Ablation::Replace& replace) {
+          start.restore();
+          const Watch watch = run.tapped.replace(run.result.tap.tap, replace);
+          return run.tapped.forward(batch.inputs);
+        },
+        run.counts, visit, counted);
+    start.restore();
+    if (carries) run.tapped.forward(batch.inputs);
+  }
 }
 
 /// Passes over the data for the counts that each tap waits for: one where all bases fit into
@@ -336,7 +389,10 @@ Completeness measure_completeness(const json& resolved, const Workspace& workspa
   Completeness result;
   std::vector<TapRun> runs;
   // What cannot be cut is said before the first pass.
-  for (const std::string& tap : taps) tap_model(workspace.model, {tap}).split(tap);
+  for (const std::string& tap : taps) {
+    std::string obstacle;
+    split_if_possible(tap_model(workspace.model, {tap}), tap, obstacle);
+  }
   for (TapMoments& measured :
        measure_taps(workspace, workspace.source(resolved.at("statistics_data")), taps,
                     resolved.at("axis"), use, progress)) {

@@ -28,6 +28,8 @@ struct TapCompleteness {
   std::vector<AblatedBasis> bases{};
   std::vector<Curve> curves{};  ///< bases × orders
   std::vector<std::string> warnings{};
+  /// Why the network runs whole for each count; empty: only what lies behind the tap does.
+  std::string obstacle{};
 };
 
 /// What outputs are held against: the data's labels or targets, or the class or the output of the

@@ -124,6 +124,7 @@ json tap_entry(const TapCompleteness& tap) {
   json entry = tap_json(tap.tap);
   entry["d"] = tap.dimension;
   entry["rows"] = tap.rows;
+  if (!tap.obstacle.empty()) entry["runs_whole"] = tap.obstacle;
   entry["untouched"] = score_json(untouched(tap));
   const Score* all = all_ablated(tap);
   entry["all_ablated"] = all == nullptr ? json() : score_json(*all);
@@ -289,6 +290,10 @@ void add_lines(const TapCompleteness& tap, const Completeness& measured,
   lines.push_back(fmt::format("{}  {} ({}, d = {}, {} rows), against the {}", tap.tap.tap,
                               fmt::join(tap.tap.shape, "x"), axis_name(tap.tap.axis), tap.dimension,
                               tap.rows, reference_name(measured.reference)));
+  if (!tap.obstacle.empty()) {
+    lines.push_back(
+        fmt::format("  {:<16}the network, for each count: {}", "runs whole", tap.obstacle));
+  }
   lines.push_back(fmt::format("  {:<16}{}", "untouched", score_line(untouched(tap))));
   if (all != nullptr) lines.push_back(fmt::format("  {:<16}{}", "all ablated", score_line(*all)));
   const std::vector<Group> groups = groups_of(tap);

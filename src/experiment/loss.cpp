@@ -1,8 +1,10 @@
 #include "descramble/experiment/loss.h"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/mse_loss.h>
 #include <ATen/ops/one_hot.h>
+#include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 
 #include "descramble/core/error.h"
@@ -19,6 +21,13 @@ Loss parse_loss(const std::string& name) {
     if (loss_name(loss) == name) return loss;
   }
   throw Error({"unknown loss", "", "'cross_entropy' or 'mse'", "'" + name + "'"});
+}
+
+at::Tensor class_logits(const at::Tensor& output) {
+  const bool one = output.dim() == 1 || (output.dim() == 2 && output.size(1) == 1);
+  if (!one) return output;
+  const at::Tensor logit = output.reshape({-1, 1});
+  return at::cat({at::zeros_like(logit), logit}, 1);
 }
 
 namespace {
@@ -49,14 +58,20 @@ at::Tensor class_target(const at::Tensor& output, const at::Tensor& labels) {
 at::Tensor loss_target(Loss loss, const at::Tensor& output, const at::Tensor& labels) {
   if (!labels.defined()) throw Error({"no labels", "labels", "a target for each sample", "none"});
   if (!labels.is_floating_point()) {
-    const at::Tensor classes = class_target(output, labels);
+    const at::Tensor logits = class_logits(output);
+    const at::Tensor classes = class_target(logits, labels);
     if (loss == Loss::cross_entropy) return classes;
+    if (logits.numel() != output.numel())
+      return classes.reshape(output.sizes()).to(output.scalar_type());
     return at::one_hot(classes, output.size(1)).to(output.scalar_type());
   }
   if (loss == Loss::cross_entropy) {
     throw Error({"cross-entropy needs classes", "labels", "integers (or the loss 'mse')",
                  shape_text(labels)});
   }
+  const bool column = output.dim() == 2 && output.size(1) == 1 && labels.dim() == 1 &&
+                      labels.size(0) == output.size(0);
+  if (column) return labels.unsqueeze(1).to(output.device(), output.scalar_type());
   if (labels.sizes() != output.sizes()) {
     throw Error({"targets do not fit the model's output", "labels",
                  "the output's shape, " + shape_text(output), shape_text(labels)});
@@ -65,7 +80,7 @@ at::Tensor loss_target(Loss loss, const at::Tensor& output, const at::Tensor& la
 }
 
 at::Tensor loss_value(Loss loss, const at::Tensor& output, const at::Tensor& target) {
-  return loss == Loss::cross_entropy ? at::cross_entropy_loss(output, target)
+  return loss == Loss::cross_entropy ? at::cross_entropy_loss(class_logits(output), target)
                                      : at::mse_loss(output, target);
 }
 

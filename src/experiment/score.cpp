@@ -22,8 +22,9 @@ at::Tensor class_ranks(const at::Tensor& logits, const at::Tensor& classes) {
 }
 
 void Score::add(const at::Tensor& outputs, const at::Tensor& labels) {
-  const at::Tensor values = outputs.detach().to(at::kCPU, at::kDouble);
   const bool classes = labels.defined() && !labels.is_floating_point();
+  const at::Tensor given = outputs.detach().to(at::kCPU, at::kDouble);
+  const at::Tensor values = classes ? class_logits(given) : given;
   const Loss kind = loss_kind.value_or(classes ? Loss::cross_entropy : Loss::mean_squared_error);
   const at::Tensor target = loss_target(kind, values, labels);
   if (classes) {

@@ -154,6 +154,7 @@ Opened open_workspace(const Config& config) {
   follow_dtype(workspace, resolved.at("dtype").is_string());
   const json tolerance = resolved.at("model").value("tolerance", json());
   workspace.check.names = input_names(workspace.test);
+  workspace.check.batch_dim = named.value("batch_dim", 0);
   if (tolerance.is_number()) workspace.tolerance = tolerance;
   workspace.model.restart();
   if (workspace.check.only_batch) {

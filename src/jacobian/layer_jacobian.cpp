@@ -19,6 +19,7 @@
 #include "jacobian/masked_product.h"
 #include "jacobian/sample_check.h"
 #include "model/state.h"
+#include "model/writes.h"
 
 namespace descramble {
 
@@ -40,6 +41,7 @@ struct LayerJacobian::State {
   std::int64_t to_positions = 1;
   std::vector<std::int64_t> sampled{};
   RowSelection selection{};
+  mutable at::Tensor from_value{};  ///< of the last pass that kept its graph
   std::vector<std::string> constants{};
   at::ScalarType from_dtype = at::kFloat;
   at::ScalarType to_dtype = at::kFloat;
@@ -77,17 +79,21 @@ struct LayerJacobian::State {
   /// Both values, the first a leaf of the graph that leads to the second.
   std::pair<at::Tensor, at::Tensor> with_graph(const std::vector<at::Tensor>& inputs,
                                                DerivativeTrace* trace = nullptr) const {
+    const bool derives = tapped.model().state().writes().derives;
     const c10::AutoGradMode gradients(true);
     at::Tensor leaf;
     std::int64_t fired = 0;
     const Watch watch = tapped.replace(from, [&](const at::Tensor& value) {
       ++fired;
       // One number a sample counts as a vector of one.
-      leaf = (value.dim() == 1 ? value.unsqueeze(1) : value)
-                 .detach()
+      const at::Tensor vectors = value.dim() == 1 ? value.unsqueeze(1) : value;
+      from_value = vectors.detach();
+      // A network that takes derivatives itself needs the graph behind the value: dh/d(h + 0) = 1.
+      leaf = (derives ? at::zeros_like(from_value) : from_value)
                  .requires_grad_(value.is_floating_point());
       at::Tensor given = leaf.view(value.sizes())
                              .clone();  // a model may write to it, and nothing may write to a leaf
+      if (derives) given = value + given;
       if (trace != nullptr) trace->follow(given);
       return given;
     });
@@ -243,6 +249,8 @@ LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const 
                  "\"state\": \"reset\" in the model", "\"carry\""});
   }
   state.path = find_path(model, from, to);
+  if (model.state().writes().derives)
+    state.path = {.obstacle = "the network takes derivatives itself"};
   if (!options.route.empty() && options.route != "masked_product" && options.route != "vjp" &&
       options.route != "jvp") {
     throw Error({"unknown route", "route", "masked_product, vjp or jvp", options.route});
@@ -277,7 +285,7 @@ LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const 
   }
   if (!options.alone) {
     require_samples_apart(state.tapped, to, given, out.detach());
-    require_samples_apart(state.tapped, from, given, leaf.detach());
+    require_samples_apart(state.tapped, from, given, state.from_value);
   }
   state.constants = losses.steps;
   state.from_dtype = leaf.scalar_type();

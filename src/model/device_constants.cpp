@@ -42,6 +42,8 @@ class Mover {
     const auto value = torch::jit::toIValue(node->output());
     if (!value || !value->isDevice()) return;
     const at::Device found = value->toDevice();
+    // What lies on "meta" has sizes alone, and is meant to.
+    if (found.is_meta()) return;
     // A device of the same kind without a number is the current one.
     if (found == device_ || (found.type() == device_.type() && !found.has_index())) return;
     node->s_(attr::value, device_.str());

@@ -1,5 +1,6 @@
 #include "descramble/model/snapshot.h"
 
+#include <ATen/MemoryOverlap.h>
 #include <ATen/core/grad_mode.h>
 
 #include "model/writes.h"
@@ -9,7 +10,8 @@ namespace descramble {
 /// A value as it was: the very tensors and containers, and what they held.
 struct SavedValue {
   c10::IValue value{};
-  at::Tensor contents{};            ///< of a tensor
+  at::Tensor place{};  ///< of a tensor: its memory, sizes and strides
+  at::Tensor contents{};
   std::vector<c10::IValue> keys{};  ///< of a dictionary
   std::vector<SavedValue> parts{};  ///< of a list, dictionary, tuple or object
 };
@@ -19,7 +21,10 @@ namespace {
 SavedValue saved(const c10::IValue& value) {
   SavedValue result{.value = value};
   if (value.isTensor()) {
-    if (value.toTensor().defined()) result.contents = value.toTensor().detach().clone();
+    if (value.toTensor().defined()) {
+      result.place = value.toTensor().detach();
+      result.contents = result.place.clone();
+    }
   } else if (value.isList()) {
     for (const c10::IValue& part : value.toListRef()) result.parts.push_back(saved(part));
   } else if (value.isGenericDict()) {
@@ -41,10 +46,15 @@ const c10::IValue& restored(const SavedValue& saved) {
   const c10::IValue& value = saved.value;
   if (value.isTensor() && saved.contents.defined()) {
     at::Tensor tensor = value.toTensor();
-    if (tensor.sizes() != saved.contents.sizes())
-      tensor.set_data(saved.contents.clone());  // forward has resized it
-    else
-      tensor.detach().copy_(saved.contents);
+    const bool strided = tensor.layout() == c10::kStrided && saved.place.layout() == c10::kStrided;
+    const bool moved = !strided || !tensor.is_alias_of(saved.place) ||
+                       tensor.sizes() != saved.place.sizes() ||
+                       tensor.strides() != saved.place.strides() ||
+                       tensor.storage_offset() != saved.place.storage_offset();
+    if (moved) tensor.set_data(saved.place.detach());  // forward has resized it or set other memory
+    // What has several elements in one place can be written through another tensor only.
+    if (!strided || at::has_internal_overlap(saved.place) != at::MemOverlap::Yes)
+      saved.place.detach().copy_(saved.contents);
   } else if (value.isList()) {
     auto list = value.toList();
     list.clear();

@@ -305,7 +305,9 @@ class Tracer {
 
   void everything(const c10::IValue& object, const std::string& path) {
     for_each_attribute(object, path, [this](const std::string& child, const c10::IValue&) {
-      attributes_.insert(child);
+      const std::string name = child.substr(child.rfind('.') + 1);
+      // LibTorch's own settings, which no forward writes.
+      if (name != "training" && name != "_is_full_backward_hook") attributes_.insert(child);
     });
   }
 

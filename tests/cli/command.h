@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -55,6 +56,28 @@ class CommandTest : public testing::Test {
   static std::string read(const fs::path& file) {
     std::ifstream stream(file, std::ios::binary);
     return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+  }
+
+  /// The rows of a CSV file by column name.
+  std::vector<std::map<std::string, std::string>> csv(const std::string& name) const {
+    std::istringstream lines(read(at(name)));
+    const auto cells = [](const std::string& line) {
+      std::vector<std::string> result;
+      std::istringstream stream(line);
+      for (std::string cell; std::getline(stream, cell, ',');) result.push_back(cell);
+      if (line.ends_with(',')) result.emplace_back();
+      return result;
+    };
+    std::string line;
+    std::getline(lines, line);
+    const std::vector<std::string> names = cells(line);
+    std::vector<std::map<std::string, std::string>> rows;
+    while (std::getline(lines, line)) {
+      const std::vector<std::string> values = cells(line);
+      rows.emplace_back();
+      for (std::size_t i = 0; i < names.size(); ++i) rows.back()[names[i]] = values.at(i);
+    }
+    return rows;
   }
 
   /// An IDX file of unsigned bytes.

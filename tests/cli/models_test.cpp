@@ -1,12 +1,20 @@
 // What a config says of a model: arguments, batches, tolerance, state; and what is said back.
 
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/exp.h>
+#include <ATen/ops/log1p.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/stack.h>
+#include <ATen/ops/tanh.h>
+#include <ATen/ops/zeros_like.h>
 
 #include "cli/command.h"
 #include "descramble/core/safetensors.h"
 #include "descramble/taps/point.h"
+#include "descramble/taps/tapped_model.h"
 #include "model/fixtures.h"
 
 namespace descramble::test {
@@ -120,6 +128,102 @@ TEST_F(Models, StateIsNamedAndResetOrCarried) {
   const at::Tensor carried = captured("carry");
   EXPECT_TRUE(reset.slice(0, 0, 8).equal(carried.slice(0, 0, 8)));
   EXPECT_FALSE(reset.slice(0, 8, 16).equal(carried.slice(0, 8, 16)));
+}
+
+// The force of an energy E(h(x)) whose h is ablated is that of the ablated energy.
+TEST_F(Models, DerivativesThatAModelTakesGoThroughTheAblatedValue) {
+  const Model model = load_model(fixture("force_with_graph.pt")).to_dtype(at::kDouble);
+  json config = this->config("force_with_graph", {{"x", 8}}, 12, {});
+  config["dtype"] = "float64";
+  config["steps"] = json::array({{{"kind", "completeness"},
+                                  {"taps", "energy.fc1"},
+                                  {"bases", json::array({{{"kind", "neurons"}}})},
+                                  {"orders", "given"},
+                                  {"ablate", "zero"},
+                                  {"grid", {{"kind", "all"}}}}});
+  const Outcome outcome = run_config(config);
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const json tap = result()["steps"][0]["taps"][0];
+  EXPECT_THAT(tap["runs_whole"].get<std::string>(), HasSubstr("autograd.grad"));
+  // The first two neurons ablated, by hand: E = w₂ · tanh(m ∘ (W₁ x + b₁)) + b₂.
+  std::map<std::string, at::Tensor> weights;
+  for (const auto& [name, parameter] : model.parameters()) weights[name] = parameter.detach();
+  const at::Tensor x = load_safetensors(at("data.safetensors")).at("x").to(at::kDouble);
+  const auto output = [&](std::int64_t ablated) {
+    at::Tensor kept = at::ones({6}, at::kDouble);
+    kept.slice(0, 0, ablated).zero_();
+    const at::Tensor h = at::tanh(
+        kept * (x.matmul(weights.at("energy.fc1.weight").t()) + weights.at("energy.fc1.bias")));
+    const at::Tensor w2 = weights.at("energy.fc2.weight");
+    const at::Tensor slope = (kept * w2 * (1 - h * h)).matmul(weights.at("energy.fc1.weight"));
+    return at::cat({h.matmul(w2.t()) + weights.at("energy.fc2.bias"), -slope}, 1);
+  };
+  const at::Tensor untouched = output(0);
+  const auto rows = csv("out/curves.csv");
+  ASSERT_EQ(rows.size(), 7U);
+  for (const auto& row : rows) {
+    const at::Tensor apart = output(std::stoll(row.at("ablated"))) - untouched;
+    EXPECT_NEAR(std::stod(row.at("relative_error")),
+                (apart.norm() / untouched.norm()).item<double>(), 1e-6)
+        << row.at("ablated");
+  }
+}
+
+TEST_F(Models, JacobiansLeadThroughDerivativesThatAModelTakes) {
+  json config = this->config("force_with_graph", {{"x", 8}}, 12, {});
+  config["dtype"] = "float64";
+  config["steps"] = json::array(
+      {{{"kind", "jacobian"}, {"from", "energy.fc1"}, {"to", "output"}, {"keep", true}}});
+  ASSERT_EQ(run_config(config).code, 0);
+  const at::Tensor stack =
+      load_safetensors(at("out") / "tensors.safetensors").at("steps.0.energy.fc1..output.stack");
+  const Model model = load_model(fixture("force_with_graph.pt")).to_dtype(at::kDouble);
+  const TappedModel tapped = tap_model(model, {"energy.fc1"});
+  const at::Tensor x = load_safetensors(at("data.safetensors")).at("x").to(at::kDouble);
+  constexpr double step = 1e-6;
+  for (std::int64_t unit = 0; unit < 6; ++unit) {
+    const auto moved = [&](double by) {
+      const Watch watch = tapped.replace("energy.fc1", [&](const at::Tensor& h) {
+        const c10::AutoGradMode on(true);
+        at::Tensor change = at::zeros_like(h).detach();
+        change.select(1, unit).fill_(by);
+        return h + change;
+      });
+      return tapped.forward({x}).detach();
+    };
+    const at::Tensor expected = (moved(step) - moved(-step)) / (2 * step);
+    EXPECT_LE((stack.select(2, unit) - expected).abs().max().item<double>(), 1e-8) << unit;
+  }
+}
+
+TEST_F(Models, OneLogitTellsTwoClassesApart) {
+  for (const char* name : {"one_logit", "one_logit_traced"}) {
+    fs::remove_all(at("out"));
+    json config = this->config(name, {{"x", 8}}, 40, {});
+    const Model model = load_model(fixture(std::string(name) + ".pt"));
+    NamedTensors tensors = load_safetensors(at("data.safetensors"));
+    const at::Tensor said = model.forward({tensors.at("x")}).detach();
+    at::Tensor classes = said.gt(0).to(at::kLong);
+    classes.slice(0, 0, 4) = 1 - classes.slice(0, 0, 4);  // four of them are wrong
+    tensors["class"] = classes;
+    save_safetensors(at("data.safetensors"), tensors);
+    config["data"]["labels"] = "class";
+    config["steps"] = json::array({{{"kind", "evaluate"}},
+                                   {{"kind", "completeness"},
+                                    {"taps", "fc1"},
+                                    {"bases", json::array({{{"kind", "pca"}}})},
+                                    {"grid", {{"kind", "all"}}}}});
+    const Outcome outcome = run_config(config);
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    const json steps = result()["steps"];
+    EXPECT_EQ(steps[0]["top1"], 0.9);
+    // Binary cross-entropy: softplus of minus the logit's sign.
+    const at::Tensor signs = 2 * classes.to(at::kDouble) - 1;
+    const double loss = at::log1p(at::exp(-signs * said.to(at::kDouble))).mean().item<double>();
+    EXPECT_NEAR(steps[0]["loss"].get<double>(), loss, 1e-9);
+    EXPECT_EQ(steps[1]["classes"], 2);
+    EXPECT_EQ(steps[1]["taps"][0]["untouched"]["top1"], 0.9);
+  }
 }
 
 /// Texts between ```json and ``` of a page.

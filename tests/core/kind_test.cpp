@@ -81,8 +81,10 @@ TEST(Fields, OfEveryTypeTakeTheirValuesAndNoOthers) {
          parsed(R"([true, "3", null, [1]])"));
   expect({.type = FieldType::names}, parsed(R"(["a", ["a"], ["a", "b"]])"),
          parsed(R"(["", [], [""], [1], 1, {}, null, true])"));
-  expect({.type = FieldType::names, .choices = {"a", "b"}}, parsed(R"(["a", ["b"], ["a", "b"]])"),
+  expect({.type = FieldType::names, .choices = {"a", "b"}}, parsed(R"([["b"], ["a", "b"]])"),
          parsed(R"(["c", ["a", "c"], [], null])"));
+  // One of several choices is a list of one.
+  EXPECT_EQ(resolve({.type = FieldType::names, .choices = {"a", "b"}}, "a"), json::array({"a"}));
   expect({.type = FieldType::integers}, parsed("[[], [1], [1, -2]]"),
          parsed(R"([1, [1.5], [true], ["1"], [null], {}, null, [9223372036854775808]])"));
   expect({.type = FieldType::numbers}, parsed("[[], [1], [1.5, -2]]"),

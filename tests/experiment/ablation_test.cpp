@@ -163,11 +163,26 @@ void compare_all(const Case& what, const CutTap& tap, Axis axis, const Moments& 
   for (const bool to_zero : {false, true}) {
     const at::Tensor target = to_zero ? at::zeros({d}, at::kDouble) : moments.mean();
     std::map<std::pair<std::size_t, std::int64_t>, at::Tensor> found;
-    Ablation(tap.split, axis, target, paths)
-        .run(tap.cut, counts, [&](std::size_t path, std::int64_t count, const at::Tensor& output) {
-          found[{path, count}] = output.clone();
-        });
+    Ablation(axis, target, paths)
+        .run(tap.split, tap.cut, counts,
+             [&](std::size_t path, std::int64_t count, const at::Tensor& output) {
+               found[{path, count}] = output.clone();
+             });
     ASSERT_EQ(found.size(), paths.size() * counts.size());
+    // Where nothing is cut, the whole network gives the same.
+    std::size_t whole = 0;
+    Ablation(axis, target, paths)
+        .run_whole(
+            [&](const Ablation::Replace& replace) {
+              const Watch watch = tap.tapped.replace(tap.name, replace);
+              return tap.tapped.forward_values(copies(what.inputs)).toTensor();
+            },
+            counts,
+            [&](std::size_t path, std::int64_t count, const at::Tensor& output) {
+              ++whole;
+              tally.add(output, found.at({path, count}));
+            });
+    EXPECT_EQ(whole, found.size());
     tally.add(found.at({0, d}), anew(what, tap, axis, target, paths[0], d));
     for (std::size_t path = 0; path < paths.size(); ++path) {
       // T15, to the bit.
@@ -252,16 +267,17 @@ TEST(Ablation, OfEverythingIsTheConstantPrediction) {
       const std::int64_t right = labels.eq(prediction).sum().item<std::int64_t>();
       const std::vector<AblationPath> paths = all_paths(moments);
       std::size_t seen = 0;
-      Ablation(tap->split, axis, moments.mean(), paths)
-          .run(tap->cut, {d}, [&](std::size_t, std::int64_t count, const at::Tensor& output) {
-            ++seen;
-            EXPECT_EQ(count, d);
-            EXPECT_TRUE(bit_equal(output, alone));
-            EXPECT_EQ(output.argmax(1).eq(prediction).sum().item<std::int64_t>(), samples);
-            Score score;
-            score.add(output, labels);
-            EXPECT_EQ(score.top1_hits, right);
-          });
+      Ablation(axis, moments.mean(), paths)
+          .run(tap->split, tap->cut, {d},
+               [&](std::size_t, std::int64_t count, const at::Tensor& output) {
+                 ++seen;
+                 EXPECT_EQ(count, d);
+                 EXPECT_TRUE(bit_equal(output, alone));
+                 EXPECT_EQ(output.argmax(1).eq(prediction).sum().item<std::int64_t>(), samples);
+                 Score score;
+                 score.add(output, labels);
+                 EXPECT_EQ(score.top1_hits, right);
+               });
       EXPECT_EQ(seen, paths.size());
     }
   }
@@ -275,21 +291,21 @@ TEST(Ablation, OfAPartialBasisEndsAtItsSize) {
   const Cut& cut = tap.cut;
   const std::int64_t d = cut.value.size(1);
   const at::Tensor directions = at::eye(d, at::kDouble).slice(1, 0, 3).contiguous();
-  const Ablation ablation(split, Axis::features, at::zeros({d}, at::kDouble),
-                          {{directions, {2, 0, 1}}});
+  const Ablation ablation(Axis::features, at::zeros({d}, at::kDouble), {{directions, {2, 0, 1}}});
   std::vector<std::int64_t> seen;
-  ablation.run(cut, {0, 2, 3, d}, [&](std::size_t, std::int64_t count, const at::Tensor& output) {
-    seen.push_back(count);
-    const AblationPath path{at::eye(d, at::kDouble), {2, 0, 1}};
-    AblationPath whole = path;
-    for (std::int64_t i = 3; i < d; ++i) whole.order.push_back(i);
-    const at::Tensor target = at::zeros({d}, at::kDouble);
-    EXPECT_LE(difference(output, anew(what, tap, Axis::features, target, whole, count)), 1e-14);
-  });
+  ablation.run(
+      split, cut, {0, 2, 3, d}, [&](std::size_t, std::int64_t count, const at::Tensor& output) {
+        seen.push_back(count);
+        const AblationPath path{at::eye(d, at::kDouble), {2, 0, 1}};
+        AblationPath whole = path;
+        for (std::int64_t i = 3; i < d; ++i) whole.order.push_back(i);
+        const at::Tensor target = at::zeros({d}, at::kDouble);
+        EXPECT_LE(difference(output, anew(what, tap, Axis::features, target, whole, count)), 1e-14);
+      });
   EXPECT_EQ(seen, (std::vector<std::int64_t>{0, 2, 3}));
   EXPECT_THAT(
       [&] {
-        Ablation(split, Axis::features, at::zeros({d + 1}), {{directions, {0}}});
+        Ablation(Axis::features, at::zeros({d + 1}), {{directions, {0}}});
       },
       ThrowsError("do not fit"));
 }

@@ -17,9 +17,14 @@ std::string loss_name(Loss loss);
 /// @throws Error for an unknown name
 Loss parse_loss(const std::string& name);
 
+/// The logits of a classifier's output, [n, classes]. One number a sample, [n] or [n, 1], is the
+/// logit z of class 1 of two and becomes (0, z): softmax gives 1/(1 + exp(−z)) for class 1.
+at::Tensor class_logits(const at::Tensor& output);
+
 /// The targets of `output` for `loss`, on its device. Cross-entropy takes integer classes [n]. The
-/// squared error takes floating-point targets of the output's shape, or integer classes, which
-/// become one-hot rows; both in the output's dtype.
+/// squared error takes floating-point targets of the output's shape ([n] for [n, 1], too), or
+/// integer classes, which become one-hot rows, or 0 and 1 for one logit a sample; both in the
+/// output's dtype.
 /// @throws Error for labels of another type, number, shape or range
 at::Tensor loss_target(Loss loss, const at::Tensor& output, const at::Tensor& labels);
 

@@ -25,8 +25,9 @@ struct Score {
   double cosine_sum = 0;        ///< of outputs and targets, summed over samples
 
   /// Adds outputs and labels. Integer labels [n], the classes of logits [n, classes], give top-k
-  /// hits (equal logits rank by index) and the loss; floating-point targets of the output's shape
-  /// give the squared error alone. In float64.
+  /// hits (equal logits rank by index) and the loss; one logit a sample tells two classes apart
+  /// (see class_logits); floating-point targets of the output's shape give the squared error alone.
+  /// In float64.
   /// @throws Error for labels that do not fit the outputs (see loss_target)
   void add(const at::Tensor& outputs, const at::Tensor& labels);
 

@@ -17,9 +17,25 @@ namespace fs = std::filesystem;
 
 namespace {
 
+/// What tells that a file is another one than before.
+struct FileMark {
+  std::uintmax_t size = 0;
+  fs::file_time_type written{};
+
+  bool operator==(const FileMark&) const = default;
+};
+
+FileMark mark_of(const fs::path& file) {
+  std::error_code code;
+  FileMark mark{fs::file_size(file, code), {}};
+  if (!code) mark.written = fs::last_write_time(file, code);
+  return code ? FileMark{} : mark;
+}
+
 struct LabelledPath {
   fs::path path{};
   std::int64_t label = 0;
+  FileMark mark{};  ///< when the folder was opened, and hashed
 };
 
 /// How a decoded picture becomes a sample; 0: not at all.
@@ -73,6 +89,10 @@ class ImageSet : public DataSet {
     for_each_sample(count, 1, [&](std::int64_t i) {
       const LabelledPath& sample =
           samples_[static_cast<std::size_t>(indices[static_cast<std::size_t>(i)])];
+      if (mark_of(sample.path) != sample.mark) {
+        throw Error({"the image has changed since the folder was opened", sample.path.string(),
+                     "the file that the result names by its hash", "another size or date"});
+      }
       const Image image = load(sample.path, framing_);
       if (image.height != first_.height || image.width != first_.width) {
         throw Error({"images differ in size (set 'crop')", sample.path.string(),
@@ -171,7 +191,7 @@ std::vector<LabelledPath> from_table(const fs::path& folder, const fs::path& tab
       throw Error({"an image in the table of labels is missing",
                    fmt::format("{}:{}", table.string(), row.line), path.string(), "no such file"});
     }
-    samples.push_back({path, row.label});
+    samples.push_back({path, row.label, mark_of(path)});
   }
   if (samples.empty())
     throw Error({"no images in the table of labels", table.string(), "at least one line", "none"});
@@ -200,7 +220,7 @@ std::vector<LabelledPath> from_class_folders(const fs::path& folder,
                    "at least one .jpg, .jpeg, .jpe, .png or .webp", "none"});
     }
     for (const std::string& name : names)
-      samples.push_back({place / name, static_cast<std::int64_t>(label)});
+      samples.push_back({place / name, static_cast<std::int64_t>(label), mark_of(place / name)});
   }
   return samples;
 }

@@ -171,9 +171,11 @@ StepResult run_patch(const json& resolved, const Workspace& workspace, Progress&
     before.add(untouched, batch.labels);
     after.add(patched, batch.labels);
     if (donor.labels.defined()) as_donor.add(patched, donor.labels.slice(0, begin, end));
-    classes = classes && untouched.dim() == 2 && !batch.labels.is_floating_point();
-    if (classes)
-      agreeing += at::argmax(untouched, 1).eq(at::argmax(patched, 1)).sum().item<std::int64_t>();
+    classes = classes && !batch.labels.is_floating_point();
+    if (classes) {
+      const at::Tensor said = at::argmax(class_logits(untouched), 1);
+      agreeing += said.eq(at::argmax(class_logits(patched), 1)).sum().item<std::int64_t>();
+    }
     logits_before.push_back(untouched.to(at::kCPU).clone());
     logits_after.push_back(patched.to(at::kCPU).clone());
     progress.advance(end - begin);
