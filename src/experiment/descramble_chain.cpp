@@ -165,7 +165,7 @@ StepResult descramble_chain(const json& resolved, const Workspace& workspace, Pr
                             chain.held_out->layers[0].samples());
   }
   json warnings = json::array();
-  const double floor = noise_floor(workspace, learned);
+  const double floor = noise_floor(workspace, learned, inserted);
   if (const std::string warning = floor_warning(workspace, learned, floor); !warning.empty())
     warnings.push_back(warning);
   for (const std::string& warning : objective.warnings()) warnings.push_back(warning);

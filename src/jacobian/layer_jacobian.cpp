@@ -268,9 +268,7 @@ LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const 
       continue;
     }
     throw Error({"no Jacobian at tap '" + name + "'", model.name(),
-                 "floating-point values, [batch, ...]",
-                 fmt::format("{} [{}]", value.is_floating_point() ? "values" : "integers",
-                             fmt::join(value.sizes(), ", "))});
+                 "floating-point values, [batch, ...]", shape_text(value)});
   }
   const bool reached =
       state.by_autograd([&, &from = leaf, &to = out] { return reaches(from, to); });

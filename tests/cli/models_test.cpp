@@ -104,6 +104,16 @@ TEST_F(Models, CertificatesAreJudgedByTheNoiseFloorOrTheTolerance) {
   EXPECT_EQ(command({"verify", at("out").string()}).code, 0);
 }
 
+TEST_F(Models, OfOneSampleWithoutABatchAreToldHow) {
+  json config = this->config("no_batch", {}, 0, statistics());
+  save_safetensors(at("data.safetensors"), {{"x", at::randn({12, 5, 3})}});
+  config["data"]["inputs"] = "x";
+  expect_refused(run_config(config), {"does not take this input", "\"batched\": false"});
+  config["model"]["batched"] = false;
+  config["data"]["batch_size"] = nullptr;
+  EXPECT_EQ(run_config(config).code, 0);
+}
+
 TEST_F(Models, CheckSamplesAreSpreadOverTheData) {
   ASSERT_EQ(run_config(config("mlp", {{"x", 8}}, 80, statistics())).code, 0);
   EXPECT_EQ(result()["check"]["samples"], json({0, 10, 20, 30, 40, 50, 60, 70}));

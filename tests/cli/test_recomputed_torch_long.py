@@ -151,7 +151,7 @@ def mnist(folder):
         {"kind": "capture", "taps": "fc1", "limit": 3000},
         {"kind": "descramble", "tap": "fc1", "objective": smoothness},
         {"kind": "compare_solvers", "tap": "fc1", "objective": smoothness, "solvers": [{"kind": "exact"}]},
-        {"kind": "completeness", "taps": "fc1", "bases": [{"kind": "pca"}], "grid": {"kind": "linear", "points": 9}},
+        {"kind": "completeness", "taps": "fc1", "bases": [{"kind": "pca"}], "grid": {"kind": "linear", "points": 65}},
         {"kind": "jacobian", "from": "act1", "to": "act2", "samples": 64},
         {"kind": "descramble", "objective": chain,
          "solver": {"kind": "riemannian_lbfgs", "max_iterations": 20}}]))
@@ -167,7 +167,7 @@ def mnist(folder):
     check_statistics(steps[1], rows, "mnist fc1")
     check_smoothness(steps[3], rows, tensors["steps.3.fc1.rotation"], "mnist fc1")
     near(steps[4]["objective"]["best"], least_roughness(rows), 1e-8, "mnist fc1, best of the solvers")
-    count = 32
+    count = 4
     accuracy = behind_fc1(ablated(rows_of(fc1_test), rows, count).float()).argmax(1).eq(test[1]).double().mean()
     check_curve(curves, "fc1", count, accuracy, "mnist fc1")
 

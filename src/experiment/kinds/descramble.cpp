@@ -111,7 +111,7 @@ TapResult descramble_tap(const json& resolved, const Workspace& workspace, const
   }
   entry["solver"] = solver_json(*objective, solution);
   const double inserted = inserted_difference(workspace, name, layer.tap.axis, result.pair);
-  const double floor = noise_floor(workspace, {name});
+  const double floor = noise_floor(workspace, {name}, inserted);
   entry["certificate"] = {{"orthogonality", result.pair.orthogonality()},
                           {"orthogonality_in_model", result.pair.orthogonality(layer.tap.dtype)},
                           {"inserted", inserted},
