@@ -140,12 +140,15 @@ at::Tensor run_in_batches(const std::vector<at::Tensor>& inputs, std::int64_t ba
   const std::int64_t size = inputs.at(0).size(0);
   for (std::int64_t begin = 0; begin < size; begin += batch_size) {
     const at::Tensor output = forward(rows_of(inputs, begin, std::min(size, begin + batch_size)));
+    if (output.layout() != c10::kStrided) {
+      throw Error({"the model's output cannot be judged", "output", "a dense tensor",
+                   "a sparse one, " + shape_text(output)});
+    }
     outputs.push_back(output.dim() == 0 ? output.reshape({1}) : output);
   }
   if (outputs.size() == 1) return outputs[0];
   for (const at::Tensor& output : outputs) {
-    if (output.layout() == c10::kStrided && output.dim() == outputs[0].dim() &&
-        output.sizes().slice(1) == outputs[0].sizes().slice(1))
+    if (output.dim() == outputs[0].dim() && output.sizes().slice(1) == outputs[0].sizes().slice(1))
       continue;
     throw Error({"the output's shape changes from batch to batch", "output", shape_text(outputs[0]),
                  shape_text(output)});
@@ -197,8 +200,7 @@ CheckSamples open_check_samples(const Model& model, const Source& source) {
     check.only_batch =
         !takes(model, rows_of(inputs_of(source, check.indices, model.device()), 0, rest));
   }
-  if (check.output.is_complex() || check.output.layout() != c10::kStrided ||
-      check.output.numel() == 0) {
+  if (check.output.is_complex() || check.output.numel() == 0) {
     throw Error({"the model's output cannot be judged", model.name(),
                  "a dense tensor of real numbers for each sample", shape_text(check.output)});
   }

@@ -237,7 +237,9 @@ class Judge {
                    shape_text(untouched)});
     }
     reference = classes ? Reference::untouched_class : Reference::untouched_output;
-    return classes ? at::argmax(logits, 1) : untouched.clone();
+    if (classes) return at::argmax(logits, 1);
+    // Whole numbers are compared as numbers: they are no classes to be told apart by logits.
+    return untouched.is_floating_point() ? untouched.clone() : untouched.to(at::kDouble);
   }
 
   Reference reference = Reference::labels;

@@ -69,9 +69,12 @@ at::Tensor loss_target(Loss loss, const at::Tensor& output, const at::Tensor& la
     throw Error({"cross-entropy needs classes", "labels", "integers (or the loss 'mse')",
                  shape_text(labels)});
   }
-  const bool column = output.dim() == 2 && output.size(1) == 1 && labels.dim() == 1 &&
-                      labels.size(0) == output.size(0);
-  if (column) return labels.unsqueeze(1).to(output.device(), output.scalar_type());
+  // One number a sample may stand in a column.
+  const auto one_each = [](const at::Tensor& value) {
+    return value.dim() == 1 || (value.dim() == 2 && value.size(1) == 1);
+  };
+  if (one_each(output) && one_each(labels) && labels.size(0) == output.size(0))
+    return labels.reshape(output.sizes()).to(output.device(), output.scalar_type());
   if (labels.sizes() != output.sizes()) {
     throw Error({"targets do not fit the model's output", "labels",
                  "the output's shape, " + shape_text(output), shape_text(labels)});

@@ -2,8 +2,10 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/exp.h>
+#include <ATen/ops/eye.h>
 #include <ATen/ops/log1p.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
@@ -16,6 +18,7 @@
 #include "descramble/taps/point.h"
 #include "descramble/taps/tapped_model.h"
 #include "model/fixtures.h"
+#include "model/state.h"
 
 namespace descramble::test {
 namespace {
@@ -204,6 +207,37 @@ TEST_F(Models, JacobiansLeadThroughDerivativesThatAModelTakes) {
     const at::Tensor expected = (moved(step) - moved(-step)) / (2 * step);
     EXPECT_LE((stack.select(2, unit) - expected).abs().max().item<double>(), 1e-8) << unit;
   }
+}
+
+TEST_F(Models, OutputsThatNothingCanBeHeldAgainstAreRefused) {
+  const json completeness = {{"kind", "completeness"},
+                             {"taps", "matmul"},
+                             {"bases", json::array({{{"kind", "pca"}}})},
+                             {"grid", {{"kind", "linear"}, {"points", 3}}}};
+  json config = this->config("mlp", {{"x", 8}}, 12, completeness);
+  at::Tensor inputs = at::randn({12, 8});
+  inputs.select(1, 0).copy_(at::arange(12).sub(5));  // its first number turns positive on the way
+  save_safetensors(at("data.safetensors"), {{"x", inputs}});
+  config["model"]["path"] = at("net.pt").string();
+  config["data"]["batch_size"] = 4;
+  const auto outcome_of = [&](const std::string& output) {
+    torch::jit::Module net("Net");
+    net.register_parameter("w", at::eye(8).slice(1, 0, 3).contiguous(), /*is_buffer=*/false);
+    net.define("def forward(self, x):\n  y = torch.matmul(x, self.w)\n  return " + output + "\n");
+    net.save(at("net.pt").string());
+    fs::remove_all(at("out"));
+    return run_config(config);
+  };
+  expect_refused(outcome_of("y.to_sparse()"), {"a sparse one"});
+  expect_refused(outcome_of("torch.complex(y, y)"), {"cannot be judged", "ComplexFloat"});
+  expect_refused(outcome_of("y[:, :0]"), {"cannot be judged", "8x0"});
+  expect_refused(outcome_of("y if bool(x[0, 0] == x[0, 0].abs()) else y[:, :1]"),
+                 {"from batch to batch"});
+  // Whole numbers are numbers.
+  const Outcome outcome = outcome_of("y.argmax(1)");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(result()["steps"][0]["against"], "untouched output");
+  EXPECT_EQ(result()["steps"][0]["taps"][0]["untouched"]["relative_error"], 0);
 }
 
 TEST_F(Models, OneLogitTellsTwoClassesApart) {

@@ -22,9 +22,9 @@ Loss parse_loss(const std::string& name);
 at::Tensor class_logits(const at::Tensor& output);
 
 /// The targets of `output` for `loss`, on its device. Cross-entropy takes integer classes [n]. The
-/// squared error takes floating-point targets of the output's shape ([n] for [n, 1], too), or
-/// integer classes, which become one-hot rows, or 0 and 1 for one logit a sample; both in the
-/// output's dtype.
+/// squared error takes floating-point targets of the output's shape ([n] and [n, 1] fit each
+/// other), or integer classes, which become one-hot rows, or 0 and 1 for one logit a sample; both
+/// in the output's dtype.
 /// @throws Error for labels of another type, number, shape or range
 at::Tensor loss_target(Loss loss, const at::Tensor& output, const at::Tensor& labels);
 
