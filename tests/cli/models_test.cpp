@@ -107,6 +107,14 @@ TEST_F(Models, CertificatesAreJudgedByTheNoiseFloorOrTheTolerance) {
   EXPECT_EQ(command({"verify", at("out").string()}).code, 0);
 }
 
+TEST_F(Models, ObjectsOfScriptedClassesGetTheDtypeToo) {
+  json config = this->config("object_attribute", {{"x", 8}}, 20, descramble());
+  config["dtype"] = "float64";
+  const Outcome outcome = run_config(config);
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_LE(result()["steps"][0]["certificate"]["exported"].get<double>(), 1e-12);
+}
+
 TEST_F(Models, OfOneSampleWithoutABatchAreToldHow) {
   json config = this->config("no_batch", {}, 0, statistics());
   save_safetensors(at("data.safetensors"), {{"x", at::randn({12, 5, 3})}});
