@@ -1,12 +1,16 @@
 #include "experiment/run.h"
 
+#include <algorithm>
+
 #include <ATen/core/grad_mode.h>
+#include <ATen/core/ivalue.h>
 #include <fmt/format.h>
 
 #include "descramble/core/interrupt.h"
 #include "descramble/core/safetensors.h"
 #include "descramble/experiment/certificate.h"
 #include "descramble/model/snapshot.h"
+#include "descramble/taps/point.h"
 #include "descramble/taps/select.h"
 #include "experiment/method_check.h"
 #include "experiment/noise_floor.h"
@@ -143,6 +147,35 @@ std::map<std::string, std::size_t> check_against(const Workspace& workspace, con
   return step_of_tap;
 }
 
+/// Steps with rows need values that have some: what one pass of the check samples tells of that is
+/// said before the first step runs. @throws Error
+void check_values(const Workspace& workspace, const json& steps) {
+  const Model model = workspace.check_model();
+  const auto has_rows = [](const json& step) {
+    const bool named =
+        !step.value("tap", json()).is_null() || !step.value("taps", json()).is_null();
+    return named && step.contains("rows");
+  };
+  if (!model.batched() || std::none_of(steps.begin(), steps.end(), has_rows)) return;
+  const at::NoGradGuard no_grad;
+  const StateScope untouched(model);
+  const std::vector<TapReading> readings =
+      read_taps(model, model.arguments(workspace.check.first_batch()));
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    if (!has_rows(steps[i])) continue;
+    const std::vector<std::string> taps = step_taps(steps[i], model);
+    for (const TapReading& reading : readings) {
+      const bool wanted = std::find(taps.begin(), taps.end(), reading.point.name) != taps.end();
+      const bool floats = reading.dtype.starts_with("float") || reading.dtype.starts_with("bfloat");
+      if (!wanted || reading.fired == 0 || (floats && !reading.sizes.empty())) continue;
+      throw in_step(steps, i,
+                    Error({"the value has no rows", "tap '" + reading.point.name + "'",
+                           "a floating-point tensor with at least one dimension",
+                           reading.shape + " " + reading.dtype}));
+    }
+  }
+}
+
 }  // namespace
 
 void run_experiment(const Config& config, const fs::path& out, bool force, Progress& progress) {
@@ -161,6 +194,7 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
 
   const json& steps = config.resolved.at("steps");
   const std::map<std::string, std::size_t> step_of_tap = check_against(workspace, steps);
+  check_values(workspace, steps);
   if (!step_of_tap.empty()) {
     try {
       require_repeatable(workspace.check, workspace.model);

@@ -248,6 +248,25 @@ TEST_F(Models, OutputsThatNothingCanBeHeldAgainstAreRefused) {
   EXPECT_EQ(result()["steps"][0]["taps"][0]["untouched"]["relative_error"], 0);
 }
 
+TEST_F(Models, ValuesWithoutRowsAreRefusedBeforeAnyStepRuns) {
+  json config = this->config("odd_values", {{"x", 4}}, 12, statistics());
+  config["data"]["batch_size"] = 3;
+  std::size_t refused = 0;
+  for (const TapReading& reading :
+       read_taps(test::fixture("odd_values").load(), {at::randn({3, 4})})) {
+    const bool floats = reading.dtype.starts_with("float");
+    if (reading.fired != 1 || (floats && !reading.sizes.empty())) continue;
+    config["steps"] = json::array({{{"kind", "capture"}, {"taps", "input"}},
+                                   {{"kind", "statistics"}, {"taps", reading.point.name}}});
+    fs::remove_all(at("out"));
+    const Outcome outcome = run_config(config);
+    expect_refused(outcome, {"/steps/1 (statistics)", "the value has no rows", reading.point.name});
+    EXPECT_THAT(outcome.out, ::testing::Not(HasSubstr("[1/2]")));
+    ++refused;
+  }
+  EXPECT_GT(refused, 1U);
+}
+
 TEST_F(Models, OneLogitTellsTwoClassesApart) {
   for (const char* name : {"one_logit", "one_logit_traced"}) {
     fs::remove_all(at("out"));
