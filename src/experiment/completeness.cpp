@@ -113,23 +113,23 @@ Together ablation_of(const TapRun& run, std::size_t first) {
   return result;
 }
 
-/// Nothing, and why, where the program cannot be cut behind a tap that fires once.
+/// A tap with the cut behind it; without, and why, where the program cannot be cut there.
 /// @throws Error for a tap in a branch or loop
-std::optional<SplitModel> split_if_possible(const TappedModel& tapped, const std::string& tap,
-                                            std::string& obstacle) {
+TapRun cut_tap(const Model& model, const std::string& tap) {
+  TapRun run{.tapped = tap_model(model, {tap})};
   try {
-    return tapped.split(tap);
+    run.split = run.tapped.split(tap);
   } catch (const Error& error) {
-    if (tapped.point(tap).in_control_flow) throw;
-    obstacle = error.complaint().found;
-    return std::nullopt;
+    if (run.tapped.point(tap).in_control_flow) throw;
+    run.result.obstacle = error.complaint().found;
   }
+  return run;
 }
 
-/// `sharers`: taps that have the memory together.
-TapRun prepare_tap(const json& resolved, const Workspace& workspace, TapMoments measured,
-                   std::int64_t sharers, std::vector<InputFile>& files) {
-  TapCompleteness result;
+/// Fills in all that the tap's moments tell. `sharers`: taps that have the memory together.
+void prepare_tap(TapRun& run, const json& resolved, const Workspace& workspace, TapMoments measured,
+                 std::int64_t sharers, std::vector<InputFile>& files) {
+  TapCompleteness& result = run.result;
   result.rows = measured.moments.count();
   result.dimension = measured.moments.dimension();
   const std::int64_t d = result.dimension;
@@ -142,7 +142,6 @@ TapRun prepare_tap(const json& resolved, const Workspace& workspace, TapMoments 
   const at::Tensor covariance = measured.moments.covariance();
   const at::Tensor mean = measured.moments.mean();
   std::set<std::string> labels;
-  std::vector<std::function<Basis()>> made;
   const std::int64_t most =
       std::max<std::int64_t>(1, (workspace.memory_mb << 20) / sharers / (d * d * 8));
   const json& bases = resolved.at("bases");
@@ -160,10 +159,10 @@ TapRun prepare_tap(const json& resolved, const Workspace& workspace, TapMoments 
       result.bases.push_back({label, static_cast<std::size_t>(draw), basis.size(),
                               explained_variance(basis, covariance)});
       // What fits into memory is not made twice.
-      if (std::ssize(made) < most)
-        made.push_back([basis] { return basis; });
+      if (std::ssize(run.bases) < most)
+        run.bases.push_back([basis] { return basis; });
       else
-        made.push_back([draw, draws] { return draws.draw(draw); });
+        run.bases.push_back([draw, draws] { return draws.draw(draw); });
     }
     for (InputFile& file : draws.files) {
       const bool known = std::any_of(files.begin(), files.end(), [&](const InputFile& other) {
@@ -185,18 +184,11 @@ TapRun prepare_tap(const json& resolved, const Workspace& workspace, TapMoments 
   }
   std::vector<std::int64_t> counts = first_counts(resolved.at("grid"), d);
   ends.insert(counts.begin(), counts.end());
-  const std::string tap = measured.tap;
   measured.moments = {};
   result.tap = std::move(measured);
-  TappedModel tapped = tap_model(workspace.model, {tap});
-  std::optional<SplitModel> split = split_if_possible(tapped, tap, result.obstacle);
-  return {.tapped = std::move(tapped),
-          .split = std::move(split),
-          .target = resolved.at("ablate") == "zero" ? at::zeros_like(mean) : mean,
-          .bases = std::move(made),
-          .at_once = static_cast<std::size_t>(most),
-          .counts = {ends.begin(), ends.end()},
-          .result = std::move(result)};
+  run.target = resolved.at("ablate") == "zero" ? at::zeros_like(mean) : mean;
+  run.at_once = static_cast<std::size_t>(most);
+  run.counts.assign(ends.begin(), ends.end());
 }
 
 void require_like_before(const TapRun& run, const at::Tensor& value, std::int64_t batch) {
@@ -282,11 +274,11 @@ std::pair<at::Tensor, at::Tensor> whole_pass(const TapRun& run,
   return {values[0].detach(), output};
 }
 
-/// The curves of one tap that run together, on one batch.
-void run_batch(const PassInput& input, const Batch& batch, std::int64_t number, Together& together,
-               TapRun& run, Judge& judge, std::int64_t& classes) {
+/// The curves of one tap that run together, on one batch. `start`: the state that it begins with.
+void run_batch(const PassInput& input, const Batch& batch, std::int64_t number,
+               const Snapshot& start, Together& together, TapRun& run, Judge& judge,
+               std::int64_t& classes) {
   const bool carries = input.model.state_policy() == StatePolicy::carry;
-  const Snapshot start(input.model);
   std::optional<Cut> cut;
   at::Tensor value;
   at::Tensor untouched;
@@ -358,8 +350,9 @@ void run_pass(const std::string& label, const PassInput& input, std::vector<TapR
       for (std::size_t i = 0; i < runs.size(); ++i) {
         if (!together[i].ablation) continue;
         before_batch.restore();
-        at_tap(runs[i].result.tap.tap,
-               [&] { run_batch(input, batch, number, together[i], runs[i], judge, classes); });
+        at_tap(runs[i].result.tap.tap, [&] {
+          run_batch(input, batch, number, before_batch, together[i], runs[i], judge, classes);
+        });
       }
     }
   }
@@ -391,17 +384,15 @@ Completeness measure_completeness(const json& resolved, const Workspace& workspa
   Completeness result;
   std::vector<TapRun> runs;
   // What cannot be cut is said before the first pass.
-  for (const std::string& tap : taps) {
-    std::string obstacle;
-    split_if_possible(tap_model(workspace.model, {tap}), tap, obstacle);
-  }
-  for (TapMoments& measured :
-       measure_taps(workspace, workspace.source(resolved.at("statistics_data")), taps,
-                    resolved.at("axis"), use, progress)) {
-    const std::string tap = measured.tap;
-    runs.push_back(at_tap(tap, [&] {
-      return prepare_tap(resolved, workspace, measured, std::ssize(taps), result.files);
-    }));
+  for (const std::string& tap : taps) runs.push_back(cut_tap(workspace.model, tap));
+  std::vector<TapMoments> measured =
+      measure_taps(workspace, workspace.source(resolved.at("statistics_data")), taps,
+                   resolved.at("axis"), use, progress);
+  for (std::size_t i = 0; i < taps.size(); ++i) {
+    at_tap(taps[i], [&] {
+      prepare_tap(runs[i], resolved, workspace, std::move(measured[i]), std::ssize(taps),
+                  result.files);
+    });
   }
   const Source& source = workspace.source(resolved.at("data"));
   const json& chosen = resolved.at("reference");

@@ -51,14 +51,20 @@ const FieldSet& row_fields() {
 /// Of each sample one of its rows that count, as numbers of rows.
 at::Tensor one_row_each(const at::Tensor& counted, const std::string& tap, std::uint64_t seed,
                         std::int64_t first) {
+  const at::Tensor flags = counted.to(at::kCPU).contiguous();
+  const bool* counts = flags.data_ptr<bool>();
+  const std::int64_t positions = counted.size(1);
   std::vector<std::int64_t> chosen;
+  std::vector<std::int64_t> places;  // of one sample
   for (std::int64_t i = 0; i < counted.size(0); ++i) {
-    const at::Tensor places = counted[i].nonzero().flatten().to(at::kCPU);
-    if (places.numel() == 0) continue;
+    places.clear();
+    for (std::int64_t row = i * positions; row < (i + 1) * positions; ++row) {
+      if (counts[row]) places.push_back(row);
+    }
+    if (places.empty()) continue;
     RandomStream stream =
         random_stream(seed, "position/" + tap, static_cast<std::uint64_t>(first + i));
-    const std::int64_t place = stream.below(places.numel());
-    chosen.push_back(i * counted.size(1) + places[place].item<std::int64_t>());
+    chosen.push_back(places[static_cast<std::size_t>(stream.below(std::ssize(places)))]);
   }
   return at::tensor(chosen, at::kLong).to(counted.device());
 }

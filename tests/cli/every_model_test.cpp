@@ -12,6 +12,7 @@
 #include "descramble/taps/export.h"
 #include "descramble/taps/point.h"
 #include "model/fixtures.h"
+#include "model/held.h"
 #include "model/state.h"
 
 namespace descramble::test {
@@ -130,20 +131,6 @@ class EveryModel : public CommandTest, public ::testing::WithParamInterface<std:
   json result() const { return json::parse(read(at("out") / "result.json")); }
 };
 
-/// Attributes of a module by path.
-std::map<std::string, c10::IValue> attributes_of(const Model& model) {
-  std::map<std::string, c10::IValue> held;
-  for (const auto& child : model.state().module.named_modules()) {
-    const auto& object = child.value._ivalue();
-    for (std::size_t i = 0; i < object->type()->numAttributes(); ++i) {
-      if (object->getSlot(i).isModule()) continue;
-      const std::string& name = object->type()->getAttributeName(i);
-      held[child.name.empty() ? name : child.name + "." + name] = object->getSlot(i);
-    }
-  }
-  return held;
-}
-
 TEST_P(EveryModel, RunsEachKindOfStepAndLeavesNoTrace) {
   const std::string name = tap();
   if (name.empty()) return;  // no floating-point value that is surely reached
@@ -165,8 +152,8 @@ TEST_P(EveryModel, RunsEachKindOfStepAndLeavesNoTrace) {
 
   const Model original = subject().load();
   const Model exported = load_model(at("out") / "model.pt");
-  const auto before = attributes_of(original);
-  const auto after = attributes_of(exported);
+  const auto before = held_by(original);
+  const auto after = held_by(exported);
   for (const std::string& path : subject().facts.value("writes", std::vector<std::string>())) {
     ASSERT_TRUE(after.contains(path)) << path;
     EXPECT_TRUE(bit_equal(before.at(path), after.at(path))) << path;

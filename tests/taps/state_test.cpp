@@ -11,6 +11,7 @@
 #include "descramble/taps/export.h"
 #include "descramble/taps/tapped_model.h"
 #include "model/fixtures.h"
+#include "model/held.h"
 #include "model/writes.h"
 #include "taps/names_with_inputs.h"
 
@@ -19,26 +20,6 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAreArray;
-
-/// Everything that a module holds, by path.
-void collect_held(const c10::IValue& object, const std::string& path,
-                  std::map<std::string, c10::IValue>& held) {
-  const auto& type = object.toObjectRef().type();
-  for (std::size_t i = 0; i < type->numAttributes(); ++i) {
-    const c10::IValue& value = object.toObjectRef().getSlot(i);
-    const std::string child = join_path(path, type->getAttributeName(i));
-    if (value.isModule())
-      collect_held(value, child, held);
-    else
-      held[child] = value;
-  }
-}
-
-std::map<std::string, c10::IValue> held_by(const Model& model) {
-  std::map<std::string, c10::IValue> held;
-  collect_held(model.state().module._ivalue(), "", held);
-  return held;
-}
 
 /// Paths whose values differ, bit for bit.
 std::vector<std::string> differing(const std::map<std::string, c10::IValue>& left,
