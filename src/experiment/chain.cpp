@@ -31,7 +31,8 @@ SampleChoice choose_samples(std::int64_t size, std::int64_t count, double held) 
 
 std::shared_ptr<const LayerJacobian> open_layer(const Workspace& workspace, const std::string& from,
                                                 const std::string& to, const json& resolved,
-                                                std::int64_t positions) {
+                                                std::int64_t positions, const Source& source,
+                                                const std::vector<std::int64_t>& indices) {
   const std::int64_t batch = workspace.test.batch_size;
   if (workspace.check.only_batch && batch > 1) {
     throw Error({"no Jacobians of a model for one batch size", workspace.model.name(),
@@ -42,6 +43,16 @@ std::shared_ptr<const LayerJacobian> open_layer(const Workspace& workspace, cons
                                  .seed = workspace.seed,
                                  .alone = batch == 1,
                                  .rows = row_selection(resolved, workspace)};
+  if (options.rows.mask) {
+    options.each_batch = [&](const LayerJacobian::Options::Look& look) {
+      const std::int64_t step = std::max<std::int64_t>(1, source.batch_size);
+      for (std::int64_t begin = 0; begin < std::ssize(indices); begin += step) {
+        check_interrupt();
+        const std::int64_t end = std::min(std::ssize(indices), begin + step);
+        look(source.data->gather({indices.begin() + begin, indices.begin() + end}).inputs);
+      }
+    };
+  }
   const json& axis = resolved.at("axis");
   if (!axis.is_null()) options.from_axis = options.to_axis = parse_axis(axis.get<std::string>());
   auto layer = std::make_shared<const LayerJacobian>(workspace.model, from, to,
@@ -49,6 +60,14 @@ std::shared_ptr<const LayerJacobian> open_layer(const Workspace& workspace, cons
   require_memory(layer->inputs(), workspace.memory_mb, from, layer->from_axis());
   require_memory(layer->outputs(), workspace.memory_mb, to, layer->to_axis());
   return layer;
+}
+
+std::string uncounted_warning(const JacobianStack& stack) {
+  if (stack.uncounted() == 0) return "";
+  return fmt::format(
+      "{} to {}: no sampled position counts in {} of {} samples, which are left out (more "
+      "positions, or sequences of like length, leave fewer)",
+      stack.from(), stack.to(), stack.uncounted(), stack.samples());
 }
 
 JacobianStack::Options stack_options(const Workspace& workspace, const Source& source,
@@ -93,12 +112,14 @@ ChainData gather_chain(const Workspace& workspace, const Source& source, const j
   const std::vector<bool> learned = learned_taps(objective, taps);
   const SampleChoice samples =
       choose_samples(source.data->size(), objective.at("samples"), objective.at("held_out"));
+  std::vector<std::int64_t> all = samples.used;
+  all.insert(all.end(), samples.held_out.begin(), samples.held_out.end());
   ChainData chain;
   chain.used.taps = taps;
   if (!samples.held_out.empty()) chain.held_out = JacobianChain{.taps = taps};
   for (std::size_t i = 0; i + 1 < taps.size(); ++i) {
-    chain.layers.push_back(
-        open_layer(workspace, taps[i], taps[i + 1], resolved, objective.at("positions")));
+    chain.layers.push_back(open_layer(workspace, taps[i], taps[i + 1], resolved,
+                                      objective.at("positions"), source, all));
   }
   // Stacks of all layers are at hand together and share the ceiling, and the objective keeps the
   // rows of a stack that are not zero beside it.
@@ -111,7 +132,9 @@ ChainData gather_chain(const Workspace& workspace, const Source& source, const j
                       progress);
     };
     chain.used.layers.push_back(stack(samples.used));
-    if (chain.held_out) chain.held_out->layers.push_back(stack(samples.held_out));
+    if (!chain.held_out) continue;
+    chain.held_out->layers.push_back(
+        with_where("of the held-out samples", [&] { return stack(samples.held_out); }));
   }
   return chain;
 }

@@ -39,10 +39,15 @@ nlohmann::json chain_json(const ChainData& chain);
 
 /// Jacobians between two taps along the "axis" of a resolved step, of its "rows"; with errors that
 /// name both taps.
+/// Positions are drawn from those that count in samples `indices` of `source`.
 std::shared_ptr<const LayerJacobian> open_layer(const Workspace& workspace, const std::string& from,
                                                 const std::string& to,
                                                 const nlohmann::json& resolved,
-                                                std::int64_t positions);
+                                                std::int64_t positions, const Source& source,
+                                                const std::vector<std::int64_t>& indices);
+
+/// Says how many samples weigh nothing since no sampled position of them counts; empty: none.
+std::string uncounted_warning(const JacobianStack& stack);
 
 /// A stack under the run's ceiling, one of `sharers` that have it together; each chunk moves the
 /// progress on and may be the last.

@@ -9,6 +9,7 @@
 
 #include "descramble/core/error.h"
 #include "descramble/experiment/certificate.h"
+#include "descramble/experiment/loss.h"
 #include "descramble/taps/tapped_model.h"
 #include "jacobian/sample_check.h"
 
@@ -126,10 +127,10 @@ void probe_mixing(CheckSamples& check, const Model& model, const Source& source)
 
 /// One number a sample, of a classifier, and all of them could be probabilities.
 bool reads_probabilities(const at::Tensor& output, const Source& source) {
-  if (!source.data->has_labels() || !output.is_floating_point()) return false;
-  const bool one = output.dim() == 1 || (output.dim() == 2 && output.size(1) == 1);
-  if (!one || source.data->slice(0, 1).labels.is_floating_point()) return false;
-  return output.min().item<double>() >= 0 && output.max().item<double>() <= 1;
+  if (!source.data->has_labels() || !has_one_number_each(output)) return false;
+  if (source.data->slice(0, 1).labels.is_floating_point()) return false;
+  const at::Tensor numbers = output.to(at::kDouble);
+  return numbers.min().item<double>() >= 0 && numbers.max().item<double>() <= 1;
 }
 
 }  // namespace
@@ -189,16 +190,15 @@ CheckSamples open_check_samples(const Model& model, const Source& source) {
   const std::int64_t usual = std::min({std::int64_t{8}, size, source.batch_size});
   try {
     take(usual);
-  } catch (const Error& error) {
+  } catch (const Error&) {
     if (source.batch_size <= usual || source.batch_size > size) throw;
     take(source.batch_size);
-    if (takes(model, rows_of(check.inputs, 0, usual))) throw Error(error.complaint());
+    if (takes(model, rows_of(check.inputs, 0, usual))) throw;
     check.only_batch = true;
   }
   const std::int64_t rest = size % source.batch_size;
   if (!check.only_batch && rest > 0 && check.batch_size == source.batch_size) {
-    check.only_batch =
-        !takes(model, rows_of(inputs_of(source, check.indices, model.device()), 0, rest));
+    check.only_batch = !takes(model, rows_of(check.inputs, 0, rest));
   }
   if (check.output.is_complex() || check.output.numel() == 0) {
     throw Error({"the model's output cannot be judged", model.name(),

@@ -97,13 +97,7 @@ StepResult descramble_chain(const json& resolved, const Workspace& workspace, Pr
   std::unique_ptr<Objective> held;  // before the work begins: it may be refused
   if (chain.held_out) {
     LayerData other{.jacobians = chain.held_out};
-    try {
-      held = make_objective(config, other);
-    } catch (const Error& error) {
-      Complaint complaint = error.complaint();
-      complaint.where += ", of the held-out samples";
-      throw Error(complaint);
-    }
+    held = with_where("of the held-out samples", [&] { return make_objective(config, other); });
   }
   const std::vector<std::string> learned = objective.taps();
   const Solution solution =
@@ -169,6 +163,10 @@ StepResult descramble_chain(const json& resolved, const Workspace& workspace, Pr
   if (const std::string warning = floor_warning(workspace, learned, floor); !warning.empty())
     warnings.push_back(warning);
   for (const std::string& warning : objective.warnings()) warnings.push_back(warning);
+  for (const JacobianStack& stack : chain.used.layers) {
+    if (const std::string warning = uncounted_warning(stack); !warning.empty())
+      warnings.push_back(warning);
+  }
 
   std::vector<std::string> sizes;
   for (const ChainTap& one : taps) {

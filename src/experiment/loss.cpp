@@ -23,10 +23,15 @@ Loss parse_loss(const std::string& name) {
   throw Error({"unknown loss", "", "'cross_entropy' or 'mse'", "'" + name + "'"});
 }
 
+bool has_one_number_each(const at::Tensor& value) {
+  return value.dim() == 1 || (value.dim() == 2 && value.size(1) == 1);
+}
+
 at::Tensor class_logits(const at::Tensor& output) {
-  const bool one = output.dim() == 1 || (output.dim() == 2 && output.size(1) == 1);
-  if (!one) return output;
-  const at::Tensor logit = output.reshape({-1, 1});
+  const bool computes = output.scalar_type() == at::kFloat || output.scalar_type() == at::kDouble;
+  const at::Tensor numbers = computes ? output : output.to(at::kDouble);
+  if (!has_one_number_each(numbers)) return numbers;
+  const at::Tensor logit = numbers.reshape({-1, 1});
   return at::cat({at::zeros_like(logit), logit}, 1);
 }
 
@@ -70,10 +75,8 @@ at::Tensor loss_target(Loss loss, const at::Tensor& output, const at::Tensor& la
                  shape_text(labels)});
   }
   // One number a sample may stand in a column.
-  const auto one_each = [](const at::Tensor& value) {
-    return value.dim() == 1 || (value.dim() == 2 && value.size(1) == 1);
-  };
-  if (one_each(output) && one_each(labels) && labels.size(0) == output.size(0))
+  if (has_one_number_each(output) && has_one_number_each(labels) &&
+      labels.size(0) == output.size(0))
     return labels.reshape(output.sizes()).to(output.device(), output.scalar_type());
   if (labels.sizes() != output.sizes()) {
     throw Error({"targets do not fit the model's output", "labels",

@@ -6,9 +6,11 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/log_softmax.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "descramble/core/error.h"
+#include "descramble/model/model.h"
 
 namespace descramble {
 
@@ -25,6 +27,13 @@ void Score::add(const at::Tensor& outputs, const at::Tensor& labels) {
   const bool classes = labels.defined() && !labels.is_floating_point();
   const at::Tensor given = outputs.detach().to(at::kCPU, at::kDouble);
   const at::Tensor values = classes ? class_logits(given) : given;
+  if (count == 0) sample_shape = values.sizes().slice(values.dim() > 0 ? 1 : 0).vec();
+  if (values.dim() == 0 || values.sizes().slice(1) != at::IntArrayRef(sample_shape)) {
+    throw Error({"the output's shape changes from batch to batch",
+                 fmt::format("output, from sample {} on", count),
+                 fmt::format("samples of shape [{}]", fmt::join(sample_shape, ", ")),
+                 shape_text(outputs)});
+  }
   const Loss kind = loss_kind.value_or(classes ? Loss::cross_entropy : Loss::mean_squared_error);
   const at::Tensor target = loss_target(kind, values, labels);
   if (classes) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <string_view>
 
+#include <c10/core/GradMode.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
 #include <torch/csrc/autograd/function.h>
 
@@ -175,7 +176,9 @@ void DerivativeTrace::record(const Call& call, c10::ArrayRef<const c10::IValue> 
     const bool numbers = std::any_of(results.begin(), results.end(), [](const at::Tensor& one) {
       return one.is_floating_point() || one.is_complex() || one.is_quantized();
     });
-    given.lost.add(numbers ? Losses{.cuts = {call.name}} : Losses{.steps = {call.name}});
+    const std::string name =
+        c10::GradMode::is_enabled() ? call.name : call.name + " (within no_grad)";
+    given.lost.add(numbers ? Losses{.cuts = {name}} : Losses{.steps = {name}});
   }
   for (const at::Tensor& one : results) {
     const bool written =

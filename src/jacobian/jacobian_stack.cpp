@@ -39,6 +39,19 @@ Error in_data(const SampleError& error, const std::vector<std::int64_t>& indices
   return Error(complaint);
 }
 
+/// How many of the sampled positions count, of each sample.
+at::Tensor counted_positions(const LayerJacobian& layer, const DataSet& data,
+                             const std::vector<std::int64_t>& indices, std::int64_t batch_size) {
+  const auto samples = static_cast<std::int64_t>(indices.size());
+  std::vector<at::Tensor> found;
+  for (std::int64_t begin = 0; begin < samples; begin += batch_size) {
+    const std::int64_t end = std::min(samples, begin + batch_size);
+    found.push_back(layer.counted_positions(
+        data.gather({indices.begin() + begin, indices.begin() + end}).inputs));
+  }
+  return at::cat(found);
+}
+
 void require_samples(const std::vector<std::int64_t>& indices, const std::string& where) {
   if (indices.empty()) throw Error({"no samples", where, "at least one", "none"});
 }
@@ -94,6 +107,19 @@ JacobianStack JacobianStack::of(std::shared_ptr<const LayerJacobian> layer,
       std::min(stack.samples_, std::max<std::int64_t>(1, options.batch_size)));
   const bool fits = one * stack.samples_ + work * stack.chunk_ <= ceiling;
   stack.weights_ = checked_weights(options.weights, stack.samples_);
+  at::Tensor positions = at::full({stack.samples_}, layer->positions(), at::kDouble);
+  if (layer->selects_rows()) {
+    positions =
+        counted_positions(*layer, *data, indices, std::max<std::int64_t>(1, options.batch_size));
+    const at::Tensor counts = positions.gt(0);
+    stack.uncounted_ = stack.samples_ - counts.sum().item<std::int64_t>();
+    if (stack.uncounted_ == stack.samples_) {
+      throw Error({"no row of the samples counts", where, "a sampled position that counts",
+                   fmt::format("none in {} samples", stack.samples_)});
+    }
+    stack.weights_ = checked_weights(stack.weights_ * counts, stack.samples_);
+    positions.clamp_min_(1);
+  }
   // Values at the first tap are all that the Jacobians depend on; they may be kept instead.
   std::vector<at::Tensor> values;
   bool keep_values = !fits && layer->route() == "masked_product" && !layer->selects_rows();
@@ -106,12 +132,10 @@ JacobianStack JacobianStack::of(std::shared_ptr<const LayerJacobian> layer,
       throw in_data(error, indices, begin);
     }
   };
-  const auto part_of = [layer, weights = stack.weights_](const JacobianBlocks& found,
-                                                         std::int64_t begin, std::int64_t end) {
-    at::Tensor own = weights.slice(0, begin, end);
-    // The mean over a sample's positions that count.
-    own = found.positions.defined() ? own / found.positions.to(at::kCPU).clamp_min(1)
-                                    : own / static_cast<double>(layer->positions());
+  // The mean over a sample's positions that count.
+  const auto part_of = [weights = stack.weights_ / positions](
+                           const JacobianBlocks& found, std::int64_t begin, std::int64_t end) {
+    const at::Tensor own = weights.slice(0, begin, end);
     const at::Tensor sample = found.sample.defined() ? found.sample.to(at::kCPU) : at::Tensor();
     const at::Tensor each = sample.defined() ? own.index_select(0, sample) : own;
     return Part{found.blocks, each.reshape({-1, 1, 1}), sample, end - begin};

@@ -41,7 +41,6 @@ struct LayerJacobian::State {
   std::int64_t to_positions = 1;
   std::vector<std::int64_t> sampled{};
   RowSelection selection{};
-  mutable at::Tensor from_value{};  ///< of the last pass that kept its graph
   std::vector<std::string> constants{};
   at::ScalarType from_dtype = at::kFloat;
   at::ScalarType to_dtype = at::kFloat;
@@ -70,26 +69,43 @@ struct LayerJacobian::State {
     } catch (const std::bad_alloc&) {
       throw;
     } catch (const std::exception& error) {
+      const std::string reason = interpreter_message(error);
+      // The network's own derivative has freed its graph, or has none behind it.
+      const bool freed = tapped.model().state().writes().derives &&
+                         (reason.find("a second time") != std::string::npos ||
+                          reason.find("does not require grad") != std::string::npos);
       throw Error({"autograd cannot follow the network", between() + " of " + tapped.model().name(),
-                   "operations with a derivative, and nothing that overwrites what they need",
-                   interpreter_message(error)});
+                   freed ? "derivatives inside the network that keep their graph "
+                           "(create_graph=True)"
+                         : "operations with a derivative, and nothing that overwrites what they "
+                           "need",
+                   reason});
     }
   }
 
-  /// Both values, the first a leaf of the graph that leads to the second.
-  std::pair<at::Tensor, at::Tensor> with_graph(const std::vector<at::Tensor>& inputs,
-                                               DerivativeTrace* trace = nullptr) const {
+  /// A pass that kept its graph.
+  struct Graphed {
+    at::Tensor leaf{};   ///< in the place of the first value, or added to it: the graph begins here
+    at::Tensor out{};    ///< the second value
+    at::Tensor value{};  ///< the first value
+  };
+  Graphed with_graph(const std::vector<at::Tensor>& inputs,
+                     DerivativeTrace* trace = nullptr) const {
     const bool derives = tapped.model().state().writes().derives;
     const c10::AutoGradMode gradients(true);
-    at::Tensor leaf;
+    Graphed result;
+    at::Tensor& leaf = result.leaf;
+    at::Tensor& out = result.out;
     std::int64_t fired = 0;
     const Watch watch = tapped.replace(from, [&](const at::Tensor& value) {
       ++fired;
+      // The value may lie in a no_grad block; what follows the block has a derivative.
+      const c10::AutoGradMode inside(true);
       // One number a sample counts as a vector of one.
       const at::Tensor vectors = value.dim() == 1 ? value.unsqueeze(1) : value;
-      from_value = vectors.detach();
+      result.value = vectors.detach();
       // A network that takes derivatives itself needs the graph behind the value: dh/d(h + 0) = 1.
-      leaf = (derives ? at::zeros_like(from_value) : from_value)
+      leaf = (derives ? at::zeros_like(result.value) : vectors.detach())
                  .requires_grad_(value.is_floating_point());
       at::Tensor given = leaf.view(value.sizes())
                              .clone();  // a model may write to it, and nothing may write to a leaf
@@ -97,7 +113,6 @@ struct LayerJacobian::State {
       if (trace != nullptr) trace->follow(given);
       return given;
     });
-    at::Tensor out;
     out = tapped.forward_until(to, inputs);
     if (out.dim() == 1) out = out.unsqueeze(1);
     if (fired != 1) {
@@ -105,7 +120,7 @@ struct LayerJacobian::State {
                    tapped.model().name(), fmt::format("'{}' to come before '{}', once", from, to),
                    fired == 0 ? "the other order" : fmt::format("it {} times", fired)});
     }
-    return {leaf, out};
+    return result;
   }
 
   /// [B, …]. A sum is not finite where an entry is not: one pass, a closer look only then.
@@ -141,6 +156,13 @@ struct LayerJacobian::State {
     return counted_rows(selection, like, axis, inputs).reshape({sizes[0], places});
   }
 
+  at::Tensor sampled_counts(const std::vector<at::Tensor>& inputs) const {
+    return counted(inputs, to_shape, to_axis, to_positions).index_select(1, at::tensor(sampled));
+  }
+  at::Tensor input_counts(const std::vector<at::Tensor>& inputs) const {
+    return counted(inputs, from_shape, from_axis, from_positions);
+  }
+
   /// [B, n, numel of h₁] into blocks. `inputs` tell which rows count.
   JacobianBlocks blocks_of(const at::Tensor& found, std::int64_t batch,
                            const std::vector<at::Tensor>& inputs) const {
@@ -157,18 +179,13 @@ struct LayerJacobian::State {
             : whole.reshape({batch, positions, o, from_positions, h}).permute({0, 1, 3, 2, 4});
     const at::Tensor blocks = split.reshape({-1, o, h});
     at::Tensor wanted = blocks.flatten(1).ne(0).any(1);
-    at::Tensor places;
     if (!selection.all()) {
-      const at::Tensor to_counts =
-          counted(inputs, to_shape, to_axis, to_positions).index_select(1, at::tensor(sampled));
-      const at::Tensor from_counts = counted(inputs, from_shape, from_axis, from_positions);
-      const at::Tensor both = to_counts.unsqueeze(2).logical_and(from_counts.unsqueeze(1));
+      const at::Tensor both =
+          sampled_counts(inputs).unsqueeze(2).logical_and(input_counts(inputs).unsqueeze(1));
       wanted = wanted.logical_and(both.reshape({-1}).to(wanted.device()));
-      places = to_counts.sum(1).to(at::kDouble);
     }
     const at::Tensor kept = wanted.nonzero().flatten();
-    return {blocks.index_select(0, kept), at::floor_divide(kept, positions * from_positions),
-            places};
+    return {blocks.index_select(0, kept), at::floor_divide(kept, positions * from_positions)};
   }
 };
 
@@ -257,10 +274,10 @@ LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const 
   }
   const std::vector<at::Tensor> given = state.on_device(inputs);
   DerivativeTrace::Losses losses;
-  const auto [leaf, out] = state.by_autograd([&] {
+  const auto [leaf, out, value_there] = state.by_autograd([&] {
     DerivativeTrace trace;
     auto values = state.with_graph(given, &trace);
-    losses = trace.losses(values.second);
+    losses = trace.losses(values.out);
     return values;
   });
   for (const auto& [value, name] : {std::pair{leaf, from}, {out, to}}) {
@@ -274,16 +291,18 @@ LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const 
       state.by_autograd([&, &from = leaf, &to = out] { return reaches(from, to); });
   if (!reached || !losses.cuts.empty()) {
     const std::vector<std::string>& lost = losses.cuts.empty() ? losses.steps : losses.cuts;
+    const std::string nothing = model.state().writes().derives
+                                    ? "a derivative inside the network without create_graph=True"
+                                    : "no operation that takes the one to the other";
     throw Error(
         {reached ? fmt::format("a branch from tap '{}' to '{}' has no derivative", from, to)
                  : fmt::format("no path with a derivative leads from tap '{}' to '{}'", from, to),
          model.name(), "differentiable operations between them",
-         lost.empty() ? "no operation that takes the one to the other"
-                      : fmt::format("{}", fmt::join(lost, ", "))});
+         lost.empty() ? nothing : fmt::format("{}", fmt::join(lost, ", "))});
   }
   if (!options.alone) {
     require_samples_apart(state.tapped, to, given, out.detach());
-    require_samples_apart(state.tapped, from, given, state.from_value);
+    require_samples_apart(state.tapped, from, given, value_there);
   }
   state.constants = losses.steps;
   state.from_dtype = leaf.scalar_type();
@@ -309,9 +328,16 @@ LayerJacobian::LayerJacobian(const Model& model, const std::string& from, const 
       throw Error({"no rows to choose from", state.between(),
                    "a tap with several positions for each sample", "one position at both"});
     }
-    const at::Tensor some =
-        state.counted(given, state.to_shape, state.to_axis, to_positions).any(0);
-    std::erase_if(chosen, [&](std::int64_t place) { return !some[place].item<bool>(); });
+    at::Tensor some;
+    const auto look = [&](const std::vector<at::Tensor>& batch) {
+      const at::Tensor here =
+          state.counted(batch, state.to_shape, state.to_axis, to_positions).any(0).to(at::kCPU);
+      some = some.defined() ? some.logical_or(here) : here;
+    };
+    look(given);
+    if (options.each_batch) options.each_batch(look);
+    const bool* counts = some.data_ptr<bool>();
+    std::erase_if(chosen, [&](std::int64_t place) { return !counts[place]; });
     if (chosen.empty()) {
       throw Error(
           {"no row of the tap counts", "tap '" + to + "'", "at least one position", "none"});
@@ -382,12 +408,19 @@ JacobianBlocks LayerJacobian::operator()(const std::vector<at::Tensor>& inputs) 
   if (state_->route == "masked_product") return state_->product(from_values(inputs), inputs);
   return state_->by_autograd([&] {
     const std::vector<at::Tensor> given = state_->on_device(inputs);
-    const auto [leaf, out] = state_->with_graph(given);
+    const State::Graphed pass = state_->with_graph(given);
     const c10::AutoGradMode gradients(true);
-    const at::Tensor jacobian = state_->route == "vjp" ? jacobian_by_vjp(leaf, out, state_->rows)
-                                                       : jacobian_by_jvp(leaf, out, state_->rows);
-    return state_->blocks_of(jacobian.detach(), leaf.size(0), given);
+    const at::Tensor jacobian = state_->route == "vjp"
+                                    ? jacobian_by_vjp(pass.leaf, pass.out, state_->rows)
+                                    : jacobian_by_jvp(pass.leaf, pass.out, state_->rows);
+    return state_->blocks_of(jacobian.detach(), pass.leaf.size(0), given);
   });
+}
+
+at::Tensor LayerJacobian::counted_positions(const std::vector<at::Tensor>& inputs) const {
+  const at::Tensor to_counts = state_->sampled_counts(inputs).to(at::kCPU);
+  const at::Tensor from_counts = state_->input_counts(inputs).to(at::kCPU);
+  return to_counts.sum(1).mul(from_counts.any(1)).to(at::kDouble);
 }
 
 at::Tensor LayerJacobian::from_values(const std::vector<at::Tensor>& inputs) const {

@@ -184,7 +184,9 @@ std::vector<c10::IValue> Model::State::arguments(const std::vector<at::Tensor>& 
 }
 
 at::Tensor Model::State::logits(const c10::IValue& value) const {
-  const at::Tensor selected = select_output(value, output);
+  at::Tensor selected = select_output(value, output);
+  // The real numbers that the codes stand for: nothing can be computed with codes.
+  if (selected.is_quantized()) selected = selected.dequantize();
   return batched ? selected : selected.unsqueeze(0);
 }
 

@@ -24,6 +24,7 @@ using ::testing::HasSubstr;
 const std::map<std::pair<std::string, std::string>, std::string> refusals = {
     {{"batch_norm_moving_traced", "jacobian"}, "samples of a batch are mixed"},
     {{"batch_statistics", "jacobian"}, "samples of a batch are mixed"},
+    {{"bool_output", "jacobian"}, "no Jacobian at tap 'output'"},
     {{"force", "jacobian"}, "no path with a derivative"},
     {{"functional_dropout", "descramble"}, "draws random numbers"},
     {{"functional_dropout", "jacobian"}, "random numbers"},
@@ -34,9 +35,11 @@ const std::map<std::pair<std::string, std::string>, std::string> refusals = {
     {{"odd_values", "jacobian"}, "no Jacobian at tap"},
     {{"one_batch_size_traced", "jacobian"}, "one batch size"},
     {{"quantized", "jacobian"}, "no path with a derivative"},
+    {{"quantized_output", "jacobian"}, "no Jacobian at tap 'output'"},
     {{"quantized_values", "jacobian"}, "no path with a derivative"},
     {{"recurrent_policy", "jacobian"}, "samples of a batch are mixed"},
-    {{"while_loop", "jacobian"}, "no path with a derivative"}};
+    {{"while_loop", "jacobian"}, "no path with a derivative"},
+    {{"whole_output", "jacobian"}, "no Jacobian at tap 'output'"}};
 
 class EveryModel : public CommandTest, public ::testing::WithParamInterface<std::string> {
  protected:

@@ -248,6 +248,87 @@ TEST_F(Models, OutputsThatNothingCanBeHeldAgainstAreRefused) {
   EXPECT_EQ(result()["steps"][0]["taps"][0]["untouched"]["relative_error"], 0);
 }
 
+TEST_F(Models, OutputsOfAnyTypeGiveClasses) {
+  for (const char* name : {"mlp", "quantized_output", "bool_output", "whole_output"}) {
+    fs::remove_all(at("out"));
+    json config = this->config(name, {{"x", 8}}, 40, {});
+    const Model model = load_model(fixture(std::string(name) + ".pt"));
+    NamedTensors tensors = load_safetensors(at("data.safetensors"));
+    const at::Tensor said =
+        model.forward({tensors.at("x").to(model.dtype())}).detach().to(at::kDouble);
+    // Of equal ones the first.
+    at::Tensor classes = said.dim() == 1 ? said.gt(0).to(at::kLong) : said.argmax(1);
+    const std::int64_t count = said.dim() == 1 ? 2 : said.size(1);
+    classes.slice(0, 0, 4) = (classes.slice(0, 0, 4) + 1).remainder(count);
+    tensors["class"] = classes;
+    save_safetensors(at("data.safetensors"), tensors);
+    config["data"]["labels"] = "class";
+    json completeness = {{"kind", "completeness"},
+                         {"taps", "fc1"},
+                         {"bases", json::array({{{"kind", "pca"}}})},
+                         {"grid", {{"kind", "linear"}, {"points", 3}}}};
+    json untouched = completeness;
+    untouched["reference"] = "class";
+    config["steps"] = json::array({{{"kind", "evaluate"}},
+                                   completeness,
+                                   untouched,
+                                   {{"kind", "capture"}, {"taps", "fc1"}, {"data", "test"}}});
+    Outcome outcome = run_config(config);
+    ASSERT_EQ(outcome.code, 0) << name << ": " << outcome.err;
+    const json steps = result()["steps"];
+    EXPECT_EQ(steps[0]["top1"], 0.9) << name;
+    EXPECT_EQ(steps[1]["taps"][0]["untouched"]["top1"], 0.9) << name;
+    EXPECT_EQ(steps[2]["taps"][0]["untouched"]["top1"], 1.0) << name;
+    const bool decides = std::string(name) == "whole_output";
+    EXPECT_EQ(result().dump().find("read as a logit") != std::string::npos, decides) << name;
+    fs::rename(at("out"), at("donor"));
+    config["steps"] =
+        json::array({{{"kind", "patch"}, {"tap", "fc1"}, {"capture", at("donor").string()}}});
+    outcome = run_config(config);
+    fs::remove_all(at("donor"));
+    ASSERT_EQ(outcome.code, 0) << name << ": " << outcome.err;
+    EXPECT_EQ(result()["steps"][0]["agreement"], 1.0) << name;
+    EXPECT_EQ(result()["steps"][0]["after"]["top1"], 0.9) << name;
+  }
+}
+
+TEST_F(Models, OutputsWhoseWidthChangesAreRefusedInEveryBatch) {
+  json config = this->config("output_width", {{"x", 8}}, 40, {});
+  config["data"]["batch_size"] = 4;
+  config["data"]["labels"] = "class";
+  NamedTensors tensors = load_safetensors(at("data.safetensors"));
+  tensors["class"] = at::arange(40, at::kLong).remainder(3);
+  save_safetensors(at("data.safetensors"), tensors);
+  const json completeness = {{"kind", "completeness"},
+                             {"taps", "fc1"},
+                             {"bases", json::array({{{"kind", "pca"}}})},
+                             {"grid", {{"kind", "linear"}, {"points", 3}}}};
+  std::vector<json> steps = {{{"kind", "evaluate"}}, completeness, completeness, completeness};
+  steps[2]["reference"] = "class";
+  steps[3]["reference"] = "output";
+  config["steps"] = json::array({{{"kind", "capture"}, {"taps", "fc1"}}});
+  ASSERT_EQ(run_config(config).code, 0);
+  fs::rename(at("out"), at("donor"));
+  steps.push_back({{"kind", "patch"}, {"tap", "fc1"}, {"capture", at("donor").string()}});
+  // The first number of the third batch, which holds no check sample.
+  tensors.at("x")[8][0] = 200;
+  save_safetensors(at("data.safetensors"), tensors);
+  for (const json& step : steps) {
+    config["steps"] = json::array({step});
+    fs::remove_all(at("out"));
+    expect_refused(run_config(config), {"the output's shape changes from batch to batch", "4x6"});
+  }
+}
+
+TEST_F(Models, CapturesOfSomeSamplesSayThatTheyAre) {
+  json config = this->config("drops_samples", {{"x", 8}}, 40,
+                             {{"kind", "capture"}, {"taps", {"fc1", "some"}}});
+  ASSERT_EQ(run_config(config).code, 0);
+  const json step = result()["steps"][0];
+  ASSERT_EQ(step["warnings"].size(), 1U);
+  EXPECT_THAT(step["warnings"][0].get<std::string>(), HasSubstr("rows for 40 samples"));
+}
+
 TEST_F(Models, ValuesWithoutRowsAreRefusedBeforeAnyStepRuns) {
   json config = this->config("odd_values", {{"x", 4}}, 12, statistics());
   config["data"]["batch_size"] = 3;

@@ -1,6 +1,8 @@
 // Which rows of token models count: what lies in rows that do not count changes no figure.
 
 #include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/tensor.h>
@@ -151,6 +153,100 @@ TEST_F(Rows, ThatAreAllOfThemChangeNothing) {
     step["rows"] = {{"mask", "mask"}};
     EXPECT_EQ(run(step), run(kind)) << kind;
   }
+}
+
+TEST_F(Rows, OfValuesWithHeadsAreThoseOfTheToken) {
+  const at::Tensor mask = lengths_mask(false).slice(1, 0, 5);
+  save_safetensors(at("data.safetensors"),
+                   {{"x", values().slice(1, 0, 5).slice(2, 0, 6)}, {"mask", mask}});
+  for (const std::int64_t skip : {0, 1}) {
+    const at::Tensor counts = mask.ne(0).logical_and(mask.cumsum(1).gt(skip));
+    for (const char* tap : {"behind", "front"}) {
+      const std::string path = std::string("steps.0.") + tap + ".values";
+      run({{"kind", "capture"}, {"taps", tap}, {"limit", count}}, "masked_heads");
+      at::Tensor all = tensors().at(path).to(at::kDouble);  // [N, T, 2, 3] or [N, 2, T, 3]
+      if (all.size(1) == 2) all = all.transpose(1, 2);
+      const at::Tensor rows = all.index_select(0, at::arange(count, at::kLong))
+                                  .reshape({count * 5, 6})
+                                  .index_select(0, counts.reshape({-1}).nonzero().flatten())
+                                  .reshape({-1, 3});
+      json step = {{"kind", "statistics"}, {"taps", tap}, {"axis", "features"}};
+      step["rows"] = {{"mask", "mask"}, {"skip", skip}};
+      const json found = run(step, "masked_heads");
+      EXPECT_EQ(found["taps"][0]["count"], rows.size(0)) << tap;
+      EXPECT_LE((tensors().at(std::string("steps.0.") + tap + ".mean") - rows.mean(0))
+                    .abs()
+                    .max()
+                    .item<double>(),
+                1e-12);
+      step["rows"] = {{"skip", 1}};
+      fs::remove_all(at("out"));
+      expect_refused(run_config(config(step, "masked_heads")),
+                     {"which rows come first is not clear", tap});
+    }
+  }
+}
+
+TEST_F(Rows, OfAllSamplesTellWherePositionsAreDrawn) {
+  // The check samples are as short as can be, all others as long.
+  at::Tensor lengths = at::full({count}, tokens, at::kLong);
+  for (std::int64_t i = 0; i < 8; ++i) lengths[i * count / 8] = 1;
+  const at::Tensor mask = at::arange(tokens, at::kLong).unsqueeze(0).lt(lengths.unsqueeze(1));
+  const json step = {{"kind", "jacobian"},
+                     {"from", "fc1"},
+                     {"to", "fc2"},
+                     {"positions", 2},
+                     {"rows", {{"mask", "mask"}}}};
+  write(values(), mask.to(at::kLong));
+  const json found = run(step);
+  EXPECT_EQ(found["sampled_positions"].size(), 2U);
+  EXPECT_NE(found["sampled_positions"], json::array({0, 1}));
+  const at::Tensor mean = tensors().at("steps.0.fc1..fc2.mean");
+  write(values().flip(0), mask.flip(0).to(at::kLong));
+  EXPECT_EQ(run(step)["sampled_positions"], found["sampled_positions"]);
+  EXPECT_LE((tensors().at("steps.0.fc1..fc2.mean") - mean).abs().max().item<double>(), 1e-9);
+}
+
+TEST_F(Rows, OfSamplesThatHaveNoneWeighNothing) {
+  json step = {{"kind", "jacobian"},
+               {"from", "fc1"},
+               {"to", "fc2"},
+               {"positions", tokens},
+               {"rows", {{"mask", "mask"}}}};
+  const at::Tensor mask = lengths_mask(false);
+  write(values(), mask);
+  const json without = run(step);
+  EXPECT_EQ(without["warnings"], json::array());
+  // The empty ones stand first, where the check looks.
+  const at::Tensor empty = at::zeros({20, tokens}, at::kLong);
+  write(at::cat({values().slice(0, 0, 20), values()}), at::cat({empty, mask}));
+  const json with = run(step);
+  for (const char* key : {"l1", "frobenius", "sparsity", "blocks"}) {
+    EXPECT_NEAR(with[key].get<double>(), without[key].get<double>(),
+                1e-6 * without[key].get<double>())
+        << key;
+  }
+  EXPECT_EQ(with["sampled_positions"], without["sampled_positions"]);
+  EXPECT_THAT(with["warnings"].dump(), HasSubstr("20 of 80 samples"));
+
+  json sparse = {{"kind", "descramble"},
+                 {"objective",
+                  {{"kind", "jacobian_l1"},
+                   {"taps", {"fc1", "fc2"}},
+                   {"learn", {"fc1"}},
+                   {"samples", 40},
+                   {"held_out", 0.25}}},
+                 {"solver", {{"kind", "annealed"}, {"starts", 1}, {"max_iterations", 2}}},
+                 {"rows", {{"mask", "mask"}}}};
+  // Every fourth sample is held out: none of those has a row.
+  at::Tensor some = lengths_mask(false).slice(0, 0, 40);
+  some = some.masked_fill(at::arange(40, at::kLong).remainder(4).eq(3).unsqueeze(1), 0);
+  write(values().slice(0, 0, 40), some);
+  fs::remove_all(at("out"));
+  expect_refused(run_config(config(sparse)), {"no row of the samples counts", "held-out"});
+  write(values().slice(0, 0, 40), at::zeros({40, tokens}, at::kLong));
+  fs::remove_all(at("out"));
+  expect_refused(run_config(config(sparse)), {"no row of the tap counts"});
 }
 
 TEST_F(Rows, ThatFitNothingAreRefused) {

@@ -78,14 +78,15 @@ INSTANTIATE_TEST_SUITE_P(
         Program{"floored", "  z = y + torch.floor(3 * y)", "aten::floor"},
         Program{"sign", "  z = y + torch.sign(y)", "aten::sign"},
         Program{"number", "  z = y * float(y.abs().max())", "aten::item"},
-        Program{"quantised", "  z = y + torch.quantize_per_tensor(y.float(), 0.1, 0, 13).dequantize()",
-             "aten::quantize_per_tensor"},
+        Program{"quantised",
+                "  z = y + torch.quantize_per_tensor(y.float(), 0.1, 0, 13).dequantize()",
+                "aten::quantize_per_tensor"},
         Program{"written",
-             "  t = torch.zeros_like(y)\n  t[:, 0] = torch.sin(y[:, 0]).detach()\n  z = y + t",
-             "aten::detach"},
+                "  t = torch.zeros_like(y)\n  t[:, 0] = torch.sin(y[:, 0]).detach()\n  z = y + t",
+                "aten::detach"},
         Program{"written_over",
-             "  t = y.clone()\n  t[:, 0] = torch.sin(y[:, 0]).detach()\n  z = t.matmul(self.w)",
-             "aten::detach"}),
+                "  t = y.clone()\n  t[:, 0] = torch.sin(y[:, 0]).detach()\n  z = t.matmul(self.w)",
+                "aten::detach"}),
     name_of);
 
 class Kept : public ::testing::TestWithParam<Program> {};
@@ -131,11 +132,26 @@ INSTANTIATE_TEST_SUITE_P(
         Program{"shape_alone", "  z = y * y.size(1) + torch.ones_like(y) + y.new_zeros([6])"},
         Program{"logged", "  t = y.detach().matmul(self.w)\n  z = y.matmul(self.w)"},
         Program{"decided", "  z = y\n  if float(self.w.sum()) < 1e9:\n    z = torch.sin(y)"},
-        Program{"written", "  t = torch.zeros_like(y)\n  t[:, 0] = torch.sin(y[:, 1])\n  z = y + t"},
+        Program{"written",
+                "  t = torch.zeros_like(y)\n  t[:, 0] = torch.sin(y[:, 1])\n  z = y + t"},
         Program{"normalised", "  z = torch.layer_norm(y, [6])"},
         Program{"softmax", "  z = torch.softmax(y.matmul(self.w), 1)"},
         Program{"residual", "  z = y + torch.relu(y.matmul(self.w))"}),
     name_of);
+
+TEST(LayerJacobian, NamesBlocksWithoutGradients) {
+  const Model model = fixture("no_grad_block").load();
+  const at::Tensor inputs = at::randn({4, 8});
+  EXPECT_THAT(refused(model, inputs, "fc1", "output"), HasSubstr("aten::relu (within no_grad)"));
+  // Behind the block there is a derivative, of a sum here.
+  const LayerJacobian behind(model, "relu", "output", {inputs});
+  EXPECT_TRUE(behind({inputs}).blocks.equal(at::eye(8).expand({4, 8, 8})));
+}
+
+TEST(LayerJacobian, NamesDerivativesThatKeepNoGraph) {
+  EXPECT_THAT(refused(fixture("force").load(), at::randn({4, 8}), "energy.fc1", "output"),
+              HasSubstr("create_graph=True"));
+}
 
 // What autograd returns of a network that overwrites what it needs is LibTorch's own complaint.
 TEST(LayerJacobian, NamesTapsWhereAutogradCannotFollow) {

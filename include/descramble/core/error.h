@@ -34,6 +34,18 @@ class Error : public std::runtime_error {
   Complaint complaint_;
 };
 
+/// Runs `work`; its Error says more of where: "…, `more`".
+template <typename Work>
+auto with_where(const std::string& more, const Work& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    Complaint complaint = error.complaint();
+    complaint.where += (complaint.where.empty() ? "" : ", ") + more;
+    throw Error(complaint);
+  }
+}
+
 /// Something that was right to ask for failed while running (disk full, certificate broken).
 /// The command ends with exit code 1.
 class Failure : public std::runtime_error {

@@ -17,8 +17,12 @@ std::string loss_name(Loss loss);
 /// @throws Error for an unknown name
 Loss parse_loss(const std::string& name);
 
+/// Whether a value has one number for each sample: [n] or [n, 1].
+bool has_one_number_each(const at::Tensor& value);
+
 /// The logits of a classifier's output, [n, classes]. One number a sample, [n] or [n, 1], is the
-/// logit z of class 1 of two and becomes (0, z): softmax gives 1/(1 + exp(−z)) for class 1.
+/// logit z of class 1 of two and becomes (0, z): softmax gives 1/(1 + exp(−z)) for class 1. Whole
+/// numbers, truth values and half precision become float64.
 at::Tensor class_logits(const at::Tensor& output);
 
 /// The targets of `output` for `loss`, on its device. Cross-entropy takes integer classes [n]. The

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 #include <nlohmann/json_fwd.hpp>
@@ -21,14 +22,16 @@ struct Score {
   double loss_sum = 0;
   std::int64_t loss_terms = 0;  ///< samples for the cross-entropy, elements for the squared error
   bool has_accuracy = false;    ///< labels were classes
-  double target_squares = 0;    ///< Σ f² of floating-point targets
-  double cosine_sum = 0;        ///< of outputs and targets, summed over samples
+  std::vector<std::int64_t> sample_shape{};  ///< of the outputs (of their logits, for classes)
+  double target_squares = 0;                 ///< Σ f² of floating-point targets
+  double cosine_sum = 0;                     ///< of outputs and targets, summed over samples
 
   /// Adds outputs and labels. Integer labels [n], the classes of logits [n, classes], give top-k
   /// hits (equal logits rank by index) and the loss; one logit a sample tells two classes apart
   /// (see class_logits); floating-point targets of the output's shape give the squared error alone.
   /// In float64.
-  /// @throws Error for labels that do not fit the outputs (see loss_target)
+  /// @throws Error for labels that do not fit the outputs (see loss_target), and for outputs whose
+  /// shape is not that of the first ones
   void add(const at::Tensor& outputs, const at::Tensor& labels);
 
   double top1() const { return static_cast<double>(top1_hits) / static_cast<double>(count); }

@@ -31,9 +31,10 @@ class JacobianStack {
   enum class Side { outputs, inputs };
 
   /// Samples `indices` of `data`. `layer` is shared, since Jacobians may be computed again later.
-  /// @throws Error for no samples, weights that do not fit, a ceiling below what one sample needs
-  /// (how much), a Jacobian that is not finite (which sample; of Jacobians that are not kept also
-  /// whenever they are asked for)
+  /// Of a layer that selects rows, samples without a sampled position that counts weigh nothing.
+  /// @throws Error for no samples, or none with a position that counts, weights that do not fit, a
+  /// ceiling below what one sample needs (how much), a Jacobian that is not finite (which sample;
+  /// of Jacobians that are not kept also whenever they are asked for)
   static JacobianStack of(std::shared_ptr<const LayerJacobian> layer,
                           std::shared_ptr<const DataSet> data,
                           const std::vector<std::int64_t>& indices, const Options& options);
@@ -68,6 +69,7 @@ class JacobianStack {
   std::int64_t inputs() const { return inputs_; }    ///< h
   std::int64_t outputs() const { return outputs_; }  ///< o
   std::int64_t samples() const { return samples_; }
+  std::int64_t uncounted() const { return uncounted_; }  ///< samples without a row that counts
   bool kept() const { return !make_; }
   bool is_collapsed() const { return collapsed_.has_value(); }
   /// The side whose rates the weights of a collapsed stack are; nothing: not collapsed, or a
@@ -83,6 +85,7 @@ class JacobianStack {
   std::int64_t inputs_ = 0;
   std::int64_t outputs_ = 0;
   std::int64_t samples_ = 0;
+  std::int64_t uncounted_ = 0;
   std::optional<Side> collapsed_{};
   bool constant_ = false;
   at::ScalarType dtype_ = at::kFloat;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,8 +22,6 @@ namespace descramble {
 struct JacobianBlocks {
   at::Tensor blocks{};  ///< [K, o, h], in the model's dtype, in float32 at least
   at::Tensor sample{};  ///< [K], int64: which of the samples; undefined: K samples, one block each
-  /// [samples], float64: how many of the sampled output positions count; undefined: all of them.
-  at::Tensor positions{};
 };
 
 /// Numbers that are not finite, of one sample of a batch.
@@ -56,6 +55,10 @@ class LayerJacobian {
     /// Blocks to or from a position that does not count are left out. A tap with one position has
     /// none to choose from.
     RowSelection rows{};
+    /// Shows the inputs of all data, batch by batch: positions are drawn from those that count
+    /// anywhere in them. Absent: in the constructor's `inputs`.
+    using Look = std::function<void(const std::vector<at::Tensor>& inputs)>;
+    std::function<void(const Look&)> each_batch{};
   };
 
   /// Runs `inputs` to learn shapes, holds a described path against the network itself, and asks
@@ -112,6 +115,9 @@ class LayerJacobian {
   /// Block k is that of sample k: there are no positions on the input side, and one on the other.
   bool has_one_block() const;
   bool selects_rows() const;
+  /// How many of the sampled output positions count, [samples], float64; 0 where no input position
+  /// does.
+  at::Tensor counted_positions(const std::vector<at::Tensor>& inputs) const;
   std::int64_t bytes_of_one() const;  ///< of one sample's Jacobian
   /// Of what it is made from, beside it: copies of it, and cotangents at the widest value between
   /// the taps, in and out of one operation.

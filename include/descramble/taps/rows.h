@@ -18,7 +18,7 @@ struct RowSelection {
   /// The number of the data's input that is other than 0 where a row counts; absent: all rows.
   std::optional<std::size_t> mask{};
   std::string mask_name{};  ///< for errors
-  /// The first so many of each sample's rows that the mask leaves do not count.
+  /// The first so many of each sample's positions that the mask leaves do not count.
   std::int64_t skip = 0;
 
   bool all() const { return !mask && skip == 0; }
@@ -27,9 +27,13 @@ struct RowSelection {
 /// Whether each row of to_rows(value, axis) counts: bool [samples·positions], on the value's
 /// device. `inputs` are those of the batch; the mask is one of them.
 ///
-/// The mask has one entry for each position of each sample. It may lack dimensions that the value
-/// has: [N, T] fits values [N, T, heads, d] and [N, heads, T, d].
-/// @throws Error for a mask that fits neither, and for a `skip` where a sample has one row
+/// The mask has one entry for each position of each sample, or one for each sample. It may lack
+/// dimensions that the value has, or have 1 there: [N, T] fits values [N, T, heads, d] and
+/// [N, heads, T, d], as [N, 1, T] does. `skip` counts along the mask's own positions: each head of
+/// the first token is skipped. Without a mask by position it counts along the value's, of which
+/// there has to be one dimension.
+/// @throws Error for a mask that fits neither, or in two ways; for a `skip` where a sample has one
+/// row, or where several dimensions hold them
 at::Tensor counted_rows(const RowSelection& selection, const at::Tensor& value, Axis axis,
                         const std::vector<at::Tensor>& inputs);
 

@@ -56,7 +56,10 @@ StepResult run_capture(const nlohmann::json& resolved, const Workspace& workspac
   }
   progress.end();
   StepResult result;
-  result.json = {{"data", split}, {"count", seen}, {"taps", nlohmann::json::array()}};
+  result.json = {{"data", split},
+                 {"count", seen},
+                 {"taps", nlohmann::json::array()},
+                 {"warnings", nlohmann::json::array()}};
   for (std::size_t i = 0; i < taps.size(); ++i) {
     for (const at::Tensor& value : values[i]) {
       if (value.dim() != values[i][0].dim() ||
@@ -72,6 +75,11 @@ StepResult run_capture(const nlohmann::json& resolved, const Workspace& workspac
     result.tensors[taps[i] + ".values"] = whole;
     result.lines.push_back(fmt::format("{}: {} {}", taps[i], fmt::join(whole.sizes(), "x"),
                                        dtype_name(whole.scalar_type())));
+    if (whole.size(0) == seen) continue;
+    const std::string warning = fmt::format(
+        "tap '{}' has {} rows for {} samples: row i is not sample i", taps[i], whole.size(0), seen);
+    result.json["warnings"].push_back(warning);
+    result.lines.push_back("  warning: " + warning);
   }
   if (!labels.empty()) result.tensors["labels"] = at::cat(labels);
   return result;

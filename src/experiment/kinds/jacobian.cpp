@@ -144,9 +144,10 @@ StepResult run_jacobian(const json& resolved, const Workspace& workspace, Progre
   const std::string split = resolved.at("data");
   const bool keep = resolved.at("keep");
   const Source& source = workspace.source(split);
-  const auto layer = open_layer(workspace, from, to, resolved, resolved.at("positions"));
   const std::vector<std::int64_t> indices =
       choose_samples(source.data->size(), resolved.at("samples"), 0).used;
+  const auto layer =
+      open_layer(workspace, from, to, resolved, resolved.at("positions"), source, indices);
   const auto count = static_cast<std::int64_t>(indices.size());
   progress.begin(fmt::format("Jacobians of {} to {}", from, to), count);
   // What is kept is there twice when it is written.
@@ -194,6 +195,8 @@ StepResult run_jacobian(const json& resolved, const Workspace& workspace, Progre
                   "(0.80: Gaussian entries, 1: equal)",
                   l1, frobenius, sparsity));
   if (!(rms > 0)) warnings.push_back("all Jacobians are zero");
+  if (const std::string warning = uncounted_warning(stack); !warning.empty())
+    warnings.push_back(warning);
   result.json["singular_values"] = json();
   const Singular singular = singular_at_mean(*layer, *source.data, indices, source.batch_size == 1);
   if (!singular.why.empty())
