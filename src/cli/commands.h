@@ -19,6 +19,14 @@ struct TapsOptions {
 };
 int list_command(const TapsOptions& options, std::ostream& out);
 
+struct InitOptions {
+  std::filesystem::path model{};
+  std::vector<std::string> inputs{};
+  std::string method = "forward";
+  std::filesystem::path data{};
+};
+int init_command(const InitOptions& options, std::ostream& out, std::ostream& err);
+
 struct RunOptions {
   std::filesystem::path config{};
   std::filesystem::path out{};

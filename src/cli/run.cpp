@@ -21,6 +21,10 @@ namespace descramble {
 namespace {
 
 constexpr int wrong_use = 2;
+constexpr const char* input_help =
+    "[NAME=]SHAPE[:DTYPE[=VALUES]] for a tensor, for example 1,3,224,224 or "
+    "lengths=3:int64=5,4,2; [NAME=]VALUE for another argument, for example sr=16000; one for "
+    "each; runs the model once";
 
 Progress::Style style_for(const std::ostream& out, bool quiet) {
   if (quiet) return Progress::Style::quiet;
@@ -87,16 +91,18 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
   TapsOptions taps;
   auto* taps_app = app.add_subcommand("taps", "List the tap points of a TorchScript model");
   taps_app->add_option("model", taps.model, "a TorchScript archive")->required();
-  taps_app
-      ->add_option(
-          "--input", taps.inputs,
-          "[NAME=]SHAPE[:DTYPE[=VALUES]] for a tensor, for example 1,3,224,224 or "
-          "lengths=3:int64=5,4,2; [NAME=]VALUE for another argument, for example sr=16000; one for "
-          "each; runs the model once")
-      ->expected(1)
-      ->take_all();
+  taps_app->add_option("--input", taps.inputs, input_help)->expected(1)->take_all();
   taps_app->add_option("--method", taps.method, "the method that runs")->capture_default_str();
   taps_app->add_flag("--json", taps.as_json, "as JSON");
+
+  InitOptions init;
+  auto* init_app =
+      app.add_subcommand("init", "Print a config to start from, for a model of your own");
+  init_app->add_option("model", init.model, "a TorchScript archive")->required();
+  init_app->add_option("--data", init.data,
+                       "a safetensors file, a folder of images, IDX files or a CSV file of digits");
+  init_app->add_option("--input", init.inputs, input_help)->expected(1)->take_all();
+  init_app->add_option("--method", init.method, "the method that runs")->capture_default_str();
 
   RunOptions check;
   auto* check_app = app.add_subcommand("check", "Check a config and print it with every default");
@@ -169,6 +175,7 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
   LibtorchWarnings warnings;
   const LibtorchWarnings::Guard handler(&warnings);
   if (taps_app->parsed()) return list_command(taps, out);
+  if (init_app->parsed()) return init_command(init, out, err);
   if (check_app->parsed()) return check_command(check, out);
   if (verify_app->parsed()) return verify_command(folder, original, out, err);
   if (kinds_app->parsed()) return kinds_command(kind, as_schema, out);

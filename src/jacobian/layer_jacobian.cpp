@@ -58,6 +58,7 @@ struct LayerJacobian::State {
   /// What LibTorch throws is told with the taps.
   template <typename Work>
   auto by_autograd(const Work& work) const {
+    const c10::AutoGradMode gradients(true);  // the caller may have switched them off
     try {
       return work();
     } catch (const Error&) {
@@ -409,7 +410,6 @@ JacobianBlocks LayerJacobian::operator()(const std::vector<at::Tensor>& inputs) 
   return state_->by_autograd([&] {
     const std::vector<at::Tensor> given = state_->on_device(inputs);
     const State::Graphed pass = state_->with_graph(given);
-    const c10::AutoGradMode gradients(true);
     const at::Tensor jacobian = state_->route == "vjp"
                                     ? jacobian_by_vjp(pass.leaf, pass.out, state_->rows)
                                     : jacobian_by_jvp(pass.leaf, pass.out, state_->rows);

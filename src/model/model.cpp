@@ -239,8 +239,9 @@ ModelDescription Model::description() const {
   result.class_name = module.type()->name() ? module.type()->name()->name() : "?";
   const auto& schema = state_->run_method().function().getSchema();
   for (std::size_t i = 1; i < schema.arguments().size(); ++i) {
-    result.inputs.push_back(
-        {schema.arguments()[i].name(), schema.arguments()[i].type()->annotation_str()});
+    result.inputs.push_back({schema.arguments()[i].name(),
+                             schema.arguments()[i].type()->annotation_str(),
+                             schema.arguments()[i].default_value().has_value()});
   }
   for (const auto& value : schema.returns()) result.output = value.type()->annotation_str();
   for ([[maybe_unused]] const auto& child : module.named_modules()) ++result.modules;

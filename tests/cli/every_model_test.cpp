@@ -220,9 +220,66 @@ TEST_P(EveryModel, GivesFiguresThatDoNotDependOnTheBatchOrSaysSo) {
   }
 }
 
+/// Scalars among the arguments, for the command line.
+std::vector<std::string> argument_flags(const Fixture& subject) {
+  std::vector<std::string> flags;
+  const json arguments = subject.facts.value("arguments", json::object());
+  for (const auto& [name, value] : arguments.items()) {
+    if (value.is_structured() || value.is_null()) continue;
+    flags.emplace_back("--input");
+    flags.push_back(name + "=" + (value.is_string() ? value.get<std::string>() : value.dump()));
+  }
+  return flags;
+}
+
+TEST_P(EveryModel, GetsAConfigThatPassesCheck) {
+  std::vector<std::string> args = {"init", subject().file().string()};
+  for (const std::string& flag : argument_flags(subject())) args.push_back(flag);
+  const Outcome outcome = command(args);
+  if (outcome.code != 0) {
+    expect_refused(outcome, {"no tap to begin with"});
+    EXPECT_TRUE(taps().empty()) << outcome.err;
+    return;
+  }
+  EXPECT_THAT(outcome.err, ::testing::StartsWith("note: "));
+  const Outcome checked = command({"check", write("config.json", outcome.out).string()});
+  EXPECT_EQ(checked.code, 0) << checked.err;
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Fixtures, EveryModel,
     ::testing::ValuesIn(fixture_names([](const Fixture& f) { return f.runs(); })), by_name);
+
+/// Configs that are made for the data that lie there.
+using ModelWithData = EveryModel;
+
+TEST_P(ModelWithData, GetsAConfigThatRuns) {
+  data(usual_batch());  // writes the file
+  std::vector<std::string> args = {"init", subject().file().string(), "--data",
+                                   at("data.safetensors").string()};
+  for (const std::string& flag : argument_flags(subject())) args.push_back(flag);
+  const Outcome outcome = command(args);
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const json config = json::parse(outcome.out);
+  const Outcome ran = run_config(config);
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  std::set<std::string> kinds;
+  for (const json& step : config["steps"]) kinds.insert(step["kind"].get<std::string>());
+  for (const char* kind : {"statistics", "capture", "completeness", "descramble", "jacobian"}) {
+    const bool noted =
+        outcome.err.find(std::string("the step '") + kind + "' is left out") != std::string::npos;
+    EXPECT_NE(kinds.contains(kind), noted) << kind << "\n" << outcome.err;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Fixtures, ModelWithData,
+                         ::testing::Values("mlp", "lenet_functional_traced", "two_inputs",
+                                           "tuple_output", "one_batch_size_traced", "no_batch",
+                                           "attention_scripted", "embedding",
+                                           "resnet_blocks_scripted", "quantized",
+                                           "recurrent_policy", "functional_dropout",
+                                           "hook_of_child", "masked_tokens"),
+                         by_name);
 
 }  // namespace
 }  // namespace descramble::test

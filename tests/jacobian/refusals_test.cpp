@@ -148,6 +148,20 @@ TEST(LayerJacobian, NamesBlocksWithoutGradients) {
   EXPECT_TRUE(behind({inputs}).blocks.equal(at::eye(8).expand({4, 8, 8})));
 }
 
+TEST(LayerJacobian, IsTheSameWhereTheCallerHasSwitchedGradientsOff) {
+  const Model model = model_of("  z = torch.softmax(y.matmul(self.w), 1)");
+  const at::Tensor inputs = inputs_of();
+  for (const char* route : {"", "vjp", "jvp"}) {
+    const LayerJacobian::Options options{.route = route};
+    const at::Tensor expected =
+        LayerJacobian(model, "tanh", "output", {inputs}, options)({inputs}).blocks;
+    const at::NoGradGuard no_grad;
+    const at::Tensor found =
+        LayerJacobian(model, "tanh", "output", {inputs}, options)({inputs}).blocks;
+    EXPECT_TRUE(found.equal(expected)) << route;
+  }
+}
+
 TEST(LayerJacobian, NamesDerivativesThatKeepNoGraph) {
   EXPECT_THAT(refused(fixture("force").load(), at::randn({4, 8}), "energy.fc1", "output"),
               HasSubstr("create_graph=True"));

@@ -207,6 +207,10 @@ inline std::vector<c10::IValue> copies(const std::vector<c10::IValue>& values) {
 }
 
 /// max|a − b| / max|b| over the floating tensors of two values, in float64.
+inline at::Tensor numbers_of(const at::Tensor& value) {
+  return (value.is_quantized() ? value.dequantize() : value).to(at::kDouble);
+}
+
 inline double relative_distance(const c10::IValue& a, const c10::IValue& b) {
   const auto left = tensors_of(a);
   const auto right = tensors_of(b);
@@ -215,9 +219,9 @@ inline double relative_distance(const c10::IValue& a, const c10::IValue& b) {
   for (std::size_t i = 0; i < left.size(); ++i) {
     if (left[i].sizes() != right[i].sizes()) return 1e300;
     if (right[i].numel() == 0) continue;
-    const double scale = right[i].to(at::kDouble).abs().max().item<double>();
+    const double scale = numbers_of(right[i]).abs().max().item<double>();
     const double difference =
-        (left[i].to(at::kDouble) - right[i].to(at::kDouble)).abs().max().item<double>();
+        (numbers_of(left[i]) - numbers_of(right[i])).abs().max().item<double>();
     if (!(difference <= 0)) worst = std::max(worst, difference / (scale > 0 ? scale : 1));
   }
   return worst;

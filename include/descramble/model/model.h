@@ -30,6 +30,7 @@ enum class StatePolicy {
 struct Argument {
   std::string name{};
   std::string type{};  ///< TorchScript's spelling, "Dict[str, Tensor]"
+  bool has_default = false;
 };
 
 /// What can be said of a model without running it.

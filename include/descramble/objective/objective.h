@@ -81,7 +81,7 @@ class Objective {
   /// Relative error of f from the precision that it is computed in: differences below that say
   /// nothing.
   virtual double rounding() const { return 1e-14; }
-  /// Of one evaluation, in units of its own; to foresee how long a solver takes.
+  /// Relative cost of one evaluation, for progress.
   virtual double cost() const { return 1; }
   /// The same over at least `samples` of its samples; nothing where it is no mean over samples, or
   /// has no more than those.

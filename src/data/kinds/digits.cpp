@@ -127,7 +127,8 @@ class DigitTable {
   std::int64_t line_ = 0;
 };
 
-std::shared_ptr<const DataSet> open_digits(const nlohmann::json& resolved, const DataContext& context) {
+std::shared_ptr<const DataSet> open_digits(const nlohmann::json& resolved,
+                                           const DataContext& context) {
   const std::string given = resolved.at("path");
   const InputFile file{"digits", given,
                        context.paths.find(given, join_pointer(context.pointer, "path"))};
@@ -136,6 +137,12 @@ std::shared_ptr<const DataSet> open_digits(const nlohmann::json& resolved, const
   at::Tensor values = at::empty({count, pixel_count}, at::kFloat);
   std::copy(table.values.begin(), table.values.end(), values.data_ptr<float>());
   return std::make_shared<DigitSet>(values, int64_tensor(table.labels), file);
+}
+
+std::optional<nlohmann::json> guess_digits(const std::filesystem::path& path, const DataHints&) {
+  const std::string ending = path.extension().string();
+  if (ending != ".csv" && ending != ".tra" && ending != ".tes") return std::nullopt;
+  return nlohmann::json{{"kind", "digits"}, {"path", path.string()}};
 }
 
 }  // namespace
@@ -150,7 +157,8 @@ const SourceKind& source_kind_digits() {
                .fields = {{.name = "path",
                            .type = FieldType::path,
                            .doc = "the CSV file (optdigits.tra, optdigits.tes)"}}},
-      .open = open_digits};
+      .open = open_digits,
+      .guess = guess_digits};
   return kind;
 }
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <ATen/ops/index_select.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -34,7 +36,8 @@ class IdxSet : public DataSet {
   std::vector<InputFile> files_;
 };
 
-std::shared_ptr<const DataSet> open_idx(const nlohmann::json& resolved, const DataContext& context) {
+std::shared_ptr<const DataSet> open_idx(const nlohmann::json& resolved,
+                                        const DataContext& context) {
   std::vector<InputFile> files;
   const auto read = [&](const std::string& role) {
     const std::string given = resolved.at(role);
@@ -64,6 +67,47 @@ std::shared_ptr<const DataSet> open_idx(const nlohmann::json& resolved, const Da
   return std::make_shared<IdxSet>(images, labels, files);
 }
 
+namespace fs = std::filesystem;
+
+/// "train-images-idx3-ubyte" and the file of its labels, where there is one.
+nlohmann::json pair_of(const fs::path& images) {
+  std::string name = images.filename().string();
+  for (const auto& [from, to] : {std::pair{"images", "labels"}, {"idx3", "idx1"}}) {
+    const std::size_t at = name.find(from);
+    if (at != std::string::npos) name.replace(at, std::string_view(from).size(), to);
+  }
+  const fs::path labels = images.parent_path() / name;
+  nlohmann::json result = {{"kind", "idx"}, {"images", images.string()}};
+  std::error_code ignored;
+  if (labels != images && fs::is_regular_file(labels, ignored)) result["labels"] = labels.string();
+  return result;
+}
+
+bool names_idx(const fs::path& file) {
+  return file.filename().string().find("-idx") != std::string::npos;
+}
+
+std::optional<nlohmann::json> guess_idx(const fs::path& path, const DataHints&) {
+  std::error_code ignored;
+  if (!fs::is_directory(path, ignored))
+    return names_idx(path) ? std::optional(pair_of(path)) : std::nullopt;
+  std::vector<fs::path> images;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
+    const std::string name = entry.path().filename().string();
+    if (names_idx(entry.path()) && name.find("images") != std::string::npos)
+      images.push_back(entry.path());
+  }
+  std::sort(images.begin(), images.end());
+  if (images.empty()) return std::nullopt;
+  const auto trains = [](const fs::path& file) {
+    return file.filename().string().find("train") != std::string::npos;
+  };
+  const auto train = std::find_if(images.begin(), images.end(), trains);
+  const auto test = std::find_if_not(images.begin(), images.end(), trains);
+  if (train == images.end() || test == images.end()) return pair_of(images.front());
+  return nlohmann::json{{"train", pair_of(*train)}, {"test", pair_of(*test)}};
+}
+
 }  // namespace
 
 const SourceKind& source_kind_idx() {
@@ -79,7 +123,8 @@ const SourceKind& source_kind_idx() {
                            .type = FieldType::path,
                            .doc = "the IDX file of the classes; null: there are none",
                            .fallback = nullptr}}},
-      .open = open_idx};
+      .open = open_idx,
+      .guess = guess_idx};
   return kind;
 }
 

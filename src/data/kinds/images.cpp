@@ -267,6 +267,32 @@ std::shared_ptr<const DataSet> open_images(const nlohmann::json& resolved,
                                     std::move(warnings));
 }
 
+/// Folders of images, or a folder of them with a table of labels. What a network that takes
+/// pictures of 3 colours was trained on is not known: torchvision's usual preparation is a start.
+std::optional<nlohmann::json> guess_images(const fs::path& path, const DataHints& hints) {
+  std::error_code ignored;
+  if (!fs::is_directory(path, ignored)) return std::nullopt;
+  bool found = false;
+  std::vector<fs::path> tables;
+  for (auto entry = fs::recursive_directory_iterator(path); entry != fs::end(entry); ++entry) {
+    if (entry.depth() > 0) entry.disable_recursion_pending();
+    found = found || (!entry->is_directory() && is_image_name(entry->path()));
+    if (entry.depth() == 0 && entry->path().extension() == ".csv") tables.push_back(entry->path());
+  }
+  if (!found) return std::nullopt;
+  const std::int64_t side = hints.side > 0 ? hints.side : 224;
+  nlohmann::json result = {{"kind", "images"},
+                           {"path", path.string()},
+                           {"resize", side * 8 / 7},
+                           {"crop", side},
+                           {"batch_size", 32},
+                           {"mean", {0.485, 0.456, 0.406}},
+                           {"std", {0.229, 0.224, 0.225}}};
+  std::sort(tables.begin(), tables.end());
+  if (!tables.empty()) result["labels"] = tables.front().string();
+  return result;
+}
+
 }  // namespace
 
 const SourceKind& source_kind_images() {
@@ -302,7 +328,8 @@ const SourceKind& source_kind_images() {
                            .fallback = nullptr,
                            .minimum = 1,
                            .maximum = 65535}}},
-      .open = open_images};
+      .open = open_images,
+      .guess = guess_images};
   return kind;
 }
 

@@ -57,7 +57,8 @@ at::Tensor checked_labels(const at::Tensor& labels, const std::string& where) {
   return classes;
 }
 
-std::shared_ptr<const DataSet> open_safetensors(const nlohmann::json& resolved, const DataContext& context) {
+std::shared_ptr<const DataSet> open_safetensors(const nlohmann::json& resolved,
+                                                const DataContext& context) {
   InputFile source = find_tensor_file("tensors", resolved.at("path"), context.paths,
                                       join_pointer(context.pointer, "path"));
   const std::filesystem::path file = source.path;
@@ -99,6 +100,36 @@ const FieldSet& prepare_fields() {
   return set;
 }
 
+/// Tensors that bear the arguments' names, else all but the labels, in the order of their names.
+std::optional<nlohmann::json> guess_safetensors(const std::filesystem::path& path,
+                                                const DataHints& hints) {
+  std::error_code ignored;
+  const bool folder = std::filesystem::is_directory(path, ignored);
+  const std::filesystem::path file = folder ? path / "tensors.safetensors" : path;
+  if (file.extension() != ".safetensors" || !std::filesystem::is_regular_file(file, ignored))
+    return std::nullopt;
+  const NamedTensors tensors = load_safetensors(file);
+  nlohmann::json result = {{"kind", "safetensors"}, {"path", path.string()}};
+  for (const char* name : {"label", "labels", "class", "classes", "target", "targets", "y"}) {
+    if (!tensors.contains(name)) continue;
+    result["labels"] = name;
+    break;
+  }
+  std::vector<std::string> inputs;
+  for (const std::string& name : hints.arguments) {
+    if (tensors.contains(name) && result.value("labels", "") != name) inputs.push_back(name);
+  }
+  if (inputs.empty()) {
+    for (const auto& [name, tensor] : tensors) {
+      if (tensor.dim() > 0 && result.value("labels", "") != name) inputs.push_back(name);
+    }
+    // A model of one argument takes one tensor.
+    if (hints.arguments.size() == 1 && inputs.size() > 1) inputs.resize(1);
+  }
+  result["inputs"] = inputs;
+  return result;
+}
+
 }  // namespace
 
 const SourceKind& source_kind_safetensors() {
@@ -126,7 +157,8 @@ const SourceKind& source_kind_safetensors() {
                                   "scale, mean or std becomes float32",
                            .fallback = Fallback::json("[]"),
                            .fields = prepare_fields}}},
-      .open = open_safetensors};
+      .open = open_safetensors,
+      .guess = guess_safetensors};
   return kind;
 }
 
