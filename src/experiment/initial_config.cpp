@@ -9,6 +9,7 @@
 
 #include "descramble/core/error.h"
 #include "descramble/data/kinds.h"
+#include "descramble/model/kinds.h"
 #include "descramble/taps/point.h"
 #include "experiment/evaluation_scope.h"
 #include "experiment/run.h"
@@ -47,6 +48,22 @@ bool holds_tensors(const std::string& type) {
   return type.find("Tensor") != std::string::npos;
 }
 
+/// Whether some of the arguments given are tensors: then the model is to be run.
+bool gives_tensors(const Model& model, const std::vector<InputSpec>& inputs) {
+  const std::vector<Argument> arguments = model.description().inputs;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const auto named =
+        std::find_if(arguments.begin(), arguments.end(),
+                     [&](const Argument& argument) { return argument.name == inputs[i].name; });
+    const bool unnamed = inputs[i].name.empty() && i < arguments.size();
+    const std::string type = named != arguments.end() ? named->type
+                             : unnamed                ? arguments[i].type
+                                                      : "Tensor";
+    if (holds_tensors(type)) return true;
+  }
+  return false;
+}
+
 /// The "arguments" of a model whose method takes others than tensors, from `inputs`.
 json arguments_of(const Model& model, const std::vector<InputSpec>& inputs) {
   json result = json::object();
@@ -74,11 +91,14 @@ json arguments_of(const Model& model, const std::vector<InputSpec>& inputs) {
   return result;
 }
 
-/// The key of the logits: the first tensor of a tuple, list or dictionary.
-json output_of(const Model& model, const std::optional<c10::IValue>& output) {
-  const std::string type = model.description().output;
-  if (type.starts_with("Tuple") || type.starts_with("List")) return 0;
-  if (!type.starts_with("Dict")) return nullptr;
+bool returns_several(const std::string& type) {
+  return type.starts_with("Tuple") || type.starts_with("List") || type.starts_with("Dict");
+}
+
+/// Which output the logits are taken for: the first tensor of a tuple, list or dictionary.
+/// `output`: what a pass returned; absent: no pass was possible.
+json logits_key(const std::string& type, const std::optional<c10::IValue>& output) {
+  if (!type.starts_with("Dict")) return 0;
   if (output && output->isGenericDict()) {
     for (const auto& entry : output->toGenericDict()) {
       if (entry.key().isString() && entry.value().isTensor()) return entry.key().toStringRef();
@@ -178,6 +198,24 @@ json for_trial(json config) {
   return config;
 }
 
+/// What the model returns for some samples of the config's data; nothing where it takes none.
+std::optional<c10::IValue> returned_for(const json& config) {
+  const json resolved = resolve_config(for_trial(config), fs::path("init.json")).resolved;
+  const Model model = open_model(resolved.at("model"), {.device = resolved.at("device")}).model;
+  const json& data = resolved.at("data");
+  const Source source = open_source(data.contains("kind") ? data : data.at("train"), {});
+  const at::NoGradGuard no_grad;
+  for (const std::int64_t count : {tried, std::int64_t{1}}) {
+    try {
+      const Batch batch = source.data->slice(0, std::min(count, source.data->size()));
+      return model.forward_values(model.arguments(batch.inputs));
+    } catch (const Error&) {
+      // It may take batches of one, or of some other size.
+    }
+  }
+  return std::nullopt;
+}
+
 /// Opens the config as it is; the complaint where the model does not take the data.
 std::optional<Error> obstacle_of(const json& config) {
   try {
@@ -271,16 +309,18 @@ InitialConfig initial_config(const InitialOptions& options) {
   if (options.method != "forward") config["model"]["method"] = options.method;
   if (const json arguments = arguments_of(model, options.inputs); !arguments.empty())
     config["model"]["arguments"] = arguments;
-  if (const json output = output_of(model, std::nullopt); !output.is_null()) {
-    config["model"]["output"] = output;
-    result.notes.push_back(fmt::format("the model returns {}: 'output' {} is taken for the logits",
-                                       model.description().output, output.dump()));
-  }
 
   std::vector<TapReading> readings;
   bool ran = false;
   bool labelled = false;
   const bool has_data = !options.data.empty();
+  const std::string type = model.description().output;
+  const auto take_logits = [&](const std::optional<c10::IValue>& output) {
+    const json key = logits_key(type, output);
+    config["model"]["output"] = key;
+    result.notes.push_back(
+        fmt::format("the model returns {}: {} is taken for the logits", type, key.dump()));
+  };
   if (has_data) {
     DataHints hints;
     for (const Argument& argument : model.description().inputs) {
@@ -296,6 +336,7 @@ InitialConfig initial_config(const InitialOptions& options) {
           "network was trained");
     }
     config["steps"] = json::array({{{"kind", "evaluate"}}});  // to open it with
+    if (returns_several(type)) take_logits(returned_for(config));
     fit_batches(config, result.notes);
     const Opened opened = open_workspace(resolve_config(for_trial(config), fs::path("init.json")));
     const Workspace& workspace = opened.workspace;
@@ -309,18 +350,17 @@ InitialConfig initial_config(const InitialOptions& options) {
     result.notes.emplace_back(
         "no --data: the config names tensors of data.safetensors, which you write; no step was "
         "tried");
-    if (!options.inputs.empty()) {
-      try {
-        const at::NoGradGuard no_grad;
-        readings = read_taps(model, example_inputs(model, options.inputs));
-        ran = true;
-      } catch (const Error& error) {
-        result.notes.push_back(fmt::format("the model was not run: {}", error.what()));
-      }
-    }
-    if (!ran) {
+    std::optional<c10::IValue> output;
+    if (gives_tensors(model, options.inputs)) {
+      const at::NoGradGuard no_grad;
+      const std::vector<c10::IValue> inputs = example_inputs(model, options.inputs);
+      readings = read_taps(model, inputs);
+      output = model.forward_values(inputs);
+      ran = true;
+    } else {
       for (TapPoint& point : list_taps(model)) readings.push_back({.point = std::move(point)});
     }
+    if (returns_several(type)) take_logits(output);
   }
   const bool ends = !readings.empty() && readings.back().point.kind == "output";
   config["steps"] = steps_of(candidates_of(readings, ran), labelled, ends ? "output" : "");

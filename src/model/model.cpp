@@ -96,7 +96,16 @@ at::Tensor select_output(const c10::IValue& output, const OutputKey& key) {
       }
     }
   }
-  throw refuse("a dict with a tensor at '" + name + "'");
+  std::vector<std::string> keys;
+  if (output.isGenericDict()) {
+    for (const auto& entry : output.toGenericDict()) {
+      if (entry.key().isString() && entry.value().isTensor())
+        keys.push_back(entry.key().toStringRef());
+    }
+  }
+  if (keys.empty()) throw refuse("a dict with a tensor at '" + name + "'");
+  throw Error({"cannot take the logits from the model's output", "/model/output",
+               "one of the keys " + quoted_list(keys), "'" + name + "'"});
 }
 
 std::string interpreter_message(const std::exception& error) {

@@ -277,7 +277,8 @@ std::optional<nlohmann::json> guess_images(const fs::path& path, const DataHints
   for (auto entry = fs::recursive_directory_iterator(path); entry != fs::end(entry); ++entry) {
     if (entry.depth() > 0) entry.disable_recursion_pending();
     found = found || (!entry->is_directory() && is_image_name(entry->path()));
-    if (entry.depth() == 0 && entry->path().extension() == ".csv") tables.push_back(entry->path());
+    if (entry.depth() == 0 && entry->path().extension() == ".csv" && !entry->is_directory())
+      tables.push_back(entry->path());
   }
   if (!found) return std::nullopt;
   const std::int64_t side = hints.side > 0 ? hints.side : 224;

@@ -100,6 +100,12 @@ const FieldSet& prepare_fields() {
   return set;
 }
 
+std::vector<std::string> names_of(const NamedTensors& tensors) {
+  std::vector<std::string> names;
+  for (const auto& entry : tensors) names.push_back(entry.first);
+  return names;
+}
+
 /// Tensors that bear the arguments' names, else all but the labels, in the order of their names.
 std::optional<nlohmann::json> guess_safetensors(const std::filesystem::path& path,
                                                 const DataHints& hints) {
@@ -125,6 +131,10 @@ std::optional<nlohmann::json> guess_safetensors(const std::filesystem::path& pat
     }
     // A model of one argument takes one tensor.
     if (hints.arguments.size() == 1 && inputs.size() > 1) inputs.resize(1);
+  }
+  if (inputs.empty()) {
+    throw Error({"no tensors with samples", file.string(),
+                 "at least one beside the labels, N x ...", quoted_list(names_of(tensors))});
   }
   result["inputs"] = inputs;
   return result;
