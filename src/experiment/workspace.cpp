@@ -77,6 +77,7 @@ void require_batch(const Workspace& workspace, const json& arguments,
     return;
   }
   Complaint complaint = refusal.complaint();
+  complaint.what = "the model takes no batches";
   complaint.expected =
       "\"batched\": false in the model and \"batch_size\": null in the data, since it takes one "
       "sample without a batch dimension";

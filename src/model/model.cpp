@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <torch/csrc/jit/passes/inliner.h>
+#include <torch/csrc/jit/runtime/jit_exception.h>
 #include <torch/csrc/jit/serialization/export.h>
 
 #include "descramble/core/error.h"
@@ -166,6 +167,11 @@ Error input_error(const Model& model, const std::vector<c10::IValue>& inputs,
   if (contains(reason, {"NoQEngine", "quantized engine", "Didn't find engine"})) {
     return Error({"this LibTorch has no engine for the model's quantised operators", model.name(),
                   "one of those that it was built with", reason});
+  }
+  // `raise` and `assert` in the archive's code; operators throw other exceptions.
+  if (dynamic_cast<const torch::jit::JITException*>(&error) != nullptr) {
+    return Error({"the model's own code raises an exception", model.name(),
+                  "inputs that it takes, if it takes any (they were " + found + ")", reason});
   }
   if (dtypes_differ(model, inputs) &&
       contains(reason, {"dtype", "scalar type", "same type", "Input type", "data type", "Float",

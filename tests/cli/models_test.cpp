@@ -119,7 +119,7 @@ TEST_F(Models, OfOneSampleWithoutABatchAreToldHow) {
   json config = this->config("no_batch", {}, 0, statistics());
   save_safetensors(at("data.safetensors"), {{"x", at::randn({12, 5, 3})}});
   config["data"]["inputs"] = "x";
-  expect_refused(run_config(config), {"does not take this input", "\"batched\": false"});
+  expect_refused(run_config(config), {"the model takes no batches", "\"batched\": false"});
   config["model"]["batched"] = false;
   config["data"]["batch_size"] = nullptr;
   EXPECT_EQ(run_config(config).code, 0);
@@ -318,6 +318,18 @@ TEST_F(Models, OutputsWhoseWidthChangesAreRefusedInEveryBatch) {
     fs::remove_all(at("out"));
     expect_refused(run_config(config), {"the output's shape changes from batch to batch", "4x6"});
   }
+}
+
+TEST_F(Models, ExceptionsOfTheirOwnAreCalledThat) {
+  torch::jit::Module net("Net");
+  net.define("def forward(self, x):\n  assert x.dim() == 3, \"no vectors here\"\n  return x\n");
+  net.save(at("net.pt").string());
+  json config = this->config("mlp", {{"x", 8}}, 12, {{"kind", "capture"}, {"taps", "input"}});
+  config["model"]["path"] = at("net.pt").string();
+  expect_refused(run_config(config),
+                 {"the model's own code raises an exception", "no vectors here"});
+  expect_refused(command({"taps", at("net.pt").string(), "--input", "2,8"}),
+                 {"the model's own code raises an exception", "no vectors here"});
 }
 
 TEST_F(Models, CapturesOfSomeSamplesSayThatTheyAre) {
