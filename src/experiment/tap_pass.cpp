@@ -79,6 +79,35 @@ at::Tensor rows_in_use(const at::Tensor& value, const TapMoments& tap, const Row
       .index_select(0, one_row_each(counted.reshape({value.size(0), -1}), tap.tap, seed, first));
 }
 
+/// Which rows count is told by sample: values in which positions stand in front of the samples
+/// would be read the wrong way round where there are as many of both.
+void require_samples_first(const Workspace& workspace, const std::vector<std::string>& taps) {
+  const std::vector<at::Tensor> all = workspace.check.first_batch();
+  const std::int64_t count = all.at(0).size(0);
+  if (workspace.check.only_batch || count < 2) return;
+  std::vector<at::Tensor> fewer;
+  for (const at::Tensor& input : all) fewer.push_back(input.slice(0, 0, count - 1));
+  const Model model = workspace.check_model();
+  const TappedModel tapped = tap_model(model, taps);
+  std::vector<std::vector<std::int64_t>> lengths(taps.size());
+  std::vector<Watch> watches;
+  for (std::size_t i = 0; i < taps.size(); ++i) {
+    watches.push_back(tapped.observe(taps[i], [&lengths, i](const at::Tensor& value) {
+      lengths[i].push_back(value.dim() == 0 ? 0 : value.size(0));
+    }));
+  }
+  const at::NoGradGuard no_grad;
+  for (const std::vector<at::Tensor>& inputs : {all, fewer})
+    tapped.forward_values(model.arguments(inputs));
+  for (std::size_t i = 0; i < taps.size(); ++i) {
+    if (lengths[i].size() != 2 || lengths[i][0] * (count - 1) == lengths[i][1] * count) continue;
+    throw Error({"rows are not told by sample", "tap '" + taps[i] + "'",
+                 "a first dimension that grows with the number of samples",
+                 fmt::format("{} for {} samples, {} for {}", lengths[i][0], count, lengths[i][1],
+                             count - 1)});
+  }
+}
+
 }  // namespace
 
 Field rows_field() {
@@ -141,6 +170,7 @@ std::vector<TapMoments> measure_taps(const Workspace& workspace, const Source& s
       }
     }));
   }
+  if (!use.selection.all() || use.one_position) require_samples_first(workspace, taps);
   const at::NoGradGuard no_grad;
   const std::string label = fmt::format(
       "moments of {}", taps.size() == 1 ? taps[0] : fmt::format("{} taps", taps.size()));

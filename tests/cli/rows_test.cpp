@@ -7,6 +7,7 @@
 #include <ATen/ops/randn.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
+#include <torch/csrc/jit/api/module.h>
 
 #include "cli/command.h"
 #include "descramble/core/safetensors.h"
@@ -185,6 +186,22 @@ TEST_F(Rows, OfValuesWithHeadsAreThoseOfTheToken) {
                      {"which rows come first is not clear", tap});
     }
   }
+}
+
+TEST_F(Rows, AreToldBySampleAlone) {
+  // As many samples in a batch as tokens: values [tokens, samples, d] look like [samples, tokens,
+  // d].
+  torch::jit::Module net("Net");
+  net.define(
+      "def forward(self, x, mask):\n  y = torch.tanh(x.transpose(0, 1))\n"
+      "  return torch.sum(y, [0])\n");
+  net.save(at("net.pt").string());
+  write(values(), lengths_mask(false));
+  json config =
+      this->config({{"kind", "statistics"}, {"taps", "tanh"}, {"rows", {{"mask", "mask"}}}});
+  config["model"]["path"] = at("net.pt").string();
+  config["data"]["batch_size"] = tokens;
+  expect_refused(run_config(config), {"rows are not told by sample", "tanh"});
 }
 
 TEST_F(Rows, OfAllSamplesTellWherePositionsAreDrawn) {
