@@ -27,8 +27,12 @@ void Score::add(const at::Tensor& outputs, const at::Tensor& labels) {
   const bool classes = labels.defined() && !labels.is_floating_point();
   const at::Tensor given = outputs.detach().to(at::kCPU, at::kDouble);
   const at::Tensor values = classes ? class_logits(given) : given;
-  if (count == 0) sample_shape = values.sizes().slice(values.dim() > 0 ? 1 : 0).vec();
-  if (values.dim() == 0 || values.sizes().slice(1) != at::IntArrayRef(sample_shape)) {
+  if (values.dim() == 0) {
+    throw Error({"the output has no place for each sample", "output", "[samples, ...]",
+                 shape_text(outputs)});
+  }
+  if (count == 0) sample_shape = values.sizes().slice(1).vec();
+  if (values.sizes().slice(1) != at::IntArrayRef(sample_shape)) {
     throw Error({"the output's shape changes from batch to batch",
                  fmt::format("output, from sample {} on", count),
                  fmt::format("samples of shape [{}]", fmt::join(sample_shape, ", ")),
