@@ -191,10 +191,8 @@ json data_to_come(const Model& model) {
 json for_trial(json config) {
   for_each_source(config["data"], [](json& source) {
     const json batch = source.value("batch_size", json(tried));
-    source["limit"] = batch.is_null() ? tried : std::max<std::int64_t>(tried, batch);
-    if (batch.is_number() && batch.get<std::int64_t>() > tried) source["limit"] = batch;
+    source["limit"] = batch.is_number() ? std::max<std::int64_t>(tried, batch) : tried;
   });
-  config["threads"] = 0;
   return config;
 }
 

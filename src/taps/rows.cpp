@@ -20,10 +20,6 @@ std::vector<std::int64_t> row_sizes(const at::Tensor& value, Axis axis) {
   return sizes;
 }
 
-std::int64_t length_of(const std::vector<std::int64_t>& sizes) {
-  return c10::multiply_integers(sizes);
-}
-
 /// The mask without dimensions of size 1 behind the samples, unless it has those of the rows.
 at::Tensor without_ones(const at::Tensor& mask, std::size_t dimensions) {
   if (mask.dim() == static_cast<std::int64_t>(dimensions)) return mask;
@@ -75,7 +71,7 @@ at::Tensor spread(const at::Tensor& mask, const std::vector<std::int64_t>& sizes
 at::Tensor behind_first(const std::vector<std::int64_t>& sizes, Axis axis,
                         const RowSelection& selection) {
   const std::vector<std::int64_t> positions(sizes.begin() + 1, sizes.end());
-  if (length_of(positions) == 1) {
+  if (c10::multiply_integers(positions) == 1) {
     throw Error({"no rows to skip", "rows/skip", "a tap with several rows for each sample",
                  fmt::format("one row ({})", axis_name(axis))});
   }
@@ -94,15 +90,14 @@ at::Tensor behind_first(const std::vector<std::int64_t>& sizes, Axis axis,
 at::Tensor counted_rows(const RowSelection& selection, const at::Tensor& value, Axis axis,
                         const std::vector<at::Tensor>& inputs) {
   const std::vector<std::int64_t> sizes = row_sizes(value, axis);
-  if (!selection.mask) {
-    const at::Tensor all = at::ones(sizes, value.options().dtype(at::kBool));
-    if (selection.skip == 0) return all.reshape({-1});
-    return all.logical_and(behind_first(sizes, axis, selection).to(value.device())).reshape({-1});
+  at::Tensor counted = at::ones(sizes, value.options().dtype(at::kBool));
+  bool by_position = false;
+  if (selection.mask) {
+    at::Tensor mask = inputs.at(*selection.mask).to(value.device()).ne(0);
+    by_position = mask.dim() > 1 && mask.numel() > mask.size(0);
+    if (selection.skip > 0 && by_position) mask = without_first(mask, selection.skip);
+    counted = spread(mask, sizes, selection);
   }
-  at::Tensor mask = inputs.at(*selection.mask).to(value.device()).ne(0);
-  const bool by_position = mask.dim() > 1 && mask.numel() > mask.size(0);
-  if (selection.skip > 0 && by_position) mask = without_first(mask, selection.skip);
-  at::Tensor counted = spread(mask, sizes, selection);
   // A mask of whole samples leaves all rows of a sample or none.
   if (selection.skip > 0 && !by_position)
     counted = counted.logical_and(behind_first(sizes, axis, selection).to(value.device()));
