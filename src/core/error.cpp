@@ -73,7 +73,7 @@ std::string to_line(const Complaint& complaint) {
 }
 
 Error::Error(Complaint complaint)
-    : std::runtime_error(to_line(complaint)), complaint_(std::move(complaint)) {}
+    : Exception(to_line(complaint)), complaint_(std::move(complaint)) {}
 
 namespace {
 

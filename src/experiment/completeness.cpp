@@ -46,14 +46,11 @@ namespace {
 
 template <class Work>
 auto at_tap(const std::string& tap, const Work& work) {
-  try {
-    return work();
-  } catch (const Error& error) {
-    Complaint complaint = error.complaint();
+  const auto name_tap = [&](Complaint& complaint) {
     if (complaint.where.find("tap '") == std::string::npos)
       complaint.where += (complaint.where.empty() ? "" : ", ") + ("tap '" + tap + "'");
-    throw Error(complaint);
-  }
+  };
+  return with_complaint(name_tap, work);
 }
 
 /// Labels that several bases of one kind do not share.

@@ -93,7 +93,10 @@ std::vector<const KindFamily*> all_families() {
 }
 
 Config resolve_config(const json& document, const std::filesystem::path& file) {
-  try {
+  const auto name_file = [&](Complaint& complaint) {
+    complaint.where = file.string() + (complaint.where.empty() ? "" : " at " + complaint.where);
+  };
+  return with_complaint(name_file, [&]() -> Config {
     const bool training = document.is_object() && document.contains("train");
     if (training && document.contains("steps")) {
       throw Error({"both 'steps' and 'train'", "/",
@@ -103,11 +106,7 @@ Config resolve_config(const json& document, const std::filesystem::path& file) {
         resolve_fields(training ? training_fields() : experiment_fields(), document, "");
     if (!training) check_steps(resolved.at("steps"));
     return {file, std::move(resolved)};
-  } catch (const Error& error) {
-    Complaint complaint = error.complaint();
-    complaint.where = file.string() + (complaint.where.empty() ? "" : " at " + complaint.where);
-    throw Error(complaint);
-  }
+  });
 }
 
 Config load_config(const std::filesystem::path& file, const std::vector<std::string>& assignments) {

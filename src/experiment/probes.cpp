@@ -141,14 +141,9 @@ Probes::Probes(const json& resolved, const Workspace& workspace) {
   for (std::size_t i = 0; i < resolved.size(); ++i) {
     const json& settings = resolved[i];
     const std::string pointer = fmt::format("/train/probes/{}", i);
-    std::vector<std::string> names;
-    try {
-      names = select_taps(workspace.model, name_list(settings.at("taps")));
-    } catch (const Error& error) {
-      Complaint complaint = error.complaint();
-      complaint.where = pointer + "/taps";
-      throw Error(complaint);
-    }
+    const std::vector<std::string> names = with_complaint(
+        [&](Complaint& complaint) { complaint.where = pointer + "/taps"; },
+        [&] { return select_taps(workspace.model, name_list(settings.at("taps"))); });
     auto probe = std::make_unique<Probe>(workspace.model, names);
     probe->stencil = parse_stencil(settings.at("stencil"));
     probe->every = settings.at("every");

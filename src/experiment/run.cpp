@@ -125,7 +125,7 @@ std::map<std::string, std::size_t> check_against(const Workspace& workspace, con
   std::map<std::string, std::size_t> step_of_tap;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const StepKind& kind = step_kind(steps[i].at("kind"));
-    try {
+    in_step(steps, i, [&] {
       for (const char* place : {"/tap", "/taps"}) {
         const json::json_pointer pointer(place);
         const json named = steps[i].contains(pointer) ? steps[i].at(pointer) : json();
@@ -134,15 +134,13 @@ std::map<std::string, std::size_t> check_against(const Workspace& workspace, con
       }
       if (steps[i].contains("rows")) row_selection(steps[i], workspace);
       if (kind.check_model != nullptr) kind.check_model(steps[i], model);
-      if (kind.rotates == nullptr) continue;
+      if (kind.rotates == nullptr) return;
       for (const std::string& tap : kind.rotates(steps[i], model)) {
         if (step_of_tap.emplace(tap, i).second) continue;
         throw Error({"tap '" + tap + "' is rotated twice", "", "each tap in one step",
                      fmt::format("it in /steps/{} too", step_of_tap[tap])});
       }
-    } catch (const Error& error) {
-      throw in_step(steps, i, error);
-    }
+    });
   }
   return step_of_tap;
 }
@@ -168,10 +166,11 @@ void check_values(const Workspace& workspace, const json& steps) {
       const bool wanted = std::find(taps.begin(), taps.end(), reading.point.name) != taps.end();
       const bool floats = reading.dtype.starts_with("float") || reading.dtype.starts_with("bfloat");
       if (!wanted || reading.fired == 0 || (floats && !reading.sizes.empty())) continue;
-      throw in_step(steps, i,
-                    Error({"the value has no rows", "tap '" + reading.point.name + "'",
-                           "a floating-point tensor with at least one dimension",
-                           reading.shape + " " + reading.dtype}));
+      in_step(steps, i, [&] {
+        throw Error({"the value has no rows", "tap '" + reading.point.name + "'",
+                     "a floating-point tensor with at least one dimension",
+                     reading.shape + " " + reading.dtype});
+      });
     }
   }
 }
@@ -196,12 +195,10 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
   const std::map<std::string, std::size_t> step_of_tap = check_against(workspace, steps);
   check_values(workspace, steps);
   if (!step_of_tap.empty()) {
-    try {
+    in_step(steps, step_of_tap.begin()->second, [&] {
       require_repeatable(workspace.check, workspace.model);
       require_exportable(workspace.model);
-    } catch (const Error& error) {
-      throw in_step(steps, step_of_tap.begin()->second, error);
-    }
+    });
   }
   for (const std::string& warning : workspace.train.data->warnings()) folder.add_warning(warning);
   if (workspace.separate_test)
@@ -214,13 +211,10 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
   std::vector<RotationEdit> edits;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const std::string kind = steps[i].at("kind");
-    StepResult result;
-    try {
+    StepResult result = in_step(steps, i, [&] {
       const StateScope untouched(workspace.model);
-      result = step_kind(kind).run(steps[i], workspace, progress);
-    } catch (const Error& error) {
-      throw in_step(steps, i, error);
-    }
+      return step_kind(kind).run(steps[i], workspace, progress);
+    });
     check_interrupt();  // a solver that was stopped returns what it has
     const double seconds = watch.lap(fmt::format("steps.{}.{}", i, kind));
     for (std::size_t line = 0; line < result.lines.size(); ++line) {

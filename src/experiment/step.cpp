@@ -38,24 +38,14 @@ const StepKind& step_kind(const std::string& name) {
   return step_kinds()[i];
 }
 
-Error in_step(const nlohmann::json& steps, std::size_t number, const Error& error) {
-  Complaint complaint = error.complaint();
-  std::string place =
-      fmt::format("/steps/{} ({})", number, steps[number].at("kind").get<std::string>());
-  if (!complaint.where.empty()) place += ", " + complaint.where;
-  complaint.where = std::move(place);
-  return Error(complaint);
+std::string step_place(const nlohmann::json& steps, std::size_t number) {
+  return fmt::format("/steps/{} ({})", number, steps[number].at("kind").get<std::string>());
 }
 
 void check_steps(const nlohmann::json& steps) {
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const StepKind& kind = step_kind(steps[i].at("kind"));
-    if (kind.check == nullptr) continue;
-    try {
-      kind.check(steps, i);
-    } catch (const Error& error) {
-      throw in_step(steps, i, error);
-    }
+    if (kind.check != nullptr) in_step(steps, i, [&] { kind.check(steps, i); });
   }
 }
 
@@ -137,13 +127,9 @@ std::vector<std::string> step_taps(const nlohmann::json& resolved, const Model& 
 void require_taps(const Model& model, const std::vector<std::string>& names,
                   const std::string& pointer) {
   for (std::size_t i = 0; i < names.size(); ++i) {
-    try {
-      select_taps(model, {names[i]});
-    } catch (const Error& error) {
-      Complaint complaint = error.complaint();
-      complaint.where = names.size() == 1 ? pointer : fmt::format("{}/{}", pointer, i);
-      throw Error(complaint);
-    }
+    const std::string place = names.size() == 1 ? pointer : fmt::format("{}/{}", pointer, i);
+    with_complaint([&](Complaint& complaint) { complaint.where = place; },
+                   [&] { select_taps(model, {names[i]}); });
   }
 }
 

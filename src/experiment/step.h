@@ -29,10 +29,10 @@ struct Workspace {
   bool separate_test = false;  ///< train and test are different sources
   std::uint64_t seed = 0;
   std::int64_t memory_mb = 4096;
-  PathSearch paths{};         ///< finds the files that a step names
-  Rotations rotations{};      ///< that the steps before this one have found
-  CheckSamples check{};       ///< for certificates
-  double tolerance = 0;       ///< of certificates, from the config; 0: by dtype
+  PathSearch paths{};     ///< finds the files that a step names
+  Rotations rotations{};  ///< that the steps before this one have found
+  CheckSamples check{};   ///< for certificates
+  double tolerance = 0;   ///< of certificates, from the config; 0: by dtype
 
   const Source& source(const std::string& split) const { return split == "train" ? train : test; }
   /// The model that takes the check samples from its start, whatever ran before.
@@ -69,8 +69,13 @@ const std::vector<StepKind>& step_kinds();
 const KindFamily& step_family();
 /// The kind of that name, which is known to exist.
 const StepKind& step_kind(const std::string& name);
-/// The same complaint with the step that it is about in front.
-Error in_step(const nlohmann::json& steps, std::size_t number, const Error& error);
+/// "/steps/2 (completeness)".
+std::string step_place(const nlohmann::json& steps, std::size_t number);
+/// Runs `work`; its Error says in front which step it is about.
+template <typename Work>
+auto in_step(const nlohmann::json& steps, std::size_t number, const Work& work) {
+  return within(step_place(steps, number), work);
+}
 /// What the kinds of all steps say of them from the config alone. @throws Error
 void check_steps(const nlohmann::json& steps);
 

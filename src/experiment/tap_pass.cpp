@@ -160,14 +160,9 @@ std::vector<TapMoments> measure_taps(const Workspace& workspace, const Source& s
         tap.shape = value.sizes().slice(1).vec();
         tap.dtype = value.scalar_type();
       }
-      try {
+      within(fmt::format("tap '{}', batch {}", tap.tap, batch_number), [&] {
         tap.moments.add(rows_in_use(value, tap, use, *inputs, workspace.seed, first));
-      } catch (const Error& error) {
-        Complaint complaint = error.complaint();
-        complaint.where = fmt::format("tap '{}', batch {}{}{}", tap.tap, batch_number,
-                                      complaint.where.empty() ? "" : ", ", complaint.where);
-        throw Error(complaint);
-      }
+      });
     }));
   }
   if (!use.selection.all() || use.one_position) require_samples_first(workspace, taps);

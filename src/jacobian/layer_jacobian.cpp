@@ -61,11 +61,7 @@ struct LayerJacobian::State {
     const c10::AutoGradMode gradients(true);  // the caller may have switched them off
     try {
       return work();
-    } catch (const Error&) {
-      throw;
-    } catch (const Failure&) {
-      throw;
-    } catch (const Interrupted&) {
+    } catch (const Exception&) {
       throw;
     } catch (const std::bad_alloc&) {
       throw;

@@ -61,15 +61,8 @@ Evaluation Descent::evaluate(const at::Tensor& point) {
     throw Error({what, fmt::format("{}, iteration {}", objective_.name(), iterations_),
                  "a finite number", found});
   };
-  Evaluation evaluation;
-  try {
-    evaluation = objective_.evaluate(point);
-  } catch (const Error& error) {
-    Complaint complaint = error.complaint();
-    complaint.where +=
-        fmt::format("{}iteration {}", complaint.where.empty() ? "" : ", ", iterations_);
-    throw Error(complaint);
-  }
+  const Evaluation evaluation = with_where(fmt::format("iteration {}", iterations_),
+                                           [&] { return objective_.evaluate(point); });
   if (std::isnan(evaluation.value) || evaluation.value == -INFINITY)
     refuse("the objective is not a number", fmt::format("{}", evaluation.value));
   if (!std::isfinite(evaluation.value)) return evaluation;
@@ -236,15 +229,14 @@ Solution search(const Objective& objective, const json& resolved, const SolverRu
     try {
       const Guess start = points.at_index(i);
       outcome.from = start.name;
-      outcome.reason =
-          descend(descent, start.rotation, random_stream(run.seed, "shake", i), method);
+      const auto name_start = [&](Complaint& complaint) {
+        if (starts > 1) complaint.where += fmt::format(" of start {}", i);
+      };
+      outcome.reason = with_complaint(name_start, [&] {
+        return descend(descent, start.rotation, random_stream(run.seed, "shake", i), method);
+      });
     } catch (const Interrupted&) {
       outcome.reason = "interrupted";
-    } catch (const Error& error) {
-      if (starts == 1) throw;
-      Complaint complaint = error.complaint();
-      complaint.where += fmt::format(" of start {}", i);
-      throw Error(complaint);
     }
     interrupted = outcome.reason == "interrupted" || interrupt_requested();
     if (!descent.best().defined()) continue;  // +inf at the start, or interrupted before it

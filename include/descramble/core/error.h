@@ -23,8 +23,15 @@ std::string to_line(const Complaint& complaint);
 /// file may be anything, commands to the terminal too. Line ends become spaces.
 std::string printable(std::string_view text);
 
+/// What this library throws of its own: Error, Failure and Interrupted. All else that comes out of
+/// a network's code is LibTorch's.
+class Exception : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 /// Wrong use: a bad argument, configuration, file or tensor. The command ends with exit code 2.
-class Error : public std::runtime_error {
+class Error : public Exception {
  public:
   explicit Error(Complaint complaint);
   explicit Error(const std::string& what) : Error(Complaint{what}) {}
@@ -34,29 +41,49 @@ class Error : public std::runtime_error {
   Complaint complaint_;
 };
 
-/// Runs `work`; its Error says more of where: "…, `more`".
-template <typename Work>
-auto with_where(const std::string& more, const Work& work) {
+/// Runs `work`. Where it throws an Error, `edit` changes the complaint before it goes on.
+template <typename Edit, typename Work>
+auto with_complaint(const Edit& edit, const Work& work) {
   try {
     return work();
   } catch (const Error& error) {
     Complaint complaint = error.complaint();
-    complaint.where += (complaint.where.empty() ? "" : ", ") + more;
+    edit(complaint);
     throw Error(complaint);
   }
 }
 
+/// Runs `work`; its Error says more of where: "…, `more`".
+template <typename Work>
+auto with_where(const std::string& more, const Work& work) {
+  return with_complaint(
+      [&](Complaint& complaint) {
+        complaint.where += (complaint.where.empty() ? "" : ", ") + more;
+      },
+      work);
+}
+
+/// Runs `work`; its Error says in front of where it is: "`place`, …".
+template <typename Work>
+auto within(const std::string& place, const Work& work) {
+  return with_complaint(
+      [&](Complaint& complaint) {
+        complaint.where = place + (complaint.where.empty() ? "" : ", ") + complaint.where;
+      },
+      work);
+}
+
 /// Something that was right to ask for failed while running (disk full, certificate broken).
 /// The command ends with exit code 1.
-class Failure : public std::runtime_error {
+class Failure : public Exception {
  public:
-  explicit Failure(const Complaint& complaint) : std::runtime_error(to_line(complaint)) {}
+  explicit Failure(const Complaint& complaint) : Exception(to_line(complaint)) {}
 };
 
 /// The user asked to stop (Ctrl-C). The command ends with exit code 130.
-class Interrupted : public std::runtime_error {
+class Interrupted : public Exception {
  public:
-  Interrupted() : std::runtime_error("interrupted") {}
+  Interrupted() : Exception("interrupted") {}
 };
 
 /// The (at most `count`) candidates nearest to `name` by edit distance, nearest first; those that
