@@ -19,10 +19,10 @@
 #include <c10/core/GradMode.h>
 #include <nlohmann/json.hpp>
 
+#include "descramble/analysis/ablation.h"
 #include "descramble/core/random.h"
 #include "descramble/model/kinds.h"
 #include "descramble/taps/tapped_model.h"
-#include "experiment/ablation.h"
 #include "timing.h"
 
 namespace {

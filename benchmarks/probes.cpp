@@ -2,7 +2,7 @@
 // against training it without, taken in turns in one run. Counters: median seconds a training of
 // each, and the median ratio of neighbours.
 
-#include "experiment/probes.h"
+#include "descramble/training/probes.h"
 
 #include <algorithm>
 #include <chrono>
@@ -14,8 +14,8 @@
 #include <nlohmann/json.hpp>
 
 #include "descramble/core/random.h"
-#include "descramble/experiment/train.h"
 #include "descramble/model/kinds.h"
+#include "descramble/training/train.h"
 #include "timing.h"
 
 namespace {
@@ -64,12 +64,7 @@ descramble::Model mlp() {
 void probe_every_100_steps(benchmark::State& state) {
   const descramble::Source train{std::make_shared<Noise>(128 * 400), 256};
   const descramble::Source test{std::make_shared<Noise>(256), 256};
-  const json settings = descramble::resolve_fields(
-      descramble::train_fields().fields,
-      {{"epochs", 3},
-       {"batch_size", 128},
-       {"probes", {{{"taps", "fc1"}, {"measure", {"spectrum", "smoothness"}}}}}},
-      "/train");
+  const descramble::TrainOptions options{.epochs = 3};
 
   std::vector<double> with;
   std::vector<double> without;
@@ -80,20 +75,18 @@ void probe_every_100_steps(benchmark::State& state) {
       const bool probing = first == probes_first;
       const descramble::Model model = mlp();
       descramble::Progress quiet;
-      descramble::Workspace workspace{.model = model};
-      workspace.train = train;
-      workspace.test = test;
       const Clock::time_point start = Clock::now();
       if (probing) {
-        descramble::Probes probes(settings.at("probes"), workspace);
+        descramble::Probes probes(model);
+        probes.add({.taps = {"fc1"}}, train);
         descramble::train_model(
-            model, settings, train, test, 1, quiet,
+            model, options, train, test, quiet,
             {.step = [&](std::int64_t step, std::int64_t epoch) { probes.at_step(step, epoch); }});
         probes.at_end();
         with.push_back(seconds_since(start));
         probed = probes.records().size() / 2;
       } else {
-        descramble::train_model(model, settings, train, test, 1, quiet);
+        descramble::train_model(model, options, train, test, quiet);
         without.push_back(seconds_since(start));
       }
     }

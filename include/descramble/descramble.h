@@ -1,18 +1,35 @@
 #pragma once
 
-// Everything that a program embeds: models, taps, statistics, objectives, solvers, rotations,
-// export.
+// Everything that a program embeds: models, taps, data, statistics, objectives, solvers, rotations,
+// analysis, training, export.
 
+#include "descramble/analysis/capture.h"
+#include "descramble/analysis/compare_solvers.h"
+#include "descramble/analysis/completeness.h"
+#include "descramble/analysis/descramble_chain.h"
+#include "descramble/analysis/descramble_layer.h"
+#include "descramble/analysis/evaluate.h"
+#include "descramble/analysis/export_checked.h"
+#include "descramble/analysis/insertion.h"
+#include "descramble/analysis/measure_jacobian.h"
+#include "descramble/analysis/patch.h"
+#include "descramble/analysis/subject.h"
+#include "descramble/analysis/tap_moments.h"
 #include "descramble/basis/basis.h"
 #include "descramble/basis/chart.h"
+#include "descramble/basis/choice.h"
 #include "descramble/basis/kinds.h"
 #include "descramble/basis/orthogonal.h"
 #include "descramble/basis/rotation_pair.h"
 #include "descramble/core/allocator.h"
 #include "descramble/core/error.h"
+#include "descramble/core/safetensors.h"
 #include "descramble/core/version.h"
+#include "descramble/data/batches.h"
+#include "descramble/data/tensor_set.h"
 #include "descramble/model/model.h"
 #include "descramble/model/snapshot.h"
+#include "descramble/objective/choice.h"
 #include "descramble/objective/jacobian_l1.h"
 #include "descramble/objective/jacobian_loss.h"
 #include "descramble/objective/loss_objective.h"
@@ -20,6 +37,7 @@
 #include "descramble/objective/objective.h"
 #include "descramble/objective/quartimax.h"
 #include "descramble/objective/smoothness.h"
+#include "descramble/solver/choice.h"
 #include "descramble/solver/solver.h"
 #include "descramble/stats/moments.h"
 #include "descramble/stats/proportion.h"
@@ -27,3 +45,6 @@
 #include "descramble/taps/tap.h"
 #include "descramble/taps/tap_values.h"
 #include "descramble/taps/tapped_model.h"
+#include "descramble/training/evaluation_scope.h"
+#include "descramble/training/probes.h"
+#include "descramble/training/train.h"

@@ -8,7 +8,7 @@
 #include "descramble/core/json.h"
 #include "descramble/data/kinds.h"
 #include "descramble/data/write_idx.h"
-#include "descramble/experiment/verify.h"
+#include "descramble/results/verify.h"
 #include "experiment/config.h"
 #include "experiment/run.h"
 

@@ -3,12 +3,12 @@
 #include "descramble/basis/kinds.h"
 #include "descramble/core/json.h"
 #include "descramble/data/kinds.h"
-#include "descramble/experiment/train.h"
 #include "descramble/model/kinds.h"
 #include "descramble/objective/objective.h"
 #include "descramble/solver/solver.h"
-#include "experiment/grid.h"
+#include "experiment/fields.h"
 #include "experiment/step.h"
+#include "experiment/train_config.h"
 
 namespace descramble {
 

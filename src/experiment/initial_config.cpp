@@ -11,7 +11,6 @@
 #include "descramble/data/kinds.h"
 #include "descramble/model/kinds.h"
 #include "descramble/taps/point.h"
-#include "experiment/evaluation_scope.h"
 #include "experiment/run.h"
 #include "experiment/workspace.h"
 

@@ -1,22 +1,25 @@
 #include "experiment/run.h"
 
 #include <algorithm>
+#include <map>
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/core/ivalue.h>
 #include <fmt/format.h>
 
+#include "descramble/analysis/export_checked.h"
+#include "descramble/analysis/insertion.h"
+#include "descramble/core/error.h"
 #include "descramble/core/interrupt.h"
 #include "descramble/core/safetensors.h"
-#include "descramble/experiment/certificate.h"
 #include "descramble/model/snapshot.h"
 #include "descramble/taps/point.h"
 #include "descramble/taps/select.h"
-#include "experiment/method_check.h"
-#include "experiment/noise_floor.h"
-#include "experiment/result_folder.h"
-#include "experiment/tap_pass.h"
+#include "experiment/fields.h"
+#include "experiment/step.h"
 #include "experiment/workspace.h"
+#include "results/result_folder.h"
+#include "results/tap_json.h"
 
 namespace descramble {
 
@@ -42,39 +45,6 @@ std::string side_line(const RotationSide& side) {
     return fmt::format("{} folded into '{}' ({})", matrix, side.module,
                        side.side == "left" ? "W' = P W" : "W' = W Pt");
   return fmt::format("{} kept explicit ({})", matrix, side.why);
-}
-
-struct Exported {
-  double difference = 0;
-  std::vector<RotationSide> sides{};
-};
-
-/// Exports the model with all pairs, loads the file again, and compares.
-Exported export_checked(const Workspace& workspace, const std::vector<RotationEdit>& edits,
-                        const fs::path& file) {
-  ExportedModel exported = export_model(workspace.model, edits);
-  exported.model.save(file);
-  Model loaded = workspace.model;
-  try {
-    loaded = workspace.model.loaded_like(file).with_state(StatePolicy::reset);
-  } catch (const Error& error) {
-    // The folder that it lies in is gone when this is read.
-    Complaint complaint = error.complaint();
-    complaint.what = "the exported model cannot be loaded again";
-    complaint.where = file.filename().string();
-    throw Failure(complaint);
-  }
-  const double difference = workspace.check.difference(
-      [&loaded](const std::vector<at::Tensor>& inputs) { return loaded.forward(inputs); });
-  return {difference, std::move(exported.sides)};
-}
-
-void require_certificate(double measured, double allowed, const std::string& what) {
-  if (!(measured <= allowed)) {
-    throw Failure({"the certificate does not hold", what,
-                   fmt::format("max|f - f'| / max|f| <= {:.0e}", allowed),
-                   fmt::format("{:.3e}", measured)});
-  }
 }
 
 /// What the model's forward writes, and what the steps do about it.
@@ -132,7 +102,7 @@ std::map<std::string, std::size_t> check_against(const Workspace& workspace, con
         if (named.is_string()) select_taps(model, {named.get<std::string>()});
         if (named.is_array()) select_taps(model, named.get<std::vector<std::string>>());
       }
-      if (steps[i].contains("rows")) row_selection(steps[i], workspace);
+      if (steps[i].contains("rows")) found_rows(rows_in(steps[i]), workspace);
       if (kind.check_model != nullptr) kind.check_model(steps[i], model);
       if (kind.rotates == nullptr) return;
       for (const std::string& tap : kind.rotates(steps[i], model)) {
@@ -175,6 +145,97 @@ void check_values(const Workspace& workspace, const json& steps) {
   }
 }
 
+/// All that the steps of a run leave behind, put together.
+struct Gathered {
+  json steps = json::array();
+  NamedTensors tensors{};
+  std::vector<RotationEdit> edits{};
+  std::vector<double> floors{};  ///< of the certificate of each step; 0 without one
+};
+
+void tell(Progress& progress, const std::string& heading, double seconds,
+          const std::vector<std::string>& lines) {
+  for (std::size_t line = 0; line < lines.size(); ++line) {
+    progress.say(fmt::format("{:<17} {}{}", line == 0 ? heading : "", lines[line],
+                             line == 0 ? fmt::format("  [{:.1f} s]", seconds) : ""));
+  }
+}
+
+/// Runs every step and takes in what it leaves behind; later steps see the rotations of earlier
+/// ones.
+Gathered run_steps(const json& steps, Opened& opened, ResultFolder& folder, Stopwatch& watch,
+                   Progress& progress) {
+  Workspace& workspace = opened.workspace;
+  Gathered all;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const std::string kind = steps[i].at("kind");
+    StepResult result = in_step(steps, i, [&] {
+      const StateScope untouched(workspace.model);
+      return step_kind(kind).run(steps[i], workspace, progress);
+    });
+    check_interrupt();  // a solver that was stopped returns what it has
+    const double seconds = watch.lap(fmt::format("steps.{}.{}", i, kind));
+    tell(progress, fmt::format("[{}/{}] {}", i + 1, steps.size(), kind), seconds, result.lines);
+    json entry = {{"kind", kind}};
+    entry.update(result.json);
+    all.steps.push_back(std::move(entry));
+    all.floors.push_back(result.floor);
+    for (InputFile& input : result.inputs) {
+      input.role = fmt::format("steps.{} {}", i, input.role);
+      opened.inputs.push_back(std::move(input));
+    }
+    for (auto& [name, tensor] : result.tensors)
+      all.tensors[fmt::format("steps.{}.{}", i, name)] = tensor;
+    for (const Table& table : result.tables) folder.add_table(of_step(table, i));
+    for (const NamedFigure& figure : result.figures)
+      folder.add_figure(fmt::format("steps.{}.{}", i, figure.name), figure.figure);
+    for (RotationEdit& edit : result.edits) {
+      workspace.rotations[{static_cast<std::int64_t>(i), edit.tap}] = edit.rotation;
+      all.edits.push_back(std::move(edit));
+    }
+  }
+  return all;
+}
+
+/// Exports the model with all rotations and holds every certificate against what is allowed; the
+/// other methods' differences, for result.json.
+json export_rotations(const Workspace& workspace, const fs::path& file,
+                      const std::map<std::string, std::size_t>& step_of_tap, Gathered& all,
+                      Progress& progress) {
+  for (std::size_t i = 0; i < all.steps.size(); ++i) {
+    if (!all.steps[i].contains("certificate")) continue;
+    json& certificate = all.steps[i]["certificate"];
+    const double allowed = allowed_by(workspace, all.floors[i]);
+    certificate["allowed"] = allowed;
+    require_certificate(certificate["inserted"], allowed,
+                        fmt::format("/steps/{}, pair inserted", i));
+    all.steps[i]["folded"] = json::array();
+  }
+  const CheckedExport exported = export_checked(
+      workspace, all.edits, file, *std::max_element(all.floors.begin(), all.floors.end()));
+  for (json& step : all.steps) {
+    if (step.contains("certificate")) step["certificate"]["exported"] = exported.difference;
+  }
+  for (const RotationSide& side : exported.sides) {
+    const std::size_t step = step_of_tap.at(side.tap);
+    all.steps[step]["folded"].push_back(side_json(side));
+    add_side_tensors(fmt::format("steps.{}.", step), side, all.tensors);
+    progress.say(fmt::format("{:<18}{}: {}", side.side == "left" ? "exported" : "", side.tap,
+                             side_line(side)));
+  }
+  progress.say(fmt::format("{:<18}function changed by {:.1e} (model.pt, loaded again)", "",
+                           exported.difference));
+  json methods = json::object();
+  for (const auto& [method, difference] : exported.methods) {
+    methods[method] = difference ? json(*difference) : json();
+    progress.say(
+        difference
+            ? fmt::format("{:<18}method '{}' changed by {:.1e}", "", method, *difference)
+            : fmt::format("{:<18}method '{}' was not run: it does not take the data", "", method));
+  }
+  return methods;
+}
+
 }  // namespace
 
 void run_experiment(const Config& config, const fs::path& out, bool force, Progress& progress) {
@@ -206,95 +267,21 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
   for (const std::string& warning : workspace.check.warnings) folder.add_warning(warning);
   const Stateful stateful(workspace.model);
   for (const std::string& line : stateful.lines) progress.say(line);
-  json results = json::array();
-  NamedTensors tensors;
-  std::vector<RotationEdit> edits;
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    const std::string kind = steps[i].at("kind");
-    StepResult result = in_step(steps, i, [&] {
-      const StateScope untouched(workspace.model);
-      return step_kind(kind).run(steps[i], workspace, progress);
-    });
-    check_interrupt();  // a solver that was stopped returns what it has
-    const double seconds = watch.lap(fmt::format("steps.{}.{}", i, kind));
-    for (std::size_t line = 0; line < result.lines.size(); ++line) {
-      progress.say(fmt::format(
-          "{:<17} {}{}", line == 0 ? fmt::format("[{}/{}] {}", i + 1, steps.size(), kind) : "",
-          result.lines[line], line == 0 ? fmt::format("  [{:.1f} s]", seconds) : ""));
-    }
-    json entry = {{"kind", kind}};
-    entry.update(result.json);
-    results.push_back(std::move(entry));
-    for (InputFile& input : result.inputs) {
-      input.role = fmt::format("steps.{} {}", i, input.role);
-      opened.inputs.push_back(std::move(input));
-    }
-    for (auto& [name, tensor] : result.tensors)
-      tensors[fmt::format("steps.{}.{}", i, name)] = tensor;
-    for (const Table& table : result.tables) folder.add_table(of_step(table, i));
-    for (const NamedFigure& figure : result.figures)
-      folder.add_figure(fmt::format("steps.{}.{}", i, figure.name), figure.figure);
-    for (RotationEdit& edit : result.edits) {
-      workspace.rotations[{static_cast<std::int64_t>(i), edit.tap}] = edit.rotation;
-      edits.push_back(std::move(edit));
-    }
-  }
-
+  Gathered all = run_steps(steps, opened, folder, watch, progress);
   json methods = json::object();
-  if (!edits.empty()) {
-    const Exported exported = export_checked(workspace, edits, folder.file("model.pt"));
-    double all_allowed = 0;
-    for (std::size_t i = 0; i < results.size(); ++i) {
-      if (!results[i].contains("certificate")) continue;
-      json& certificate = results[i]["certificate"];
-      const double allowed = allowed_by_floor(workspace, certificate.at("floor"));
-      all_allowed = std::max(all_allowed, allowed);
-      certificate["allowed"] = allowed;
-      certificate["exported"] = exported.difference;
-      require_certificate(certificate["inserted"], allowed,
-                          fmt::format("/steps/{}, pair inserted", i));
-      results[i]["folded"] = json::array();
-    }
-    if (exported.difference > all_allowed) {
-      std::vector<std::string> taps;
-      for (const auto& [tap, step] : step_of_tap) taps.push_back(tap);
-      const double floor = noise_floor(workspace, taps, exported.difference);
-      all_allowed = std::max(all_allowed, allowed_by_floor(workspace, floor));
-    }
-    require_certificate(exported.difference, all_allowed, "exported model");
-    methods = compare_methods(workspace, folder.file("model.pt"));
-    for (const auto& [method, difference] : methods.items()) {
-      if (difference.is_number())
-        require_certificate(difference, all_allowed,
-                            "method '" + method + "' of the exported model");
-    }
-    for (const RotationSide& side : exported.sides) {
-      const std::size_t step = step_of_tap.at(side.tap);
-      results[step]["folded"].push_back(side_json(side));
-      add_side_tensors(fmt::format("steps.{}.", step), side, tensors);
-      progress.say(fmt::format("{:<18}{}: {}", side.side == "left" ? "exported" : "", side.tap,
-                               side_line(side)));
-    }
-    progress.say(fmt::format("{:<18}function changed by {:.1e} (model.pt, loaded again)", "",
-                             exported.difference));
-    for (const auto& [method, difference] : methods.items()) {
-      progress.say(difference.is_number()
-                       ? fmt::format("{:<18}method '{}' changed by {:.1e}", "", method,
-                                     difference.get<double>())
-                       : fmt::format("{:<18}method '{}' was not run: it does not take the data", "",
-                                     method));
-    }
+  if (!all.edits.empty()) {
+    methods = export_rotations(workspace, folder.file("model.pt"), step_of_tap, all, progress);
     watch.lap("export");
   }
-  add_check_tensors(workspace, tensors);
-  json result = result_json(config, opened, threads, std::move(results));
+  add_check_tensors(workspace.check, all.tensors);
+  json result = result_json(config, opened, threads, std::move(all.steps));
   result["state"] = stateful.json;
-  if (!edits.empty()) result["methods"] = methods;
-  result["check"] = workspace.check.json();
+  if (!all.edits.empty()) result["methods"] = methods;
+  result["check"] = check_json(workspace.check);
   watch.lap("hash inputs");
   for (const std::string& warning : folder.warnings())
     progress.say(fmt::format("{:<18}{}", "warning", warning));
-  folder.finish(std::move(result), tensors, watch.json_value());
+  folder.finish(std::move(result), all.tensors, watch.json_value());
   progress.say(fmt::format("{:<18}{}", "result", out.string()));
 }
 

@@ -16,7 +16,4 @@ void run_experiment(const Config& config, const std::filesystem::path& out, bool
 void run_training(const Config& config, const std::filesystem::path& out, bool force,
                   Progress& progress);
 
-/// Whether a result.json is one of ours.
-bool is_result_file(const std::filesystem::path& file);
-
 }  // namespace descramble

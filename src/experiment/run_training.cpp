@@ -1,11 +1,17 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
-#include "descramble/experiment/train.h"
-#include "experiment/probes.h"
-#include "experiment/result_folder.h"
+#include "descramble/core/error.h"
+#include "descramble/training/probes.h"
+#include "descramble/training/train.h"
+#include "experiment/fields.h"
 #include "experiment/run.h"
+#include "experiment/train_config.h"
 #include "experiment/workspace.h"
+#include "results/probe_report.h"
+#include "results/result_folder.h"
+#include "results/score_report.h"
+#include "results/tap_json.h"
 
 namespace descramble {
 
@@ -40,7 +46,12 @@ void run_training(const Config& config, const fs::path& out, bool force, Progres
   workspace.model = workspace.model.with_policy(StatePolicy::live);
   watch.lap("open");
   const json& settings = config.resolved.at("train");
-  Probes probes(settings.at("probes"), workspace);
+  Probes probes(workspace.model, workspace.memory_mb);
+  for (std::size_t i = 0; i < settings.at("probes").size(); ++i) {
+    const json& probe = settings.at("probes")[i];
+    probes.add(probe_options_in(probe), workspace.source(split_in(probe)),
+               fmt::format("/train/probes/{}", i));
+  }
   TrainingHooks hooks;
   if (!probes.empty()) {
     hooks.step = [&probes](std::int64_t step, std::int64_t epoch) { probes.at_step(step, epoch); };
@@ -48,8 +59,9 @@ void run_training(const Config& config, const fs::path& out, bool force, Progres
       for (const std::string& line : probes.new_lines()) progress.say("  probe  " + line);
     };
   }
-  const std::vector<Epoch> history = train_model(workspace.model, settings, workspace.train,
-                                                 workspace.test, workspace.seed, progress, hooks);
+  const std::vector<Epoch> history =
+      train_model(workspace.model, train_options_in(settings, workspace.seed), workspace.train,
+                  workspace.test, progress, hooks);
   probes.at_end();
   for (const std::string& line : probes.new_lines()) progress.say("  probe  " + line);
   watch.lap("train");
@@ -65,13 +77,16 @@ void run_training(const Config& config, const fs::path& out, bool force, Progres
         [&trained](const std::vector<at::Tensor>& inputs) { return trained.forward(inputs); });
   }
   NamedTensors tensors = probes.tensors();
-  add_check_tensors(workspace, tensors);
-  if (!probes.empty()) folder.add_lines("probes", probes.records());
-  for (const NamedFigure& figure : probes.figures()) folder.add_figure(figure.name, figure.figure);
+  add_check_tensors(workspace.check, tensors);
+  std::vector<json> records;
+  for (const ProbeRecord& record : probes.records()) records.push_back(probe_json(record));
+  if (!probes.empty()) folder.add_lines("probes", records);
+  for (const NamedFigure& figure : probe_figures(probes.records()))
+    folder.add_figure(figure.name, figure.figure);
   json step = {{"kind", "train"}, {"epochs", epochs}};
   step.update(score_json(history.back().test));
   json result = result_json(config, opened, threads, json::array({std::move(step)}));
-  result["check"] = workspace.check.json();
+  result["check"] = check_json(workspace.check);
   for (const std::string& warning : folder.warnings()) progress.say("warning  " + warning);
   folder.finish(std::move(result), tensors, watch.json_value());
   progress.say(fmt::format("result  {}", out.string()));

@@ -35,42 +35,15 @@ ThreadScope::~ThreadScope() {
 
 namespace {
 
-/// Names of the data's inputs; "input", "input_1", … where it has none.
-std::vector<std::string> input_names(const Source& source) {
-  std::vector<std::string> names = source.data->input_names();
-  const std::size_t count = source.data->slice(0, 1).inputs.size();
-  for (std::size_t i = names.size(); i < count; ++i)
-    names.push_back(i == 0 ? "input" : fmt::format("input_{}", i));
-  return names;
-}
-
-/// The check samples; where the model takes them in its own dtype only, the data follow it there.
-void follow_dtype(Workspace& workspace, bool converted) {
-  const at::ScalarType dtype = workspace.model.dtype();
-  const auto follow = [&] {
-    workspace.train = with_dtype(workspace.train, dtype);
-    workspace.test = with_dtype(workspace.test, dtype);
-  };
-  if (converted || dtype == at::kDouble) follow();
-  const Model model = workspace.check_model();
-  try {
-    workspace.check = open_check_samples(model, workspace.test);
-  } catch (const Error&) {
-    if (converted || (dtype != at::kHalf && dtype != at::kBFloat16)) throw;
-    follow();
-    workspace.check = open_check_samples(model, workspace.test);
-  }
-}
-
 /// Says of a model that takes none of the samples with a batch, but one without, how to tell it.
 /// @throws Error where that is so
-void require_batch(const Workspace& workspace, const json& arguments,
+void require_batch(const Model& model, const Source& source, const json& arguments,
                    const std::vector<std::string>& names, const Error& refusal) {
-  if (!workspace.model.batched()) return;
-  Source alone = workspace.test;
+  if (!model.batched()) return;
+  Source alone = source;
   alone.batch_size = 1;
   try {
-    open_check_samples(with_arguments(workspace.check_model(), arguments, names, 0,
+    open_check_samples(with_arguments(model.with_policy(StatePolicy::reset), arguments, names, 0,
                                       /*batched=*/false, "/model/arguments"),
                        alone);
   } catch (const Error&) {
@@ -116,88 +89,99 @@ std::vector<InputFile> data_files(const Source& source, const std::string& split
   return files;
 }
 
-}  // namespace
-
-Opened open_workspace(const Config& config) {
-  const json& resolved = config.resolved;
-  const PathSearch paths = config.paths();
-  const std::uint64_t seed = resolved.at("seed");
-  const ModelContext model_context{seed, resolved.at("device"), paths};
-  if (resolved.at("model").at("kind") == "torchscript") {
-    try {
-      paths.find(resolved.at("model").at("path"), "/model/path");
-    } catch (const Error& error) {
-      const std::string command = training_command(config, resolved.at("model").at("path"));
-      if (command.empty()) throw;
-      Complaint complaint = error.complaint();
-      complaint.found = "none; make it with: " + command;
-      throw Error(complaint);
-    }
+/// Says of a missing model that a config beside this one trains, by which command.
+void require_model_file(const Config& config) {
+  const json& model = config.resolved.at("model");
+  if (model.at("kind") != "torchscript") return;
+  try {
+    config.paths().find(model.at("path"), "/model/path");
+  } catch (const Error& error) {
+    const std::string command = training_command(config, model.at("path"));
+    if (command.empty()) throw;
+    Complaint complaint = error.complaint();
+    complaint.found = "none; make it with: " + command;
+    throw Error(complaint);
   }
-  OpenedModel opened = open_model(resolved.at("model"), model_context);
+}
+
+OpenedModel opened_model(const Config& config) {
+  const json& resolved = config.resolved;
+  require_model_file(config);
+  OpenedModel opened = open_model(resolved.at("model"),
+                                  {resolved.at("seed"), resolved.at("device"), config.paths()});
   if (resolved.at("dtype").is_string())
     opened.model = opened.model.to_dtype(parse_dtype(resolved.at("dtype")));
-
   if (opened.model.device().is_cuda()) {
     // Certificates compare single-precision results: no rounding of the factors to ten bits.
     at::globalContext().setAllowTF32CuBLAS(false);
     at::globalContext().setAllowTF32CuDNN(false);
   }
-  Workspace workspace{.model = opened.model};
-  workspace.seed = seed;
-  workspace.memory_mb = resolved.at("memory_mb");
-  workspace.paths = paths;
-  std::vector<InputFile> inputs;
-  if (!opened.path.empty()) inputs.push_back({"model", opened.given, opened.path});
-  const json& data = resolved.at("data");
-  const auto open = [&](const json& source, const std::string& split, const std::string& pointer) {
-    Source result = open_source(source, {seed, paths, split, pointer});
-    if (result.data->size() == 0)
-      throw Error({"the data set is empty", pointer, "at least one sample", "none"});
-    return result;
-  };
-  if (data.contains("kind")) {
-    workspace.train = workspace.test = open(data, "train", "/data");
-    for (InputFile& file : data_files(workspace.train, "data")) inputs.push_back(file);
-  } else {
-    workspace.train = open(data.at("train"), "train", "/data/train");
-    workspace.test = open(data.at("test"), "test", "/data/test");
-    workspace.separate_test = true;
-    for (InputFile& file : data_files(workspace.train, "train")) inputs.push_back(file);
-    for (InputFile& file : data_files(workspace.test, "test")) inputs.push_back(file);
-  }
-  const json& named = resolved.at("model");
-  const bool batched = named.value("batched", true);
-  if (!batched) workspace.train.batch_size = workspace.test.batch_size = 1;
-  workspace.model = with_arguments(workspace.model, named.value("arguments", json::object()),
-                                   input_names(workspace.test), named.value("batch_dim", 0),
-                                   batched, "/model/arguments", named_masks(resolved));
-  for (InputFile& input : inputs) input.sha256 = sha256_of_path(input.path);
-  try {
-    follow_dtype(workspace, resolved.at("dtype").is_string());
-  } catch (const Error& error) {
-    require_batch(workspace, named.value("arguments", json::object()), input_names(workspace.test),
-                  error);
-    throw;
-  }
-  const json tolerance = resolved.at("model").value("tolerance", json());
-  workspace.check.names = input_names(workspace.test);
-  workspace.check.batch_dim = named.value("batch_dim", 0);
-  if (tolerance.is_number()) workspace.tolerance = tolerance;
-  workspace.model.restart();
-  if (workspace.check.only_batch) {
-    const std::int64_t batch = workspace.check.batch_size;
-    for (Source* source : {&workspace.train, &workspace.test}) {
-      source->batch_size = batch;
-      *source = with_size(*source, source->data->size() / batch * batch);
-      if (source->data->size() > 0) continue;
-      throw Error({"the model takes batches of one size only", workspace.model.name(),
-                   fmt::format("at least {} samples", batch), "fewer"});
-    }
-  }
-  return {std::move(workspace), std::move(inputs)};
+  return opened;
 }
 
+/// "data" of a config.
+struct OpenedData {
+  Source train{};
+  std::optional<Source> test{};  ///< absent: train serves for both
+  std::vector<InputFile> files{};
+};
+
+OpenedData opened_data(const Config& config) {
+  const json& data = config.resolved.at("data");
+  OpenedData result;
+  const auto open = [&](const json& source, const std::string& split, const std::string& pointer,
+                        const std::string& role) {
+    Source opened =
+        open_source(source, {config.resolved.at("seed"), config.paths(), split, pointer});
+    if (opened.data->size() == 0)
+      throw Error({"the data set is empty", pointer, "at least one sample", "none"});
+    for (InputFile& file : data_files(opened, role)) result.files.push_back(file);
+    return opened;
+  };
+  if (data.contains("kind")) {
+    result.train = open(data, "train", "/data", "data");
+  } else {
+    result.train = open(data.at("train"), "train", "/data/train", "train");
+    result.test = open(data.at("test"), "test", "/data/test", "test");
+  }
+  return result;
+}
+
+}  // namespace
+
+Opened open_workspace(const Config& config) {
+  const json& resolved = config.resolved;
+  const OpenedModel opened = opened_model(config);
+  std::vector<InputFile> inputs;
+  if (!opened.path.empty()) inputs.push_back({"model", opened.given, opened.path});
+  const OpenedData data = opened_data(config);
+  inputs.insert(inputs.end(), data.files.begin(), data.files.end());
+  const Source& test = data.test ? *data.test : data.train;
+  const json& named = resolved.at("model");
+  const json arguments = named.value("arguments", json::object());
+  const std::vector<std::string> names = input_names(test);
+  const Model model =
+      with_arguments(opened.model, arguments, names, named.value("batch_dim", 0),
+                     named.value("batched", true), "/model/arguments", named_masks(resolved));
+  for (InputFile& input : inputs) input.sha256 = sha256_of_path(input.path);
+  const json tolerance = named.value("tolerance", json());
+  const SubjectOptions options{.seed = resolved.at("seed"),
+                               .memory_mb = resolved.at("memory_mb"),
+                               .tolerance = tolerance.is_number() ? tolerance.get<double>() : 0.0,
+                               .converted = resolved.at("dtype").is_string(),
+                               .batch_dim = named.value("batch_dim", 0)};
+  try {
+    return {{open_subject(model, data.train, data.test, options), config.paths(), {}},
+            std::move(inputs)};
+  } catch (const Error& error) {
+    require_batch(model, test, arguments, names, error);
+    throw;
+  }
+}
+
+namespace {
+
+/// {descramble, libtorch, device, threads} for result.json.
 json environment_json(const Config& config, int threads) {
   return {{"descramble", version()},
           {"libtorch", libtorch_version()},
@@ -205,6 +189,7 @@ json environment_json(const Config& config, int threads) {
           {"threads", threads}};
 }
 
+/// [{role, path, sha256}] for result.json.
 json inputs_json(const std::vector<InputFile>& inputs) {
   json result = json::array();
   for (const InputFile& input : inputs) {
@@ -214,6 +199,24 @@ json inputs_json(const std::vector<InputFile>& inputs) {
          {"sha256", input.sha256.empty() ? sha256_of_path(input.path) : input.sha256}});
   }
   return result;
+}
+
+}  // namespace
+
+json result_json(const Config& config, const Opened& opened, int threads, json steps) {
+  return {{"schema_version", 1},
+          {"name", config.resolved.at("name")},
+          {"config", config.resolved},
+          {"environment", environment_json(config, threads)},
+          {"inputs", inputs_json(opened.inputs)},
+          {"steps", std::move(steps)}};
+}
+
+std::string heading(const Config& config, int threads) {
+  return fmt::format("{}: LibTorch {}, {}, {} thread{}",
+                     config.resolved.at("name").get<std::string>(), libtorch_version(),
+                     config.resolved.at("device").get<std::string>(), threads,
+                     threads == 1 ? "" : "s");
 }
 
 }  // namespace descramble

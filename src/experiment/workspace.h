@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
@@ -36,9 +37,11 @@ class ThreadScope {
   int count_;
 };
 
-/// {descramble, libtorch, device, threads} for result.json.
-nlohmann::json environment_json(const Config& config, int threads);
-/// [{role, path, sha256}] for result.json.
-nlohmann::json inputs_json(const std::vector<InputFile>& inputs);
+/// The content of result.json but for the hashes of the other files, and warnings.
+nlohmann::json result_json(const Config& config, const Opened& opened, int threads,
+                           nlohmann::json steps);
+
+/// "NAME: LibTorch 2.13.0, cpu, 2 threads"
+std::string heading(const Config& config, int threads);
 
 }  // namespace descramble

@@ -326,4 +326,9 @@ Model with_arguments(const Model& model, const json& arguments,
   return Model(std::move(copy));
 }
 
+Model with_inputs(const Model& model, const std::vector<std::string>& names, std::int64_t batch_dim,
+                  bool batched) {
+  return with_arguments(model, nlohmann::json::object(), names, batch_dim, batched, "");
+}
+
 }  // namespace descramble

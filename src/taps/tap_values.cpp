@@ -11,7 +11,7 @@
 #include <fmt/format.h>
 
 #include "descramble/core/error.h"
-#include "descramble/core/interrupt.h"
+#include "descramble/data/batches.h"
 
 namespace descramble {
 
@@ -21,16 +21,11 @@ namespace {
 void visit_batches(
     const TappedModel& tapped, const std::string& tap, const Source& data,
     const std::function<void(const at::Tensor&, const std::vector<at::Tensor>&)>& visit) {
-  const at::Device device = tapped.model().device();
-  const std::int64_t size = data.data->size();
   const Model& model = tapped.model();
   // What lies behind the tap may write the state that the next batch starts from.
   const bool whole = model.state_policy() == StatePolicy::carry && !model.written().empty();
   model.restart();
-  for (std::int64_t begin = 0; begin < size; begin += data.batch_size) {
-    check_interrupt();
-    Batch batch = data.data->slice(begin, std::min(size, begin + data.batch_size));
-    for (at::Tensor& input : batch.inputs) input = input.to(device);
+  for_each_batch(data, tapped.model().device(), [&](const Batch& batch, std::int64_t) {
     const auto value = [&] {
       const c10::InferenceMode off(false);
       const at::NoGradGuard no_grad;  // of the network, not of what is done with the value
@@ -41,7 +36,7 @@ void visit_batches(
       return values.at(0).detach();
     };
     visit(value(), batch.inputs);
-  }
+  });
 }
 
 double mebibytes(const at::Tensor& value) {
@@ -53,30 +48,29 @@ double mebibytes(const at::Tensor& value) {
 
 void TapValues::learn_shape(const at::Tensor& value, Axis axis) {
   if (!value.is_floating_point() || value.dim() == 0 || value.numel() == 0) {
-    throw Error({"the value cannot be rotated", "tap '" + tap_ + "'", "a floating-point tensor",
-                 shape_text(value)});
+    throw Error({"the value cannot be rotated", "tap '" + space_.name + "'",
+                 "a floating-point tensor", shape_text(value)});
   }
-  axis_ = axis;
-  dimension_ = axis_size(value, axis_);
-  shape_ = value.sizes().slice(1).vec();
-  dtype_ = value.scalar_type();
+  space_ = space_of(space_.name, value, axis);
 }
 
 TapValues::Part TapValues::part_of(const at::Tensor& value,
                                    const std::vector<at::Tensor>& inputs) const {
-  if (value.dim() == 0 || value.sizes().slice(1) != at::IntArrayRef(shape_)) {
-    throw Error(
-        {"the tap's shape changes from batch to batch", "tap '" + tap_ + "'",
-         fmt::format("a sample as in the first batch ({} numbers)", c10::multiply_integers(shape_)),
-         shape_text(value)});
+  if (value.dim() == 0 || value.sizes().slice(1) != at::IntArrayRef(space_.shape)) {
+    throw Error({"the tap's shape changes from batch to batch", "tap '" + space_.name + "'",
+                 fmt::format("a sample as in the first batch ({} numbers)",
+                             c10::multiply_integers(space_.shape)),
+                 shape_text(value)});
   }
-  const at::Tensor rows = to_rows(value, axis_, selection_, inputs);
+  const at::Tensor rows = to_rows(value, space_.axis, selection_, inputs);
   if (!at::isfinite(rows).all().item<bool>())
-    throw Error({"the value is not finite", "tap '" + tap_ + "'", "finite numbers", "inf or nan"});
+    throw Error(
+        {"the value is not finite", "tap '" + space_.name + "'", "finite numbers", "inf or nan"});
   return {rows, value.size(0)};
 }
 
-TapValues::TapValues(std::string tap, const at::Tensor& values, Axis axis) : tap_(std::move(tap)) {
+TapValues::TapValues(std::string tap, const at::Tensor& values, Axis axis) {
+  space_.name = std::move(tap);
   learn_shape(values, axis);
   const c10::InferenceMode off(false);
   parts_.push_back(part_of(values.detach().clone(), {}));
@@ -87,7 +81,7 @@ TapValues::TapValues(std::string tap, const at::Tensor& values, Axis axis) : tap
 TapValues TapValues::of(const TappedModel& tapped, const std::string& tap, const Source& data,
                         const Options& options) {
   TapValues result;
-  result.tap_ = tap;
+  result.space_.name = tap;
   result.selection_ = options.rows;
   const std::int64_t size = data.data->size();
   bool keep = true;
@@ -157,17 +151,18 @@ TapValues TapValues::centred() const {
 }
 
 RotationEdit TapValues::edit(const at::Tensor& rotation) const {
-  return {tap_, axis_, static_cast<std::int64_t>(shape_.size()) + 1, rotation, dtype_};
+  return {space_.name, space_.axis, static_cast<std::int64_t>(space_.shape.size()) + 1, rotation,
+          space_.dtype};
 }
 
 at::Tensor TapValues::shaped(const at::Tensor& rows, std::int64_t samples) const {
   if (!selection_.all()) {
-    throw Error({"some rows do not make a value", "tap '" + tap_ + "'",
+    throw Error({"some rows do not make a value", "tap '" + space_.name + "'",
                  "all rows (no mask, no skip)", "a selection of rows"});
   }
-  std::vector<std::int64_t> sizes = shape_;
+  std::vector<std::int64_t> sizes = space_.shape;
   sizes.insert(sizes.begin(), samples);
-  return from_rows(rows, sizes, axis_);
+  return from_rows(rows, sizes, space_.axis);
 }
 
 }  // namespace descramble

@@ -1,7 +1,7 @@
 """The layers of the project: a file includes only its own layer or a lower one.
 
 Also keeps LibTorch's heavy headers where they belong: torch::jit in model/ and taps/, torch/torch.h
-in experiment/, and nothing but the light ones in public headers.
+in training/, and nothing but the light ones in public headers.
 Independent of LibTorch.
 """
 
@@ -16,12 +16,15 @@ LEVELS = {
     "taps": 2,
     "stats": 3, "basis": 3, "jacobian": 3, "plot": 3,
     "objective": 4, "solver": 4,
-    "experiment": 5,
-    "report": 6,
-    "cli": 7,
+    "analysis": 5,
+    "training": 6,
+    "results": 7,
+    "experiment": 8,
+    "report": 9,
+    "cli": 10,
 }
 KNOWS_TORCHSCRIPT = {"model", "taps"}
-TRAINS = {"experiment"}
+TRAINS = {"training"}
 PUBLIC_HEADERS_MAY_INCLUDE = {"ATen/core/Tensor.h", "nlohmann/json_fwd.hpp"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')

@@ -82,7 +82,52 @@ def check_own_objective(program, folder):
         "mean": [0.1307], "std": [0.3081]})
 
 
-CHECKS = {"embed": check_embed, "own_objective": check_own_objective}
+def run_analyse(program, folder):
+    """The shipped classifier on drawn digits, which a capture of its input brings into memory."""
+    config = {"name": "digits", "model": {"kind": "torchscript", "path": str(SOURCE / "models" / "glyph_mlp.pt")},
+              "data": {"kind": "glyphs", "count": 400},
+              "steps": [{"kind": "capture", "taps": "input", "limit": 400}]}
+    (folder / "digits.json").write_text(json.dumps(config), encoding="utf-8")
+    captured = folder / "digits"
+    run(BUILD / "descramble", "run", folder / "digits.json", "--out", captured, "--force", "--quiet")
+    data = folder / "data.safetensors"
+    rename_tensors(captured / "tensors.safetensors", data,
+                   {"steps.0.input.values": "images", "steps.0.labels": "labels"})
+    result = folder / "analysed.pt"
+    output = run(program, SOURCE / "models" / "glyph_mlp.pt", data, result)
+    areas = dict(re.findall(r"^(\w+, descending): area (\S+)$", output, re.MULTILINE))
+    assert float(areas["pca, descending"]) < float(areas["neurons, descending"]), output
+    for figure in ("roughness", r"sum of \|J\|"):
+        before, after = map(float, re.search(rf"{figure} (\S+) -> (\S+)", output).groups())
+        assert after < before, output
+    assert float(re.search(r"function changed by (\S+)", output).group(1)) <= 1e-4, output
+    assert "fc1" in run(BUILD / "descramble", "taps", result)
+    return output
+
+
+def rename_tensors(source, target, names):
+    """A safetensors file with some tensors of another, under other names."""
+    raw = source.read_bytes()
+    size = int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8:8 + size])
+    body, entries = b"", {}
+    for old, new in names.items():
+        begin, end = header[old]["data_offsets"]
+        part = raw[8 + size + begin:8 + size + end]
+        entries[new] = {**header[old], "data_offsets": [len(body), len(body) + len(part)]}
+        body += part
+    text = json.dumps(entries).encode()
+    target.write_bytes(len(text).to_bytes(8, "little") + text + body)
+
+
+def check_analyse(program, folder):
+    """Fewer than 60 lines without JSON; the same figures from the installed package as in the tree."""
+    text = (SOURCE / "examples" / "analyse" / "main.cpp").read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 60 and "json" not in text.replace("safetensors", ""), len(text.splitlines())
+    assert run_analyse(program, folder) == run_analyse(os.environ["DESCRAMBLE_ANALYSE"], folder)
+
+
+CHECKS = {"analyse": check_analyse, "embed": check_embed, "own_objective": check_own_objective}
 
 
 def main():

@@ -13,11 +13,13 @@
 #include "descramble/core/error.h"
 #include "descramble/core/random.h"
 #include "descramble/data/kinds.h"
-#include "descramble/experiment/train.h"
 #include "descramble/model/kinds.h"
 #include "descramble/objective/smoothness.h"
 #include "descramble/taps/tapped_model.h"
-#include "experiment/probes.h"
+#include "descramble/training/probes.h"
+#include "descramble/training/train.h"
+#include "experiment/train_config.h"
+#include "results/probe_report.h"
 
 namespace descramble::test {
 
@@ -87,10 +89,13 @@ json training(const json& changes = json::object()) {
   return resolve_fields(train_fields().fields, result, "/train");
 }
 
-Workspace workspace_of(const Model& model, const Source& source) {
-  Workspace workspace{.model = model};
-  workspace.train = workspace.test = source;
-  return workspace;
+Probes probes_of(const json& settings, const Model& model, const Source& source) {
+  Probes probes(model);
+  for (std::size_t i = 0; i < settings.at("probes").size(); ++i) {
+    probes.add(probe_options_in(settings.at("probes")[i]), source,
+               "/train/probes/" + std::to_string(i));
+  }
+  return probes;
 }
 
 std::vector<Epoch> run(const Model& model, const json& settings, const Source& source,
@@ -100,7 +105,7 @@ std::vector<Epoch> run(const Model& model, const json& settings, const Source& s
   if (probes != nullptr) {
     hooks.step = [probes](std::int64_t step, std::int64_t epoch) { probes->at_step(step, epoch); };
   }
-  auto history = train_model(model, settings, source, source, 1, quiet, hooks);
+  auto history = train_model(model, train_options_in(settings, 1), source, source, quiet, hooks);
   if (probes != nullptr) probes->at_end();
   return history;
 }
@@ -124,7 +129,7 @@ TEST(Probing, NeverChangesTheTraining) {
         const Source source = random_source();
         const Model plain = build();
         const Model probed = build();
-        Probes probes(settings.at("probes"), workspace_of(probed, source));
+        Probes probes = probes_of(settings, probed, source);
         const auto without = run(plain, settings, source);
         const auto with = run(probed, settings, source, &probes);
         EXPECT_GT(probes.records().size(), 9U);
@@ -137,7 +142,7 @@ TEST(Probing, NeverChangesTheTraining) {
         // The next random number is the same too.
         run(plain, settings, source);
         const at::Tensor next = at::rand({4});
-        Probes again(settings.at("probes"), workspace_of(probed, source));
+        Probes again = probes_of(settings, probed, source);
         run(probed, settings, source, &again);
         EXPECT_TRUE(at::equal(next, at::rand({4})));
       }
@@ -150,13 +155,13 @@ TEST(Probing, RecordsTheBeginningEveryKthStepAndTheEnd) {
   const json settings =
       training({{"probes", {{{"taps", "fc1"}, {"every", 5}, {"measure", "spectrum"}}}}});
   const Model model = mlp();
-  Probes probes(settings.at("probes"), workspace_of(model, source));
+  Probes probes = probes_of(settings, model, source);
   run(model, settings, source, &probes);
   std::vector<std::int64_t> steps;
   std::vector<std::int64_t> epochs;
-  for (const json& record : probes.records()) {
-    steps.push_back(record["step"]);
-    epochs.push_back(record["epoch"]);
+  for (const ProbeRecord& record : probes.records()) {
+    steps.push_back(record.step);
+    epochs.push_back(record.epoch);
   }
   EXPECT_THAT(steps, testing::ElementsAre(0, 5, 10, 12));
   EXPECT_THAT(epochs, testing::ElementsAre(0, 1, 2, 2));
@@ -170,7 +175,7 @@ TEST(Probing, MeasuresWhatItSays) {
                                      {"stencil", "forward_free"},
                                      {"measure", {"spectrum", "smoothness", "diagonal_sum"}}}}}});
   const Model model = mlp();
-  Probes probes(settings.at("probes"), workspace_of(model, source));
+  Probes probes = probes_of(settings, model, source);
   probes.at_step(0, 0);
   ASSERT_EQ(probes.records().size(), 3U);
 
@@ -188,7 +193,7 @@ TEST(Probing, MeasuresWhatItSays) {
   const Smoothness objective(Stencil::forward_free, moments.covariance());
   const auto exact = minimise_smoothness_exactly(objective);
   const at::Tensor mu = exact.eigenvalues;
-  const json& spectrum = probes.records()[0];
+  const json spectrum = probe_json(probes.records()[0]);
   const double total = mu.sum().item<double>();
   EXPECT_NEAR(spectrum["total_variance"].get<double>(), total, 1e-12 * total);
   EXPECT_NEAR(spectrum["participation_ratio"].get<double>(),
@@ -196,11 +201,11 @@ TEST(Probing, MeasuresWhatItSays) {
   EXPECT_NEAR(spectrum["first_share"].get<double>(), mu[0].item<double>() / total, 1e-12);
   EXPECT_EQ(spectrum["eigenvalues"].size(), 10U);
   EXPECT_EQ(probes.tensors().at("probes.0.fc1.spectrum").size(0), 12);
-  const json& smoothness = probes.records()[1];
+  const json smoothness = probe_json(probes.records()[1]);
   const double before = objective.value(RotationPair::identity(12).matrix());
   EXPECT_NEAR(smoothness["before"].get<double>(), before, 1e-12 * before);
   EXPECT_NEAR(smoothness["optimum"].get<double>(), exact.optimum, 1e-12 * before);
-  const json& diagonal = probes.records()[2];
+  const json diagonal = probe_json(probes.records()[2]);
   EXPECT_NEAR(diagonal["diagonal_sum"].get<double>(), weight.diagonal().sum().item<double>(),
               1e-12);
   EXPECT_NEAR(diagonal["nuclear_norm"].get<double>(),
@@ -213,7 +218,7 @@ TEST(Probing, RefusesBeforeTheFirstStep) {
   const auto refusal = [&](const json& probe) {
     try {
       const json settings = training({{"probes", {probe}}});
-      Probes probes(settings.at("probes"), workspace_of(model, source));
+      probes_of(settings, model, source);
     } catch (const Error& error) {
       return std::string(error.what());
     }

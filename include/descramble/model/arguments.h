@@ -28,4 +28,8 @@ Model with_arguments(const Model& model, const nlohmann::json& arguments,
                      const std::vector<std::string>& names, std::int64_t batch_dim, bool batched,
                      const std::string& pointer, const std::vector<std::string>& spare = {});
 
+/// The same without arguments of its own: the data's inputs fill the method's in order.
+Model with_inputs(const Model& model, const std::vector<std::string>& names,
+                  std::int64_t batch_dim = 0, bool batched = true);
+
 }  // namespace descramble

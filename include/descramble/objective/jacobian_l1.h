@@ -68,6 +68,13 @@ class JacobianL1 final : public Objective {
   double epsilon_ = 0;
 };
 
+/// @throws Error unless these are two or more names of taps, no pattern, each once
+void require_chain(const std::vector<std::string>& taps);
+/// Which of the chain's taps are learned: those that `learn` names, all but the last where it names
+/// none. @throws Error for a name that is not in the chain
+std::vector<bool> learned_flags(const std::vector<std::string>& chain,
+                                const std::vector<std::string>& learn);
+
 /// "taps" of a config: the chain. @throws Error for fewer than two, a pattern, one that stands
 /// twice
 std::vector<std::string> chain_taps(const nlohmann::json& resolved);

@@ -21,8 +21,8 @@ class LossObjective final : public Objective {
  public:
   LossObjective(TapValues values, TapLoss loss);
 
-  std::string name() const override { return "tap '" + values_.tap() + "'"; }
-  std::int64_t dimension() const override { return values_.dimension(); }
+  std::string name() const override { return "tap '" + values_.space().name + "'"; }
+  std::int64_t dimension() const override { return values_.space().dimension; }
   /// @throws Error when the loss does not return one real number
   double value(const at::Tensor& rotation) const override;
   /// @throws Error as above, or when no gradient reaches the values

@@ -17,8 +17,8 @@ class Quartimax final : public Objective {
  public:
   explicit Quartimax(TapValues rows) : rows_(std::move(rows)) {}
 
-  std::string name() const override { return "quartimax of '" + rows_.tap() + "'"; }
-  std::int64_t dimension() const override { return rows_.dimension(); }
+  std::string name() const override { return "quartimax of '" + rows_.space().name + "'"; }
+  std::int64_t dimension() const override { return rows_.space().dimension; }
   double value(const at::Tensor& rotation) const override;
   at::Tensor gradient(const at::Tensor& rotation) const override;
   Evaluation evaluate(const at::Tensor& rotation) const override;

@@ -12,6 +12,7 @@
 #include "descramble/taps/axis.h"
 #include "descramble/taps/export.h"
 #include "descramble/taps/rows.h"
+#include "descramble/taps/space.h"
 #include "descramble/taps/tapped_model.h"
 
 namespace descramble {
@@ -44,11 +45,7 @@ class TapValues {
   /// The same values less the mean of all rows. Costs one pass.
   TapValues centred() const;
 
-  const std::string& tap() const { return tap_; }
-  Axis axis() const { return axis_; }
-  std::int64_t dimension() const { return dimension_; }              ///< d along the axis
-  const std::vector<std::int64_t>& shape() const { return shape_; }  ///< of one sample
-  at::ScalarType dtype() const { return dtype_; }
+  const TapSpace& space() const { return space_; }
   std::int64_t samples() const { return samples_; }
   std::int64_t rows() const { return count_; }  ///< of all samples together that count
   bool kept() const { return !rerun_; }
@@ -73,11 +70,7 @@ class TapValues {
   Part part_of(const at::Tensor& value, const std::vector<at::Tensor>& inputs) const;
   void learn_shape(const at::Tensor& value, Axis axis);
 
-  std::string tap_{};
-  Axis axis_ = Axis::features;
-  std::int64_t dimension_ = 0;
-  std::vector<std::int64_t> shape_{};
-  at::ScalarType dtype_ = at::kFloat;
+  TapSpace space_{};
   std::int64_t samples_ = 0;
   std::int64_t count_ = 0;
   RowSelection selection_{};

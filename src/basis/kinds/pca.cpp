@@ -1,21 +1,8 @@
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/linalg_eigh.h>
 #include <nlohmann/json.hpp>
 
-#include "descramble/basis/kinds.h"
+#include "descramble/basis/choice.h"
 
 namespace descramble {
-
-namespace {
-
-/// Eigenvectors of a covariance by descending eigenvalue, the largest entry of each positive.
-at::Tensor principal_components(const at::Tensor& covariance) {
-  at::Tensor vectors = std::get<1>(at::linalg_eigh(covariance)).flip(1).contiguous();
-  const at::Tensor largest = vectors.abs().argmax(0, true);
-  return vectors * vectors.gather(0, largest).sign();
-}
-
-}  // namespace
 
 const BasisKind& basis_kind_pca() {
   static const BasisKind kind{
@@ -25,8 +12,7 @@ const BasisKind& basis_kind_pca() {
                .source = "Dey, Taylor, Wong, Tripp, Taylor, Neuron-based explanations of neural "
                          "networks sacrifice completeness and interpretability, TMLR"},
       .make = [](const nlohmann::json&, const BasisInput& input) -> BasisDraws {
-        return one_basis("pca", Basis(principal_components(input.moments.covariance()),
-                                      input.moments.mean(), input.pointer));
+        return pca()(input);
       }};
   return kind;
 }

@@ -1,8 +1,6 @@
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "descramble/basis/kinds.h"
-#include "descramble/basis/orthogonal.h"
+#include "descramble/basis/choice.h"
 
 namespace descramble {
 
@@ -17,15 +15,7 @@ const BasisKind& basis_kind_random() {
                            .minimum = 1,
                            .maximum = 1000}}},
       .make = [](const nlohmann::json& resolved, const BasisInput& input) -> BasisDraws {
-        return {.label = "random",
-                .draw =
-                    [mean = input.moments.mean(), seed = input.seed, tap = input.tap,
-                     pointer = input.pointer](std::int64_t number) {
-                      RandomStream stream = random_stream(seed, "basis/random/" + tap,
-                                                          static_cast<std::uint64_t>(number));
-                      return Basis(haar_rotation(mean.size(0), stream), mean, pointer);
-                    },
-                .count = resolved.at("draws")};
+        return random_bases(resolved.at("draws"))(input);
       }};
   return kind;
 }

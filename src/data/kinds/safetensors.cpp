@@ -1,61 +1,15 @@
-#include <ATen/ops/index_select.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "data/held_tensors.h"
 #include "data/preparation.h"
-#include "data/samples.h"
 #include "data/tensor_file.h"
 #include "descramble/data/kinds.h"
 
 namespace descramble {
 
 namespace {
-
-class TensorSet : public DataSet {
- public:
-  TensorSet(std::vector<std::string> names, Batch all, InputFile file)
-      : names_(std::move(names)), all_(std::move(all)), file_(std::move(file)) {}
-
-  std::int64_t size() const override { return all_.inputs.front().size(0); }
-  bool has_labels() const override { return all_.labels.defined(); }
-  std::vector<InputFile> files() const override { return {file_}; }
-  std::vector<std::string> input_names() const override { return names_; }
-
-  Batch gather(const std::vector<std::int64_t>& indices) const override {
-    check_indices(indices, size());
-    const at::Tensor index = int64_tensor(indices);
-    Batch batch;
-    for (const at::Tensor& input : all_.inputs)
-      batch.inputs.push_back(at::index_select(input, 0, index));
-    if (has_labels()) batch.labels = at::index_select(all_.labels, 0, index);
-    return batch;
-  }
-
- private:
-  std::vector<std::string> names_;
-  Batch all_;
-  InputFile file_;
-};
-
-std::string found_text(const at::Tensor& tensor) {
-  return fmt::format("{} of shape [{}]", c10::toString(tensor.scalar_type()),
-                     fmt::join(tensor.sizes(), ", "));
-}
-
-/// Classes as int64, targets as they are.
-at::Tensor checked_labels(const at::Tensor& labels, const std::string& where) {
-  if (labels.is_floating_point()) return labels;
-  if (!at::isIntegralType(labels.scalar_type(), false) || labels.dim() != 1) {
-    throw Error({"not labels", where,
-                 "integers of shape [N] (classes), or floating-point numbers of shape [N, ...]",
-                 found_text(labels)});
-  }
-  const at::Tensor classes = labels.to(at::kLong);
-  if (const auto least = classes.min().item<std::int64_t>(); least < 0)
-    throw Error({"not labels", where, "classes >= 0", std::to_string(least)});
-  return classes;
-}
 
 std::shared_ptr<const DataSet> open_safetensors(const nlohmann::json& resolved,
                                                 const DataContext& context) {
@@ -71,14 +25,8 @@ std::shared_ptr<const DataSet> open_safetensors(const nlohmann::json& resolved,
   const auto read = [&](const std::string& name) {
     at::Tensor tensor = find_tensor(tensors, name, file);
     const std::string where = fmt::format("'{}' in {}", name, file.string());
-    if (tensor.dim() == 0 || tensor.size(0) == 0)
-      throw Error({"no samples in the tensor", where, "at least one, as its first dimension",
-                   found_text(tensor)});
-    if (!all.inputs.empty() && tensor.size(0) != all.inputs.front().size(0)) {
-      throw Error({"tensors differ in number of samples", where,
-                   fmt::format("{}, as '{}' has", all.inputs.front().size(0), names.front()),
-                   std::to_string(tensor.size(0))});
-    }
+    require_samples(tensor, all.inputs.empty() ? -1 : all.inputs.front().size(0), names.front(),
+                    where);
     return tensor;
   };
   for (const std::string& name : names) all.inputs.push_back(read(name));
@@ -86,7 +34,8 @@ std::shared_ptr<const DataSet> open_safetensors(const nlohmann::json& resolved,
     const std::string name = resolved.at("labels");
     all.labels = checked_labels(read(name), fmt::format("'{}' in {}", name, file.string()));
   }
-  return std::make_shared<TensorSet>(names, std::move(all), std::move(source));
+  return std::make_shared<HeldTensors>(names, std::move(all),
+                                       std::vector<InputFile>{std::move(source)});
 }
 
 const FieldSet& prepare_fields() {

@@ -1,10 +1,14 @@
+#include "descramble/analysis/completeness.h"
+
 #include <algorithm>
 
 #include <fmt/format.h>
 
-#include "descramble/basis/kinds.h"
-#include "experiment/completeness_report.h"
-#include "experiment/grid.h"
+#include "descramble/core/error.h"
+#include "experiment/choices.h"
+#include "experiment/fields.h"
+#include "experiment/step.h"
+#include "results/completeness_report.h"
 
 namespace descramble {
 
@@ -31,7 +35,7 @@ void check_steps(const json& steps, std::size_t number) {
                                : fmt::format("0 to {}", number - 1),
                    std::to_string(named)});
     }
-    if (steps[named].at("kind") != "descramble") {
+    if (step_kind(steps[named].at("kind")).rotates == nullptr) {
       throw Error(
           {"a basis of a step that rotates nothing", where, "a step of kind 'descramble'",
            fmt::format("step {} of kind '{}'", named, steps[named].at("kind").get<std::string>())});
@@ -39,17 +43,28 @@ void check_steps(const json& steps, std::size_t number) {
   }
 }
 
-StepResult run_completeness(const json& resolved, const Workspace& workspace, Progress& progress) {
-  if (resolved.at("orders").empty()) throw Error({"no orders", "/orders", "at least one", "none"});
-  return completeness_report(resolved, measure_completeness(resolved, workspace, progress));
+std::optional<Reference> reference_in(const json& resolved) {
+  const json& reference = resolved.at("reference");
+  if (reference.is_null()) return std::nullopt;
+  return reference == "class" ? Reference::untouched_class : Reference::untouched_output;
 }
 
-Field ablated_axis_field() {
-  Field field = axis_field();
-  field.doc =
-      "where the directions lie: features (last dimension), channels (dimension 1) or neurons (all "
-      "but the batch); null: features up to 3 dimensions, channels from 4 on";
-  return field;
+StepResult run_completeness(const json& resolved, const Workspace& workspace, Progress& progress) {
+  CompletenessOptions options{
+      .taps = step_selectors(resolved),
+      .bases = bases_in(resolved.at("bases"), workspace),
+      .orders = {},
+      .ablate = resolved.at("ablate") == "zero" ? Ablate::zero : Ablate::mean,
+      .grid = grid_in(resolved),
+      .reference = reference_in(resolved),
+      .position = parse_position(resolved.at("position")),
+      .axis = axis_in(resolved),
+      .rows = rows_in(resolved),
+      .one_position = resolved.at("positions") == "one",
+      .data = split_in(resolved),
+      .statistics_data = split_in(resolved, "statistics_data")};
+  for (const json& order : resolved.at("orders")) options.orders.push_back(parse_order(order));
+  return completeness_report(options, measure_completeness(workspace, options, progress));
 }
 
 Field statistics_field() {
@@ -74,12 +89,9 @@ const StepKind& step_kind_completeness() {
                .fields = {{.name = "taps",
                            .type = FieldType::names,
                            .doc = "tap points, each ablated on its own: names or globs"},
-                          ablated_axis_field(),
-                          {.name = "position",
-                           .type = FieldType::string,
-                           .doc = "after: the tap's own value; before: what its call receives",
-                           .fallback = "after",
-                           .choices = {"before", "after"}},
+                          axis_field("where the directions lie"),
+                          position_field(
+                              "after: the tap's own value; before: what its call receives"),
                           {.name = "bases",
                            .type = FieldType::kinds,
                            .doc = "whose directions are ablated",

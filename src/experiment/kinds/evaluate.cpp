@@ -1,10 +1,10 @@
-#include <cmath>
+#include "descramble/analysis/evaluate.h"
 
-#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
-#include "descramble/experiment/score.h"
+#include "experiment/fields.h"
 #include "experiment/step.h"
+#include "results/score_report.h"
 
 namespace descramble {
 
@@ -13,19 +13,7 @@ namespace {
 StepResult run_evaluate(const nlohmann::json& resolved, const Workspace& workspace,
                         Progress& progress) {
   const std::string split = resolved.at("data");
-  const Source& source = workspace.source(split);
-  if (!source.data->has_labels()) {
-    throw Error({"cannot evaluate", "/data", "a source with labels", "one without"});
-  }
-  const at::NoGradGuard no_grad;
-  Score score;
-  for_each_batch(source, workspace.model, progress, "evaluate", [&](const Batch& batch) {
-    score.add(workspace.model.forward(batch.inputs), batch.labels);
-  });
-  if (!std::isfinite(score.loss())) {
-    throw Error({"the loss is not finite", "/data/" + split, "finite samples, labels and outputs",
-                 "inf or nan"});
-  }
+  const Score score = evaluate(workspace, parse_split(split), progress);
   StepResult result;
   result.json = score_json(score);
   result.json["data"] = split;

@@ -1,8 +1,7 @@
-#include <ATen/ops/scalar_tensor.h>
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
-#include "experiment/tap_pass.h"
+#include "descramble/analysis/tap_moments.h"
+#include "experiment/fields.h"
+#include "experiment/step.h"
+#include "results/moments_report.h"
 
 namespace descramble {
 
@@ -10,28 +9,10 @@ namespace {
 
 StepResult run_statistics(const nlohmann::json& resolved, const Workspace& workspace,
                           Progress& progress) {
-  const std::vector<std::string> taps = step_taps(resolved, workspace.model);
-  const std::string split = resolved.at("data");
-  StepResult result;
-  result.json = {{"data", split}, {"taps", nlohmann::json::array()}};
-  for (const TapMoments& tap :
-       measure_taps(workspace, workspace.source(split), taps, resolved.at("axis"),
-                    {row_selection(resolved, workspace)}, progress)) {
-    const at::Tensor covariance = tap.moments.covariance();
-    const double variance = covariance.trace().item<double>();
-    nlohmann::json entry = tap_json(tap);
-    entry["count"] = tap.moments.count();
-    entry["total_variance"] = variance;
-    entry["mean_norm"] = tap.moments.mean().norm().item<double>();
-    result.json["taps"].push_back(entry);
-    result.tensors[tap.tap + ".mean"] = tap.moments.mean();
-    result.tensors[tap.tap + ".covariance"] = covariance;
-    result.tensors[tap.tap + ".count"] = at::scalar_tensor(tap.moments.count(), at::kLong);
-    result.lines.push_back(fmt::format("{} ({}, {}): {} rows, total variance {:.4g}", tap.tap,
-                                       fmt::join(tap.shape, "x"), axis_name(tap.axis),
-                                       tap.moments.count(), variance));
-  }
-  return result;
+  const Split data = split_in(resolved);
+  return moments_report(
+      data, measure_taps(workspace, workspace.source(data), step_taps(resolved, workspace.model),
+                         axis_in(resolved), {.selection = rows_in(resolved)}, progress));
 }
 
 }  // namespace

@@ -1,11 +1,6 @@
 #include "descramble/objective/jacobian_l1.h"
 
-#include <algorithm>
-
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
-#include "descramble/core/error.h"
 
 namespace descramble {
 
@@ -21,39 +16,13 @@ std::vector<std::string> names_in(const nlohmann::json& value) {
 
 std::vector<std::string> chain_taps(const nlohmann::json& resolved) {
   const std::vector<std::string> taps = names_in(resolved.at("taps"));
-  const std::string where = "/objective/taps";
-  if (taps.size() < 2) {
-    throw Error({"a chain needs taps", where, "two or more, from the input side on",
-                 fmt::format("{}", taps.size())});
-  }
-  for (std::size_t i = 0; i < taps.size(); ++i) {
-    const std::string place = fmt::format("{}/{}", where, i);
-    if (taps[i].empty() || taps[i].find('*') != std::string::npos)
-      throw Error({"no name of a tap", place, "one tap, no pattern", "'" + taps[i] + "'"});
-    if (std::find(taps.begin(), taps.end(), taps[i]) - taps.begin() < static_cast<long>(i))
-      throw Error({"a tap stands in a chain twice", place, "each once", "'" + taps[i] + "'"});
-  }
+  require_chain(taps);
   return taps;
 }
 
 std::vector<bool> learned_taps(const nlohmann::json& resolved,
                                const std::vector<std::string>& taps) {
-  std::vector<bool> learned(taps.size(), resolved.at("learn").is_null());
-  if (resolved.at("learn").is_null()) {
-    learned.back() = false;
-    return learned;
-  }
-  for (const std::string& name : names_in(resolved.at("learn"))) {
-    const auto found = std::find(taps.begin(), taps.end(), name);
-    if (found == taps.end()) {
-      throw Error({"a tap to learn is not in the chain", "/objective/learn",
-                   "one of " + quoted_list(taps), "'" + name + "'"});
-    }
-    learned[static_cast<std::size_t>(found - taps.begin())] = true;
-  }
-  if (std::find(learned.begin(), learned.end(), true) == learned.end())
-    throw Error({"nothing to learn", "/objective/learn", "at least one of the taps", "none"});
-  return learned;
+  return learned_flags(taps, names_in(resolved.at("learn")));
 }
 
 const ObjectiveKind& objective_kind_jacobian_l1() {

@@ -47,7 +47,8 @@ const ObjectiveKind& objective_kind_smoothness() {
         const bool center = resolved.at("center");
         if (resolved.at("route") == "autograd") {
           const TapValues values = center ? layer.values->centred() : *layer.values;
-          return std::make_unique<LossObjective>(values, smoothness_loss(stencil, values.axis()));
+          return std::make_unique<LossObjective>(values,
+                                                 smoothness_loss(stencil, values.space().axis));
         }
         return std::make_unique<Smoothness>(
             stencil, center ? layer.moments.covariance() : layer.moments.second_moment());

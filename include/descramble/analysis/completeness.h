@@ -1,0 +1,84 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "descramble/analysis/curve.h"
+#include "descramble/analysis/grid.h"
+#include "descramble/analysis/subject.h"
+#include "descramble/analysis/tap_moments.h"
+#include "descramble/basis/basis.h"
+#include "descramble/basis/choice.h"
+#include "descramble/core/progress.h"
+
+namespace descramble {
+
+/// What outputs are held against: the data's labels or targets, or the class or the output of the
+/// untouched model.
+enum class Reference { labels, targets, untouched_class, untouched_output };
+std::string reference_name(Reference reference);
+
+/// What an ablated component becomes.
+enum class Ablate { mean, zero };
+
+struct CompletenessOptions {
+  std::vector<std::string> taps{};                   ///< each ablated on its own: names or globs
+  std::vector<BasisChoice> bases{pca(), neurons()};  ///< whose directions are ablated
+  std::vector<Order> orders{Order::descending, Order::ascending};
+  Ablate ablate = Ablate::mean;
+  Grid grid{};
+  /// untouched_class or untouched_output; absent: the labels where the data have any, else the
+  /// untouched output.
+  std::optional<Reference> reference{};
+  Position position = Position::after;
+  std::optional<Axis> axis{};  ///< where the directions lie; absent: the default of each tap
+  RowSelection rows{};         ///< which rows count and are ablated
+  bool one_position = false;   ///< statistics from one position of each sample, drawn at random
+  Split data = Split::test;
+  Split statistics_data = Split::train;  ///< the source of mean, variances and principal components
+};
+
+/// A basis as it is ablated: one draw of one of the chosen bases.
+struct AblatedBasis {
+  std::string label{};
+  std::size_t draw = 0;
+  std::int64_t size = 0;   ///< directions
+  at::Tensor explained{};  ///< share of the variance of each component, [k]
+};
+
+/// The curves of one tap.
+struct TapCompleteness {
+  TapSpace space{};       ///< of the statistics' data
+  std::int64_t rows = 0;  ///< that the statistics saw
+  std::vector<AblatedBasis> bases{};
+  std::vector<Curve> curves{};  ///< bases × orders
+  std::vector<std::string> warnings{};
+  /// Why the network runs whole for each count; empty: only what lies behind the tap does.
+  std::string obstacle{};
+};
+
+struct Completeness {
+  std::vector<TapCompleteness> taps{};
+  Reference reference = Reference::labels;
+  std::int64_t classes = 0;  ///< logits of the model; 0 where there is no accuracy
+  std::vector<InputFile> files{};
+};
+
+/// How complete an explanation of a layer by few directions is: accuracy and loss as the directions
+/// of a basis are ablated one after the other, h − Σ qᵢ qᵢᵀ(h − c) over the first m directions qᵢ,
+/// c the mean (or 0), at every position. Source: Dey, Taylor, Wong, Tripp, Taylor, "Neuron-based
+/// explanations of neural networks sacrifice completeness and interpretability", TMLR.
+///
+///     auto found = descramble::measure_completeness(subject, {.taps = {"fc1"}});
+///
+/// Moments take one pass for all taps, then one pass over the data for the first counts of all taps
+/// and one for the counts that refine them. Bases that do not fit under the memory ceiling together
+/// take several such passes, some at a time. Memory does not grow with the number of samples, but
+/// for one bit of each curve.
+/// @throws Error as its parts do, with the tap
+Completeness measure_completeness(const Subject& subject, const CompletenessOptions& options);
+Completeness measure_completeness(const Subject& subject, const CompletenessOptions& options,
+                                  Progress& progress);
+
+}  // namespace descramble

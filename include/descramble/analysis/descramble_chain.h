@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "descramble/analysis/descramble_layer.h"
+#include "descramble/analysis/insertion.h"
+#include "descramble/analysis/subject.h"
+#include "descramble/core/progress.h"
+#include "descramble/solver/choice.h"
+
+namespace descramble {
+
+struct ChainOptions {
+  std::vector<std::string> taps{};   ///< the chain, from the input side on, two or more
+  std::vector<std::string> learn{};  ///< those whose rotations are learned; empty: all but the last
+  std::int64_t samples = 2048;       ///< inputs whose Jacobians are taken, evenly out of the data
+  double held_out = 0.25;            ///< the share of them that is only scored
+  std::int64_t positions = 8;        ///< sampled output positions where a tap has positions
+  std::optional<Axis> axis{};
+  RowSelection rows{};
+  SolverChoice solver{};  ///< absent: the best known
+  Split data = Split::train;
+};
+
+/// How the Jacobians of one layer of a chain were had.
+struct ChainLayer {
+  std::string from{};
+  std::string to{};
+  std::string route{};  ///< of LayerJacobian, or "collapsed"
+  bool kept = false;    ///< once for all, not computed again each time
+  std::int64_t positions = 1;
+  std::string obstacle{};  ///< why it is no masked product; empty: it is one
+  std::vector<std::string> constants{};
+};
+
+/// A rotation of the chain, and what inserting it alone does.
+struct ChainTap {
+  RotatedTap rotated{};
+  double inserted = 0;  ///< max|f − f′| / max|f|
+};
+
+/// Rotations of several taps that were found together.
+struct ChainDescrambling {
+  std::vector<std::string> taps{};  ///< of the whole chain
+  std::vector<ChainTap> learned{};
+  std::vector<ChainLayer> layers{};
+  std::int64_t samples = 0;  ///< that the rotations were found from
+  BeforeAfter value{};       ///< Σ over layers of mean_x Σ |P_{i+1} J_i(x) P_iᵀ|
+  double bound = 0;          ///< that no rotation falls below
+  BeforeAfter sparsity{};    ///< value / (√(numel)·‖J‖_F)
+  std::int64_t held_out_samples = 0;
+  std::optional<BeforeAfter> held_out{};
+  Solution solution{};
+  Certificate certificate{};  ///< with all pairs inserted
+  std::vector<std::string> warnings{};
+};
+
+/// Finds rotations of the taps of a chain that make the Jacobians between them sparse: each
+/// quantity then depends on few others (see JacobianL1).
+///
+///     auto found = descramble::descramble_chain(
+///         subject, {.taps = {"act1", "act2"}, .learn = {"act1"}});
+///
+/// Source: Baker, "Taking the parameters which seem to matter and rotating them until they don't"
+/// (2022).
+/// @throws Error with the tap for taps without a path between them, or Jacobians that do not exist
+ChainDescrambling descramble_chain(const Subject& subject, const ChainOptions& options);
+ChainDescrambling descramble_chain(const Subject& subject, const ChainOptions& options,
+                                   Progress& progress);
+
+}  // namespace descramble

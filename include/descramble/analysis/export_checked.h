@@ -1,0 +1,34 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "descramble/analysis/subject.h"
+#include "descramble/taps/export.h"
+
+namespace descramble {
+
+/// An exported model, measured on the check samples.
+struct CheckedExport {
+  double difference = 0;              ///< max|f − f′| / max|f| of the file, loaded again
+  double allowed = 0;                 ///< what it was judged by
+  std::vector<RotationSide> sides{};  ///< where the rotations went
+  /// The same difference of the model's other public methods; nothing where a method does not take
+  /// the samples.
+  std::map<std::string, std::optional<double>> methods{};
+};
+
+/// Writes the model with all rotations folded in where that is exact (see export_model), loads the
+/// file again and compares. `floor`: the largest noise floor of the rotations' certificates.
+/// @throws Error as export_model does; Failure where the file computes another function, or a
+/// method of it does not run
+CheckedExport export_checked(const Subject& subject, const std::vector<RotationEdit>& edits,
+                             const std::filesystem::path& file, double floor = 0);
+
+/// @throws Failure where `measured` exceeds `allowed`
+void require_certificate(double measured, double allowed, const std::string& what);
+
+}  // namespace descramble

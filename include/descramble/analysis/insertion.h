@@ -1,0 +1,48 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "descramble/analysis/subject.h"
+#include "descramble/basis/rotation_pair.h"
+#include "descramble/taps/export.h"
+#include "descramble/taps/space.h"
+#include "descramble/taps/tapped_model.h"
+
+namespace descramble {
+
+/// A rotation where it belongs.
+struct RotatedTap {
+  TapSpace space{};
+  RotationPair pair = RotationPair::identity(1);
+};
+
+/// Puts the pairs h → Pᵀ(P h) into a network, as long as the watches live. The pairs must outlive
+/// them.
+[[nodiscard]] std::vector<Watch> insert_pairs(const TappedModel& tapped,
+                                              const std::vector<RotatedTap>& taps);
+
+/// max|f − f′| / max|f| on the check samples, with all pairs inserted.
+double inserted_difference(const Subject& subject, const std::vector<RotatedTap>& taps);
+
+/// What was measured of inserted pairs: that the network computes what it did before.
+struct Certificate {
+  double orthogonality = 0;           ///< ‖PᵀP − I‖_F in float64, the largest of the pairs
+  double orthogonality_in_model = 0;  ///< the same of P rounded to the model's dtype
+  double inserted = 0;                ///< max|f − f′| / max|f| with the pairs inserted
+  double floor = 0;                   ///< what rounding at the taps alone does to the outputs
+};
+
+/// Inserts the pairs together and measures. `warnings` gains a sentence where the network amplifies
+/// rounding beyond the limit for its dtype.
+Certificate certify(const Subject& subject, const std::vector<RotatedTap>& taps,
+                    std::vector<std::string>& warnings);
+
+/// What a certificate is judged by: the subject's tolerance, else the larger of the limit for the
+/// model's dtype and twice the noise floor.
+double allowed_by(const Subject& subject, double floor);
+
+/// The edit that writes the rotation into the model (see export_model).
+RotationEdit edit_of(const RotatedTap& tap);
+
+}  // namespace descramble

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "descramble/analysis/subject.h"
+#include "descramble/core/progress.h"
+#include "descramble/taps/space.h"
+
+namespace descramble {
+
+struct JacobianOptions {
+  std::string from{};           ///< the tap on the input side
+  std::string to{};             ///< the tap on the output side
+  std::int64_t samples = 2048;  ///< inputs whose Jacobians are taken, evenly out of the data
+  std::int64_t positions = 8;   ///< sampled output positions where a tap has positions
+  bool keep = false;            ///< return the whole stack
+  std::optional<Axis> axis{};
+  RowSelection rows{};
+  Split data = Split::train;
+};
+
+/// J(x) = ∂h_to/∂h_from over some samples. With positions, the mean is that over blocks
+/// ∂h_to[:, p]/∂h_from[:, p′] that are not zero by structure.
+struct MeasuredJacobian {
+  TapSpace from{};
+  TapSpace to{};
+  std::int64_t samples = 0;
+  std::int64_t positions = 1;                     ///< sampled output positions
+  std::vector<std::int64_t> sampled_positions{};  ///< which
+  double blocks = 0;                              ///< blocks a sample
+  std::string route{};                            ///< of LayerJacobian
+  std::string obstacle{};                         ///< why it is no masked product; empty: it is one
+  std::vector<std::string> constants{};           ///< see LayerJacobian::constants
+  double l1 = 0;                                  ///< mean over samples of Σ|J|
+  double frobenius = 0;                           ///< √(mean over samples of Σ J²)
+  double sparsity = 0;  ///< Σ|J| / (√(numel)·‖J‖_F): 0.80 for Gaussian entries, 1 for equal ones
+  double rms = 0;       ///< root mean square of the entries
+  at::Tensor mean{};             ///< [o, h], float64
+  at::Tensor spread{};           ///< the standard deviation of each entry
+  at::Tensor mean_by_rms{};      ///< mean J over the root mean square of all entries
+  at::Tensor size_by_rms{};      ///< mean |J| over the same
+  at::Tensor singular_values{};  ///< at the mean input, descending; undefined: none, see `why`
+  std::string why_no_singular_values{};  ///< empty: there are some, or blocks by position
+  at::Tensor stack{};                    ///< [samples, o, h] where it was to be kept
+  std::vector<std::string> warnings{};
+};
+
+/// @throws Error for taps without a path between them, a Jacobian that does not exist or is not
+/// finite, a stack that does not fit under the ceiling
+MeasuredJacobian measure_jacobian(const Subject& subject, const JacobianOptions& options);
+MeasuredJacobian measure_jacobian(const Subject& subject, const JacobianOptions& options,
+                                  Progress& progress);
+
+}  // namespace descramble

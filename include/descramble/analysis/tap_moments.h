@@ -1,0 +1,49 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "descramble/analysis/subject.h"
+#include "descramble/core/progress.h"
+#include "descramble/stats/moments.h"
+#include "descramble/taps/rows.h"
+#include "descramble/taps/space.h"
+
+namespace descramble {
+
+/// Moments of the values at a tap over a source.
+struct TapMoments {
+  TapSpace space{};
+  Moments moments{};
+};
+
+/// Which of a tap's rows an analysis looks at.
+struct RowUse {
+  RowSelection selection{};
+  /// Of each sample one of the rows that count, drawn from the stream "position/TAP" of its number:
+  /// the same seed and sample, the same position. A sample without such a row has none.
+  bool one_position = false;
+};
+
+/// One pass over the data for all taps together. `axis` absent: the default of each tap.
+/// @throws Error for an axis that a tap does not have, or whose matrices exceed the memory ceiling;
+/// for a selection that leaves no row
+std::vector<TapMoments> measure_taps(const Subject& subject, const Source& source,
+                                     const std::vector<std::string>& taps,
+                                     std::optional<Axis> axis = std::nullopt,
+                                     const RowUse& use = {});
+std::vector<TapMoments> measure_taps(const Subject& subject, const Source& source,
+                                     const std::vector<std::string>& taps, std::optional<Axis> axis,
+                                     const RowUse& use, Progress& progress);
+
+/// The taps that the selectors mean, as `position` asks: "after" a tap is its value; "before" it,
+/// what its call receives (NAME.input); "both", one behind the other; in the model's order.
+enum class Position { before, after, both };
+/// @throws Error for another name than "before", "after", "both"
+Position parse_position(const std::string& name);
+std::vector<std::string> positioned_taps(const Model& model,
+                                         const std::vector<std::string>& selectors,
+                                         Position position);
+
+}  // namespace descramble

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "descramble/solver/solver.h"
+
+namespace descramble {
+
+/// Which solver an analysis uses; absent: the best known for the objective.
+struct SolverChoice {
+  std::string name{};  ///< for progress; empty: as best_solver says
+  std::function<Solution(const Objective& objective, const SolverRun& run)> solve{};
+};
+
+/// A solver with its fields. Seed, start and watch of `options` are left to the analysis.
+SolverChoice solver(const SolverOptions& options = {});
+
+}  // namespace descramble

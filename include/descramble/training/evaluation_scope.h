@@ -1,0 +1,24 @@
+#pragma once
+
+#include <memory>
+
+#include "descramble/model/model.h"
+
+namespace descramble {
+
+/// Lets a model run in the middle of its training without a trace: in eval mode and without
+/// gradients while this object lives; at its end training mode, the default random generators and
+/// the buffers and attributes that forward writes are as they were.
+class EvaluationScope {
+ public:
+  explicit EvaluationScope(const Model& model);
+  ~EvaluationScope();
+  EvaluationScope(const EvaluationScope&) = delete;
+  EvaluationScope& operator=(const EvaluationScope&) = delete;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace descramble

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "descramble/analysis/loss.h"
+#include "descramble/analysis/score.h"
+#include "descramble/core/progress.h"
+#include "descramble/data/data_set.h"
+#include "descramble/model/model.h"
+
+namespace descramble {
+
+/// How parameters follow their gradients.
+struct OptimizerOptions {
+  enum class Kind {
+    adam,  ///< β 0.9 and 0.999, ε 1e-8 (Kingma and Ba, arXiv 1412.6980)
+    sgd    ///< v ← momentum·v + g, w ← w − lr·v (torch.optim.SGD)
+  };
+  Kind kind = Kind::adam;
+  double lr = 0.001;
+  double weight_decay = 0;  ///< this times the parameter is added to its gradient
+  double momentum = 0;      ///< of sgd
+  bool nesterov = false;    ///< of sgd: takes the gradient's step after the momentum's
+};
+
+/// What the learning rate is multiplied by after so many finished epochs.
+using Schedule = std::function<double(std::int64_t finished)>;
+/// factor^⌊finished/every⌋.
+Schedule every_epochs(std::int64_t every, double factor = 0.2);
+/// factor^(number of listed epochs ≤ finished).
+Schedule milestones(std::vector<std::int64_t> epochs, double factor = 0.2);
+
+struct TrainOptions {
+  Loss loss = Loss::cross_entropy;
+  OptimizerOptions optimizer{};
+  std::int64_t epochs = 1;
+  std::int64_t batch_size = 128;  ///< samples of one step
+  Schedule schedule{};            ///< absent: the learning rate stays
+  std::uint64_t seed = 1;
+};
+
+/// One epoch.
+struct Epoch {
+  std::int64_t epoch = 0;  ///< from 1
+  double learning_rate = 0;
+  double train_loss = 0;  ///< mean over the epoch, while training
+  Score test{};
+};
+
+/// Called while training. They must leave the model as they found it (see EvaluationScope).
+struct TrainingHooks {
+  /// Before the first optimiser step (0, 0), and after each: its number and epoch, from 1.
+  std::function<void(std::int64_t step, std::int64_t epoch)> step{};
+  /// After each epoch's line.
+  std::function<void(std::int64_t epoch)> epoch{};
+};
+
+/// Trains the model in place with minibatches in the order of the streams "shuffle/<epoch>", and
+/// leaves it in eval mode.
+/// @throws Error for data without labels, or with labels that do not fit the loss; Failure when the
+///         loss is no longer finite; Interrupted
+std::vector<Epoch> train_model(const Model& model, const TrainOptions& options, const Source& train,
+                               const Source& test, Progress& progress,
+                               const TrainingHooks& hooks = {});
+
+}  // namespace descramble

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "descramble/core/progress.h"
+#include "descramble/objective/objective.h"
+#include "descramble/solver/choice.h"
+
+namespace descramble {
+
+/// Minimises with progress for a person, who sees it as soon as the solver iterates.
+Solution solve(const Objective& objective, const SolverChoice& solver, const std::string& what,
+               std::uint64_t seed, Progress& progress);
+
+}  // namespace descramble

@@ -1,0 +1,166 @@
+#include "descramble/analysis/tap_moments.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/core/ivalue.h>
+#include <ATen/ops/tensor.h>
+#include <fmt/format.h>
+
+#include "descramble/core/error.h"
+#include "descramble/core/random.h"
+#include "descramble/data/batches.h"
+#include "descramble/taps/axis.h"
+#include "descramble/taps/select.h"
+#include "descramble/taps/tapped_model.h"
+
+namespace descramble {
+
+namespace {
+
+/// Of each sample one of its rows that count, as numbers of rows.
+at::Tensor one_row_each(const at::Tensor& counted, const std::string& tap, std::uint64_t seed,
+                        std::int64_t first) {
+  const at::Tensor flags = counted.to(at::kCPU).contiguous();
+  const bool* counts = flags.data_ptr<bool>();
+  const std::int64_t positions = counted.size(1);
+  std::vector<std::int64_t> chosen;
+  std::vector<std::int64_t> places;  // of one sample
+  for (std::int64_t i = 0; i < counted.size(0); ++i) {
+    places.clear();
+    for (std::int64_t row = i * positions; row < (i + 1) * positions; ++row) {
+      if (counts[row]) places.push_back(row);
+    }
+    if (places.empty()) continue;
+    RandomStream stream =
+        random_stream(seed, "position/" + tap, static_cast<std::uint64_t>(first + i));
+    chosen.push_back(places[static_cast<std::size_t>(stream.below(std::ssize(places)))]);
+  }
+  return at::tensor(chosen, at::kLong).to(counted.device());
+}
+
+/// The rows of a value that a step looks at.
+at::Tensor rows_in_use(const at::Tensor& value, const TapSpace& tap, const RowUse& use,
+                       const std::vector<at::Tensor>& inputs, std::uint64_t seed,
+                       std::int64_t first) {
+  if (!use.one_position) return to_rows(value, tap.axis, use.selection, inputs);
+  const at::Tensor counted = counted_rows(use.selection, value, tap.axis, inputs);
+  return to_rows(value, tap.axis)
+      .index_select(0, one_row_each(counted.reshape({value.size(0), -1}), tap.name, seed, first));
+}
+
+/// Which rows count is told by sample: values in which positions stand in front of the samples
+/// would be read the wrong way round where there are as many of both.
+void require_samples_first(const Subject& subject, const std::vector<std::string>& taps) {
+  const std::vector<at::Tensor> all = subject.check.first_batch();
+  const std::int64_t count = all.at(0).size(0);
+  if (subject.check.only_batch || count < 2) return;
+  std::vector<at::Tensor> fewer;
+  for (const at::Tensor& input : all) fewer.push_back(input.slice(0, 0, count - 1));
+  const Model model = subject.check_model();
+  const TappedModel tapped = tap_model(model, taps);
+  std::vector<std::vector<std::int64_t>> lengths(taps.size());
+  std::vector<Watch> watches;
+  for (std::size_t i = 0; i < taps.size(); ++i) {
+    watches.push_back(tapped.observe(taps[i], [&lengths, i](const at::Tensor& value) {
+      lengths[i].push_back(value.dim() == 0 ? 0 : value.size(0));
+    }));
+  }
+  const at::NoGradGuard no_grad;
+  for (const std::vector<at::Tensor>& inputs : {all, fewer})
+    tapped.forward_values(model.arguments(inputs));
+  for (std::size_t i = 0; i < taps.size(); ++i) {
+    if (lengths[i].size() != 2 || lengths[i][0] * (count - 1) == lengths[i][1] * count) continue;
+    throw Error({"rows are not told by sample", "tap '" + taps[i] + "'",
+                 "a first dimension that grows with the number of samples",
+                 fmt::format("{} for {} samples, {} for {}", lengths[i][0], count, lengths[i][1],
+                             count - 1)});
+  }
+}
+
+/// The value as rows that are added to the moments of its tap.
+struct TapReader {
+  const TappedModel& tapped;
+  const Subject& subject;
+  const RowUse& use;
+  std::optional<Axis> axis{};
+  const std::vector<at::Tensor>* inputs = nullptr;  ///< of the batch that runs
+  std::int64_t first = 0;                           ///< number of its first sample
+  std::int64_t batch = 0;
+
+  void take(TapMoments& tap, const std::string& name, const at::Tensor& value) const {
+    if (!value.is_floating_point() || value.dim() == 0) {
+      throw Error({"the value cannot be rotated", "tap '" + name + "'",
+                   "a floating-point tensor with at least one dimension", shape_text(value)});
+    }
+    if (tap.moments.count() == 0) {
+      tap.space = space_of(name, value, axis.value_or(default_axis(value, tapped.point(name))));
+      require_memory(tap.space.dimension, subject.memory_mb, name, tap.space.axis);
+    }
+    within(fmt::format("tap '{}', batch {}", name, batch), [&] {
+      tap.moments.add(rows_in_use(value, tap.space, use, *inputs, subject.seed, first));
+    });
+  }
+};
+
+}  // namespace
+
+std::vector<TapMoments> measure_taps(const Subject& subject, const Source& source,
+                                     const std::vector<std::string>& taps, std::optional<Axis> axis,
+                                     const RowUse& given, Progress& progress) {
+  const RowUse use{found_rows(given.selection, subject), given.one_position};
+  const TappedModel tapped = tap_model(subject.model, taps);
+  std::vector<TapMoments> measured(taps.size());
+  std::vector<Watch> watches;
+  TapReader reader{.tapped = tapped, .subject = subject, .use = use, .axis = axis};
+  for (std::size_t i = 0; i < taps.size(); ++i) {
+    watches.push_back(tapped.observe(
+        taps[i], [&, i](const at::Tensor& value) { reader.take(measured[i], taps[i], value); }));
+  }
+  if (!use.selection.all() || use.one_position) require_samples_first(subject, taps);
+  const at::NoGradGuard no_grad;
+  progress.begin(fmt::format("moments of {}",
+                             taps.size() == 1 ? taps[0] : fmt::format("{} taps", taps.size())),
+                 source.data->size());
+  subject.model.restart();
+  for_each_batch(source, subject.model.device(), [&](const Batch& batch, std::int64_t begin) {
+    reader.inputs = &batch.inputs;
+    reader.first = begin;
+    tapped.forward_values(subject.model.arguments(batch.inputs));
+    ++reader.batch;
+    progress.advance(batch.inputs.at(0).size(0));
+  });
+  progress.end();
+  for (std::size_t i = 0; i < taps.size(); ++i) {
+    if (measured[i].moments.count() > 0) continue;
+    throw Error({"no row of the tap counts", "tap '" + taps[i] + "'", "at least one row", "none"});
+  }
+  return measured;
+}
+
+std::vector<TapMoments> measure_taps(const Subject& subject, const Source& source,
+                                     const std::vector<std::string>& taps, std::optional<Axis> axis,
+                                     const RowUse& use) {
+  Progress quiet;
+  return measure_taps(subject, source, taps, axis, use, quiet);
+}
+
+Position parse_position(const std::string& name) {
+  if (name == "before") return Position::before;
+  if (name == "after") return Position::after;
+  if (name == "both") return Position::both;
+  throw Error({"unknown position", "", "'before', 'after' or 'both'", "'" + name + "'"});
+}
+
+std::vector<std::string> positioned_taps(const Model& model,
+                                         const std::vector<std::string>& selectors,
+                                         Position position) {
+  std::vector<std::string> result;
+  for (const std::string& tap : select_taps(model, selectors)) {
+    const bool is_input = tap.ends_with(".input");
+    if (position != Position::after && !is_input) result.push_back(tap + ".input");
+    if (position != Position::before || is_input) result.push_back(tap);
+  }
+  return result;
+}
+
+}  // namespace descramble

@@ -1,0 +1,47 @@
+#include "descramble/training/evaluation_scope.h"
+
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <ATen/Context.h>
+#include <ATen/core/Generator.h>
+#include <ATen/core/grad_mode.h>
+
+#include "descramble/model/snapshot.h"
+
+namespace descramble {
+
+struct EvaluationScope::State {
+  explicit State(const Model& of) : model(of), training(of.is_training()) {}
+
+  Model model;
+  bool training;
+  at::NoGradGuard no_grad{};
+  std::vector<std::pair<at::Generator, at::Tensor>> generators{};
+  std::optional<Snapshot> snapshot{};
+};
+
+EvaluationScope::EvaluationScope(const Model& model) : state_(std::make_unique<State>(model)) {
+  std::vector<at::Device> devices{at::kCPU};
+  if (!model.device().is_cpu()) devices.push_back(model.device());
+  for (const at::Device device : devices) {
+    at::Generator generator = at::globalContext().defaultGenerator(device);
+    const std::lock_guard<std::mutex> lock(generator.mutex());
+    state_->generators.emplace_back(generator, generator.get_state());
+  }
+  model.set_training(false);
+  state_->snapshot.emplace(model);
+}
+
+EvaluationScope::~EvaluationScope() {
+  state_->snapshot->restore();
+  state_->model.set_training(state_->training);
+  for (auto& [generator, saved] : state_->generators) {
+    const std::lock_guard<std::mutex> lock(generator.mutex());
+    generator.set_state(saved);
+  }
+}
+
+}  // namespace descramble

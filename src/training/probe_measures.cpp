@@ -1,0 +1,100 @@
+#include "training/probe_measures.h"
+
+#include <algorithm>
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/linalg_eigvalsh.h>
+#include <ATen/ops/linalg_svdvals.h>
+
+namespace descramble {
+
+ProbedTap::ProbedTap(const Moments& moments, const StencilSpectrum* stencil, at::Tensor weight)
+    : stencil_(stencil), weight_(std::move(weight)) {
+  if (moments.count() > 0) covariance_ = moments.covariance();
+}
+
+namespace {
+
+/// Eigenvalues alone, descending. Up to a few hundred directions the reduction to tridiagonal form
+/// is a chain of small products: threads that sleep between them take three times as long as one.
+at::Tensor eigenvalues_of(const at::Tensor& symmetric) {
+  constexpr std::int64_t small = 400;
+  const int threads = at::get_num_threads();
+  const bool alone = threads > 1 && symmetric.size(0) <= small;
+  if (alone) at::set_num_threads(1);
+  at::Tensor values = at::linalg_eigvalsh(symmetric).flip(0);
+  if (alone) at::set_num_threads(threads);
+  return values;
+}
+
+}  // namespace
+
+const at::Tensor& ProbedTap::eigenvalues() {
+  if (!eigenvalues_.defined()) eigenvalues_ = eigenvalues_of(covariance_);
+  return eigenvalues_;
+}
+
+namespace {
+
+/// Sizes and shape of the spectrum: Σμ, (Σμ)²/Σμ², μ₁/Σμ and the ten largest μ. The shares of a
+/// constant have no value.
+void spectrum_of(ProbedTap& tap, ProbeRecord& record) {
+  const at::Tensor& values = tap.eigenvalues();
+  const double total = values.sum().item<double>();
+  const at::Tensor leading = values.slice(0, 0, 10);
+  record.numbers = {{"total_variance", total},
+                    {"participation_ratio", std::nullopt},
+                    {"first_share", std::nullopt}};
+  record.lists["eigenvalues"] = {leading.data_ptr<double>(),
+                                 leading.data_ptr<double>() + leading.numel()};
+  if (total > 0) {
+    record.numbers["participation_ratio"] = total * total / values.square().sum().item<double>();
+    record.numbers["first_share"] = values[0].item<double>() / total;
+  }
+}
+
+/// Of the layer as it is, Σ λᵢ (TᵀCT)ᵢᵢ, and at the best rotation, Σ λᵢμᵢ (λ ascending, μ
+/// descending). Eigenvalues are enough.
+void smoothness_of(ProbedTap& tap, ProbeRecord& record) {
+  const StencilSpectrum& stencil = tap.stencil();
+  const at::Tensor energy = tap.covariance().matmul(stencil.vectors).mul_(stencil.vectors).sum(0);
+  record.numbers = {{"before", stencil.values.dot(energy).item<double>()},
+                    {"optimum", stencil.values.dot(tap.eigenvalues()).item<double>()}};
+}
+
+/// tr W, and the nuclear norm Σσ, which is the largest tr(P W) over rotations.
+void diagonal_sum_of(ProbedTap& tap, ProbeRecord& record) {
+  record.numbers = {{"diagonal_sum", tap.weight().diagonal().sum().item<double>()},
+                    {"nuclear_norm", at::linalg_svdvals(tap.weight()).sum().item<double>()}};
+}
+
+}  // namespace
+
+const std::vector<ProbeMeasure>& probe_measures() {
+  static const std::vector<ProbeMeasure> measures = {
+      {.name = "spectrum",
+       .needs_values = true,
+       .measure = spectrum_of,
+       .whole = [](ProbedTap& tap) { return tap.eigenvalues(); },
+       .title = "Participation ratio of the spectrum while training",
+       .y_title = "(Σμ)² / Σμ²",
+       .curves = {{"participation_ratio", ""}}},
+      {.name = "smoothness",
+       .needs_values = true,
+       .measure = smoothness_of,
+       .title = "Smoothness while training",
+       .y_title = "‖D P F‖² / N",
+       .log_y = true,
+       .curves = {{"before", "as trained (P = I)"}, {"optimum", "at the best rotation"}}},
+      {.name = "diagonal_sum",
+       .needs_weight = true,
+       .measure = diagonal_sum_of,
+       .title = "Diagonal sum of the weight while training",
+       .y_title = "tr(P W)",
+       .curves = {{"diagonal_sum", "as trained (P = I)"},
+                  {"nuclear_norm", "at the best rotation"}}}};
+  return measures;
+}
+
+}  // namespace descramble
