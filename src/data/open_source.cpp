@@ -8,6 +8,7 @@
 #include "data/preparation.h"
 #include "data/samples.h"
 #include "descramble/core/error.h"
+#include "descramble/core/json.h"
 #include "descramble/data/kinds.h"
 
 namespace descramble {

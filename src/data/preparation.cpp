@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "descramble/core/error.h"
+#include "descramble/core/json.h"
 
 namespace descramble {
 

@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "descramble/basis/kinds.h"
+#include "descramble/config/kind.h"
 #include "descramble/core/error.h"
-#include "descramble/core/kind.h"
 #include "descramble/core/progress.h"
 #include "descramble/core/safetensors.h"
 #include "descramble/data/data_set.h"

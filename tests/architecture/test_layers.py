@@ -12,13 +12,14 @@ from pathlib import Path
 
 LEVELS = {
     "core": 0,
-    "model": 1, "data": 1,
-    "taps": 2,
-    "stats": 3, "basis": 3, "jacobian": 3, "plot": 3,
-    "objective": 4, "solver": 4,
-    "experiment": 5,
-    "report": 6,
-    "cli": 7,
+    "config": 1,
+    "model": 2, "data": 2,
+    "taps": 3,
+    "stats": 4, "basis": 4, "jacobian": 4, "plot": 4,
+    "objective": 5, "solver": 5,
+    "experiment": 6,
+    "report": 7,
+    "cli": 8,
 }
 KNOWS_TORCHSCRIPT = {"model", "taps"}
 TRAINS = {"experiment"}

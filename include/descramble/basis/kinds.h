@@ -11,7 +11,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "descramble/basis/basis.h"
-#include "descramble/core/kind.h"
+#include "descramble/config/kind.h"
 #include "descramble/core/paths.h"
 #include "descramble/data/data_set.h"
 #include "descramble/stats/moments.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "descramble/core/kind.h"
+#include "descramble/config/kind.h"
 #include "descramble/data/data_set.h"
 
 namespace descramble {

@@ -5,7 +5,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "descramble/core/kind.h"
+#include "descramble/config/kind.h"
 #include "descramble/core/progress.h"
 #include "descramble/data/data_set.h"
 #include "descramble/experiment/score.h"

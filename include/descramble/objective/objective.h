@@ -8,7 +8,7 @@
 #include <ATen/core/Tensor.h>
 #include <nlohmann/json_fwd.hpp>
 
-#include "descramble/core/kind.h"
+#include "descramble/config/kind.h"
 #include "descramble/jacobian/jacobian_stack.h"
 #include "descramble/stats/moments.h"
 #include "descramble/taps/tap_values.h"

@@ -9,7 +9,7 @@
 #include <ATen/core/Tensor.h>
 #include <nlohmann/json_fwd.hpp>
 
-#include "descramble/core/kind.h"
+#include "descramble/config/kind.h"
 #include "descramble/objective/objective.h"
 
 namespace descramble {
@@ -27,8 +27,8 @@ struct StartOutcome {
   at::Tensor point{};
 };
 
-/// How many rows of a rotation are, up to sign, rows of another one: |cos| > 0.9. Rotations of equal
-/// value that share few rows say that the value is identified and the basis is not.
+/// How many rows of a rotation are, up to sign, rows of another one: |cos| > 0.9. Rotations of
+/// equal value that share few rows say that the value is identified and the basis is not.
 std::int64_t shared_rows(const at::Tensor& rotation, const at::Tensor& other);
 
 /// What a solver found. `value` is the objective at `point`, exactly, and no point that the solver

@@ -10,6 +10,7 @@
 
 #include "data/samples.h"
 #include "descramble/core/files.h"
+#include "descramble/core/json.h"
 #include "descramble/data/kinds.h"
 
 namespace descramble {

@@ -7,6 +7,7 @@
 
 #include "data/idx_file.h"
 #include "data/samples.h"
+#include "descramble/core/json.h"
 #include "descramble/data/kinds.h"
 
 namespace descramble {

@@ -9,6 +9,7 @@
 #include "data/image.h"
 #include "data/label_table.h"
 #include "data/samples.h"
+#include "descramble/core/json.h"
 #include "descramble/data/kinds.h"
 
 namespace descramble {

@@ -6,6 +6,7 @@
 #include "data/preparation.h"
 #include "data/samples.h"
 #include "data/tensor_file.h"
+#include "descramble/core/json.h"
 #include "descramble/data/kinds.h"
 
 namespace descramble {
