@@ -1,3 +1,5 @@
+#include "descramble/config/registry.h"
+
 #include <ATen/TensorOperators.h>
 #include <nlohmann/json.hpp>
 
@@ -12,22 +14,28 @@ using nlohmann::json;
 #include "solver/builtin.def"
 #undef DESCRAMBLE_KIND
 
-const std::vector<SolverKind>& solver_kinds() {
-  static const std::vector<SolverKind> kinds = {
+namespace {
+
+const Registry<SolverKind>& solver_registry() {
+  static const Registry<SolverKind> registry = [] {
+    std::vector<SolverKind> kinds = {
 #define DESCRAMBLE_KIND(name) solver_kind_##name(),
 #include "solver/builtin.def"
 #undef DESCRAMBLE_KIND
-  };
-  return kinds;
+    };
+    return Registry("solver", std::move(kinds));
+  }();
+  return registry;
+}
+
+}  // namespace
+
+const std::vector<SolverKind>& solver_kinds() {
+  return solver_registry().kinds();
 }
 
 const KindFamily& solver_family() {
-  static const KindFamily family = [] {
-    KindFamily result{.title = "solver"};
-    for (const SolverKind& kind : solver_kinds()) result.kinds.push_back(kind.info);
-    return result;
-  }();
-  return family;
+  return solver_registry().family();
 }
 
 std::string best_solver(const Objective& objective) {
@@ -42,12 +50,6 @@ std::int64_t shared_rows(const at::Tensor& rotation, const at::Tensor& other) {
 
 namespace {
 
-const SolverKind& solver_kind_of(const json& resolved) {
-  std::size_t i = 0;
-  while (solver_kinds()[i].info.name != resolved.at("kind")) ++i;
-  return solver_kinds()[i];
-}
-
 void require_shape(const SolverKind& solver, const ObjectiveShape& shape, const std::string& name) {
   if (solver.needs == nullptr || shape.*solver.needs) return;
   throw Error({"the solver does not fit the objective", "solver '" + solver.info.name + "'",
@@ -58,18 +60,17 @@ void require_shape(const SolverKind& solver, const ObjectiveShape& shape, const 
 
 void require_fit(const json& solver, const json& objective) {
   if (solver.is_null()) return;
-  const json resolved = resolve_kind(solver_family(), solver, "/solver");
-  require_shape(solver_kind_of(resolved), objective_shape(objective), objective.at("kind"));
+  const SolverKind& kind = solver_registry().resolve(solver, "/solver").kind;
+  require_shape(kind, objective_shape(objective), objective.at("kind"));
 }
 
 Solution minimise_with(const Objective& objective, const json& solver, const SolverRun& run) {
   const json chosen = solver.is_null() ? json{{"kind", best_solver(objective)}} : solver;
-  const json resolved = resolve_kind(solver_family(), chosen, "/solver");
-  const SolverKind& kind = solver_kind_of(resolved);
+  const auto [kind, settings] = solver_registry().resolve(chosen, "/solver");
   const bool sharp = objective.is_sharp() || objective.smoothed(1) != nullptr;
   require_shape(kind, {objective.has_closed_form(), sharp, objective.is_concave()},
                 objective.name());
-  Solution solution = kind.solve(objective, resolved, run);
+  Solution solution = kind.solve(objective, settings.json(), run);
   solution.solver = kind.info.name;
   return solution;
 }
