@@ -1,7 +1,5 @@
 #include "descramble/config/registry.h"
 
-#include <nlohmann/json.hpp>
-
 #include "descramble/basis/kinds.h"
 
 namespace descramble {
@@ -42,7 +40,7 @@ BasisDraws one_basis(std::string label, Basis basis, std::vector<InputFile> file
 
 BasisDraws make_basis(const nlohmann::json& basis, const BasisInput& input) {
   const Chosen<BasisKind> chosen = basis_registry().resolve(basis, input.pointer);
-  return chosen.kind.make(chosen.settings.json(), input);
+  return chosen.kind.make(chosen.settings, input);
 }
 
 }  // namespace descramble

@@ -1,6 +1,7 @@
 #include "descramble/config/settings.h"
 
 #include <cstdint>
+#include <type_traits>
 
 #include <nlohmann/json.hpp>
 
@@ -169,9 +170,29 @@ std::optional<Settings> Settings::group(const std::string& name) const {
   return part(value, name);
 }
 
+Settings settings_of(const SettingValues& values) {
+  json object = json::object();
+  for (const auto& [name, value] : values) {
+    object[name] = std::visit(
+        [](const auto& set) -> json {
+          if constexpr (std::is_same_v<decltype(set), const Settings&>) {
+            return set.json();
+          } else {
+            return set;
+          }
+        },
+        value);
+  }
+  return object;
+}
+
 Settings resolve_settings(const KindFamily& family, const nlohmann::json& value,
                           const std::string& pointer) {
   return resolve_kind(family, value, pointer);
+}
+
+bool is_null(const json& value) {
+  return value.is_null();
 }
 
 }  // namespace descramble

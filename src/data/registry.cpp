@@ -1,7 +1,5 @@
 #include "descramble/config/registry.h"
 
-#include <nlohmann/json.hpp>
-
 #include "data/preparation.h"
 #include "descramble/data/kinds.h"
 

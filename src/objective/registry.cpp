@@ -1,7 +1,6 @@
 #include "descramble/config/registry.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "descramble/objective/objective.h"
 
@@ -73,23 +72,23 @@ const char* text_of(LayerNeeds needs) {
 
 LayerNeeds objective_needs(const nlohmann::json& objective) {
   const Chosen<ObjectiveKind> chosen = chosen_objective(objective);
-  return chosen.kind.needs(chosen.settings.json());
+  return chosen.kind.needs(chosen.settings);
 }
 
 ObjectiveShape objective_shape(const nlohmann::json& objective) {
   const Chosen<ObjectiveKind> chosen = chosen_objective(objective);
-  return chosen.kind.shape(chosen.settings.json());
+  return chosen.kind.shape(chosen.settings);
 }
 
 std::unique_ptr<Objective> make_objective(const nlohmann::json& objective, const LayerData& layer) {
   const auto [kind, settings] = chosen_objective(objective);
-  const LayerNeeds needs = kind.needs(settings.json());
+  const LayerNeeds needs = kind.needs(settings);
   if (!has(layer, needs)) {
     throw Error({"the objective '" + kind.info.name + "' cannot be made",
                  layer.tap.empty() ? "/objective" : "tap '" + layer.tap + "'", text_of(needs),
                  "none"});
   }
-  return kind.make(settings.json(), layer);
+  return kind.make(settings, layer);
 }
 
 std::unique_ptr<Objective> make_objective(const nlohmann::json& objective, const Moments& moments) {

@@ -1,14 +1,11 @@
 #include "descramble/config/registry.h"
 
 #include <ATen/TensorOperators.h>
-#include <nlohmann/json.hpp>
 
 #include "descramble/core/error.h"
 #include "descramble/solver/solver.h"
 
 namespace descramble {
-
-using nlohmann::json;
 
 #define DESCRAMBLE_KIND(name) const SolverKind& solver_kind_##name();
 #include "solver/builtin.def"
@@ -58,30 +55,33 @@ void require_shape(const SolverKind& solver, const ObjectiveShape& shape, const 
 
 }  // namespace
 
-void require_fit(const json& solver, const json& objective) {
-  if (solver.is_null()) return;
+void require_fit(const nlohmann::json& solver, const nlohmann::json& objective) {
+  if (is_null(solver)) return;
   const SolverKind& kind = solver_registry().resolve(solver, "/solver").kind;
-  require_shape(kind, objective_shape(objective), objective.at("kind"));
+  require_shape(kind, objective_shape(objective), Settings(objective).kind());
 }
 
-Solution minimise_with(const Objective& objective, const json& solver, const SolverRun& run) {
-  const json chosen = solver.is_null() ? json{{"kind", best_solver(objective)}} : solver;
-  const auto [kind, settings] = solver_registry().resolve(chosen, "/solver");
+Solution minimise_with(const Objective& objective, const nlohmann::json& solver,
+                       const SolverRun& run) {
+  const Settings best = settings_of({{"kind", best_solver(objective)}});
+  const auto [kind, settings] =
+      solver_registry().resolve(is_null(solver) ? best.json() : solver, "/solver");
   const bool sharp = objective.is_sharp() || objective.smoothed(1) != nullptr;
   require_shape(kind, {objective.has_closed_form(), sharp, objective.is_concave()},
                 objective.name());
-  Solution solution = kind.solve(objective, settings.json(), run);
+  Solution solution = kind.solve(objective, settings, run);
   solution.solver = kind.info.name;
   return solution;
 }
 
 Solution minimise(const Objective& objective, const SolverOptions& options) {
-  json solver = {{"kind", options.kind.empty() ? best_solver(objective) : options.kind}};
-  if (options.max_iterations) solver["max_iterations"] = *options.max_iterations;
-  if (options.tolerance) solver["tolerance"] = *options.tolerance;
-  if (options.starts) solver["starts"] = *options.starts;
-  if (options.history) solver["history"] = *options.history;
-  return minimise_with(objective, solver, SolverRun{options.seed, options.start, options.watch});
+  SettingValues solver = {{"kind", options.kind.empty() ? best_solver(objective) : options.kind}};
+  if (options.max_iterations) solver.emplace_back("max_iterations", *options.max_iterations);
+  if (options.tolerance) solver.emplace_back("tolerance", *options.tolerance);
+  if (options.starts) solver.emplace_back("starts", *options.starts);
+  if (options.history) solver.emplace_back("history", *options.history);
+  return minimise_with(objective, settings_of(solver).json(),
+                       SolverRun{options.seed, options.start, options.watch});
 }
 
 }  // namespace descramble

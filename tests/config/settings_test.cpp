@@ -117,6 +117,32 @@ TEST(Settings, NamesWhatHasAnotherType) {
               ThrowsError("settings of another type", "an object"));
 }
 
+TEST(Settings, AreWrittenByAProgram) {
+  const std::string path = "images";
+  const SettingValues values = {{"kind", "example"},
+                                {"path", path},
+                                {"flag", true},
+                                {"count", 3},
+                                {"share", 0.5},
+                                {"mean", std::vector<double>{0.25, 1}},
+                                {"inputs", std::vector<std::string>{"a"}},
+                                {"train", settings_of({{"depth", 2}})}};
+  EXPECT_EQ(settings_of(values).json(), (json{{"kind", "example"},
+                                              {"path", "images"},
+                                              {"flag", true},
+                                              {"count", 3},
+                                              {"share", 0.5},
+                                              {"mean", {0.25, 1.0}},
+                                              {"inputs", json::array({"a"})},
+                                              {"train", {{"depth", 2}}}}));
+  EXPECT_EQ(settings_of({}).json(), json::object());
+}
+
+TEST(IsNull, TellsNullFromAllElse) {
+  EXPECT_TRUE(is_null(nullptr));
+  EXPECT_FALSE(is_null(json::object()));
+}
+
 TEST(Settings, AreResolvedAgainstAFamily) {
   const KindFamily family{
       .title = "shape",

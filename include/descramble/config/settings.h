@@ -4,6 +4,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
@@ -59,9 +61,20 @@ class Settings {
   std::shared_ptr<const nlohmann::json> object_;
 };
 
+/// What a program may set.
+using SettingValue = std::variant<bool, std::int64_t, double, std::string, std::vector<double>,
+                                  std::vector<std::string>, Settings>;
+using SettingValues = std::vector<std::pair<std::string, SettingValue>>;
+
+/// Settings that a program writes in place of a config; nothing is checked or filled in yet.
+Settings settings_of(const SettingValues& values);
+
 /// `value` checked against the family, with the defaults filled in (see resolve_kind).
 /// @throws Error
 Settings resolve_settings(const KindFamily& family, const nlohmann::json& value,
                           const std::string& pointer);
+
+/// Whether a config's value is null, for those who pass JSON on and need no more of it.
+bool is_null(const nlohmann::json& value);
 
 }  // namespace descramble

@@ -9,6 +9,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "descramble/config/kind.h"
+#include "descramble/config/settings.h"
 #include "descramble/jacobian/jacobian_stack.h"
 #include "descramble/stats/moments.h"
 #include "descramble/taps/tap_values.h"
@@ -116,10 +117,9 @@ struct ObjectiveShape {
 /// A kind of objective.
 struct ObjectiveKind {
   KindInfo info{};
-  ObjectiveShape (*shape)(const nlohmann::json& resolved) = nullptr;
-  LayerNeeds (*needs)(const nlohmann::json& resolved) = nullptr;
-  std::unique_ptr<Objective> (*make)(const nlohmann::json& resolved,
-                                     const LayerData& layer) = nullptr;
+  ObjectiveShape (*shape)(const Settings& settings) = nullptr;
+  LayerNeeds (*needs)(const Settings& settings) = nullptr;
+  std::unique_ptr<Objective> (*make)(const Settings& settings, const LayerData& layer) = nullptr;
 };
 
 /// Every kind in src/objective/builtin.def.

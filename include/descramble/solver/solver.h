@@ -10,6 +10,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "descramble/config/kind.h"
+#include "descramble/config/settings.h"
 #include "descramble/objective/objective.h"
 
 namespace descramble {
@@ -68,7 +69,7 @@ struct SolverRun {
 
 struct SolverKind {
   KindInfo info{};
-  Solution (*solve)(const Objective& objective, const nlohmann::json& resolved,
+  Solution (*solve)(const Objective& objective, const Settings& settings,
                     const SolverRun& run) = nullptr;
   /// What an objective must be to be served; null: any will do.
   bool ObjectiveShape::*needs = nullptr;

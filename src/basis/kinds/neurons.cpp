@@ -1,5 +1,4 @@
 #include <ATen/ops/eye.h>
-#include <nlohmann/json.hpp>
 
 #include "descramble/basis/kinds.h"
 
@@ -10,7 +9,7 @@ const BasisKind& basis_kind_neurons() {
       .info = {.name = "neurons",
                .summary = "the layer's own quantities: neurons, channels or features",
                .formula = "Q = I"},
-      .make = [](const nlohmann::json&, const BasisInput& input) -> BasisDraws {
+      .make = [](const Settings&, const BasisInput& input) -> BasisDraws {
         const at::Tensor mean = input.moments.mean();
         return one_basis("neurons", Basis(at::eye(mean.size(0), at::kDouble), mean, input.pointer));
       }};

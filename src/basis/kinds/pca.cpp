@@ -1,6 +1,5 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/linalg_eigh.h>
-#include <nlohmann/json.hpp>
 
 #include "descramble/basis/kinds.h"
 
@@ -24,7 +23,7 @@ const BasisKind& basis_kind_pca() {
                .formula = "C = Q diag(m) Q', m descending; C the covariance of the values",
                .source = "Dey, Taylor, Wong, Tripp, Taylor, Neuron-based explanations of neural "
                          "networks sacrifice completeness and interpretability, TMLR"},
-      .make = [](const nlohmann::json&, const BasisInput& input) -> BasisDraws {
+      .make = [](const Settings&, const BasisInput& input) -> BasisDraws {
         return one_basis("pca", Basis(principal_components(input.moments.covariance()),
                                       input.moments.mean(), input.pointer));
       }};

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "descramble/basis/kinds.h"
 #include "descramble/basis/orthogonal.h"
@@ -16,7 +15,7 @@ const BasisKind& basis_kind_random() {
                            .fallback = 1,
                            .minimum = 1,
                            .maximum = 1000}}},
-      .make = [](const nlohmann::json& resolved, const BasisInput& input) -> BasisDraws {
+      .make = [](const Settings& settings, const BasisInput& input) -> BasisDraws {
         return {.label = "random",
                 .draw =
                     [mean = input.moments.mean(), seed = input.seed, tap = input.tap,
@@ -25,7 +24,7 @@ const BasisKind& basis_kind_random() {
                                                           static_cast<std::uint64_t>(number));
                       return Basis(haar_rotation(mean.size(0), stream), mean, pointer);
                     },
-                .count = resolved.at("draws")};
+                .count = settings.integer("draws")};
       }};
   return kind;
 }

@@ -3,24 +3,14 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "descramble/core/error.h"
 
 namespace descramble {
 
-namespace {
-
-std::vector<std::string> names_in(const nlohmann::json& value) {
-  if (value.is_null()) return {};
-  if (value.is_string()) return {value.get<std::string>()};
-  return value.get<std::vector<std::string>>();
-}
-
-}  // namespace
-
-std::vector<std::string> chain_taps(const nlohmann::json& resolved) {
-  const std::vector<std::string> taps = names_in(resolved.at("taps"));
+std::vector<std::string> chain_taps(const Settings& settings) {
+  const std::vector<std::string> taps =
+      settings.find_texts("taps").value_or(std::vector<std::string>{});
   const std::string where = "/objective/taps";
   if (taps.size() < 2) {
     throw Error({"a chain needs taps", where, "two or more, from the input side on",
@@ -36,14 +26,14 @@ std::vector<std::string> chain_taps(const nlohmann::json& resolved) {
   return taps;
 }
 
-std::vector<bool> learned_taps(const nlohmann::json& resolved,
-                               const std::vector<std::string>& taps) {
-  std::vector<bool> learned(taps.size(), resolved.at("learn").is_null());
-  if (resolved.at("learn").is_null()) {
+std::vector<bool> learned_taps(const Settings& settings, const std::vector<std::string>& taps) {
+  const std::optional<std::vector<std::string>> learn = settings.find_texts("learn");
+  std::vector<bool> learned(taps.size(), !learn);
+  if (!learn) {
     learned.back() = false;
     return learned;
   }
-  for (const std::string& name : names_in(resolved.at("learn"))) {
+  for (const std::string& name : *learn) {
     const auto found = std::find(taps.begin(), taps.end(), name);
     if (found == taps.end()) {
       throw Error({"a tap to learn is not in the chain", "/objective/learn",
@@ -91,12 +81,11 @@ const ObjectiveKind& objective_kind_jacobian_l1() {
                               "tokens)",
                        .fallback = 8,
                        .minimum = 1}}},
-      .shape = [](const nlohmann::json&) { return ObjectiveShape{.is_sharp = true}; },
-      .needs = [](const nlohmann::json&) { return LayerNeeds::jacobians; },
-      .make = [](const nlohmann::json& resolved,
-                 const LayerData& layer) -> std::unique_ptr<Objective> {
+      .shape = [](const Settings&) { return ObjectiveShape{.is_sharp = true}; },
+      .needs = [](const Settings&) { return LayerNeeds::jacobians; },
+      .make = [](const Settings& settings, const LayerData& layer) -> std::unique_ptr<Objective> {
         return std::make_unique<JacobianL1>(*layer.jacobians,
-                                            learned_taps(resolved, layer.jacobians->taps));
+                                            learned_taps(settings, layer.jacobians->taps));
       }};
   return kind;
 }
