@@ -75,9 +75,15 @@ LayerNeeds objective_needs(const nlohmann::json& objective) {
   return chosen.kind.needs(chosen.settings);
 }
 
-ObjectiveShape objective_shape(const nlohmann::json& objective) {
-  const Chosen<ObjectiveKind> chosen = chosen_objective(objective);
-  return chosen.kind.shape(chosen.settings);
+std::optional<ObjectiveTraits> objective_traits(const ObjectiveKind& kind,
+                                                const Settings& settings) {
+  if (kind.traits == nullptr) return std::nullopt;
+  return kind.traits(settings);
+}
+
+std::optional<ObjectiveTraits> objective_traits(const nlohmann::json& objective) {
+  const auto [kind, settings] = chosen_objective(objective);
+  return objective_traits(kind, settings);
 }
 
 std::unique_ptr<Objective> make_objective(const nlohmann::json& objective, const LayerData& layer) {

@@ -47,18 +47,27 @@ std::int64_t shared_rows(const at::Tensor& rotation, const at::Tensor& other) {
 
 namespace {
 
-void require_shape(const SolverKind& solver, const ObjectiveShape& shape, const std::string& name) {
-  if (solver.needs == nullptr || shape.*solver.needs) return;
+void require_traits(const SolverKind& solver, const ObjectiveTraits& traits,
+                    const std::string& name) {
+  if (solver.needs == nullptr || traits.*solver.needs) return;
   throw Error({"the solver does not fit the objective", "solver '" + solver.info.name + "'",
                solver.needed, name});
 }
 
 }  // namespace
 
+void require_fit(const nlohmann::json& solver, const std::optional<ObjectiveTraits>& traits,
+                 const std::string& objective) {
+  if (is_null(solver)) return;
+  const SolverKind& kind = solver_registry().resolve(solver, "/solver").kind;
+  if (traits) require_traits(kind, *traits, objective);
+}
+
 void require_fit(const nlohmann::json& solver, const nlohmann::json& objective) {
   if (is_null(solver)) return;
   const SolverKind& kind = solver_registry().resolve(solver, "/solver").kind;
-  require_shape(kind, objective_shape(objective), Settings(objective).kind());
+  const std::optional<ObjectiveTraits> traits = objective_traits(objective);
+  if (traits) require_traits(kind, *traits, Settings(objective).kind());
 }
 
 Solution minimise_with(const Objective& objective, const nlohmann::json& solver,
@@ -67,8 +76,8 @@ Solution minimise_with(const Objective& objective, const nlohmann::json& solver,
   const auto [kind, settings] =
       solver_registry().resolve(is_null(solver) ? best.json() : solver, "/solver");
   const bool sharp = objective.is_sharp() || objective.smoothed(1) != nullptr;
-  require_shape(kind, {objective.has_closed_form(), sharp, objective.is_concave()},
-                objective.name());
+  require_traits(kind, {objective.has_closed_form(), sharp, objective.is_concave()},
+                 objective.name());
   Solution solution = kind.solve(objective, settings, run);
   solution.solver = kind.info.name;
   return solution;

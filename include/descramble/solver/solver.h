@@ -72,7 +72,7 @@ struct SolverKind {
   Solution (*solve)(const Objective& objective, const Settings& settings,
                     const SolverRun& run) = nullptr;
   /// What an objective must be to be served; null: any will do.
-  bool ObjectiveShape::*needs = nullptr;
+  bool ObjectiveTraits::*needs = nullptr;
   const char* needed = "";  ///< in words
 };
 
@@ -85,8 +85,13 @@ const KindFamily& solver_family();
 /// the rest.
 std::string best_solver(const Objective& objective);
 
-/// @throws Error where `solver` (JSON; null: the best known) cannot serve `objective` (JSON)
+/// @throws Error where `solver` (JSON; null: the best known) cannot serve `objective` (JSON). Of an
+/// objective that tells its traits only once it is made, every solver is accepted; minimise_with
+/// then refuses those that cannot serve it.
 void require_fit(const nlohmann::json& solver, const nlohmann::json& objective);
+/// The same for an objective of these traits, where they are known.
+void require_fit(const nlohmann::json& solver, const std::optional<ObjectiveTraits>& traits,
+                 const std::string& objective);
 
 /// A solver for a program, with the fields that its kind has; those left out have their defaults.
 /// See `descramble kinds NAME`.

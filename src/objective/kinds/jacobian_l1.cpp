@@ -81,7 +81,7 @@ const ObjectiveKind& objective_kind_jacobian_l1() {
                               "tokens)",
                        .fallback = 8,
                        .minimum = 1}}},
-      .shape = [](const Settings&) { return ObjectiveShape{.is_sharp = true}; },
+      .traits = [](const Settings&) { return ObjectiveTraits{.is_sharp = true}; },
       .needs = [](const Settings&) { return LayerNeeds::jacobians; },
       .make = [](const Settings& settings, const LayerData& layer) -> std::unique_ptr<Objective> {
         return std::make_unique<JacobianL1>(*layer.jacobians,

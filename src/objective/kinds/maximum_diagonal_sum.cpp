@@ -16,9 +16,9 @@ const ObjectiveKind& objective_kind_maximum_diagonal_sum() {
                            .type = FieldType::boolean,
                            .doc = "rotations only (determinant +1), no reflections",
                            .fallback = false}}},
-      .shape =
+      .traits =
           [](const Settings&) {
-            return ObjectiveShape{.has_closed_form = true, .is_concave = true};
+            return ObjectiveTraits{.has_closed_form = true, .is_concave = true};
           },
       .needs = [](const Settings&) { return LayerNeeds::weight; },
       .make = [](const Settings& settings, const LayerData& layer) -> std::unique_ptr<Objective> {

@@ -32,7 +32,7 @@ const ObjectiveKind& objective_kind_quartimax() {
                            .type = FieldType::boolean,
                            .doc = "subtract the mean of the values first",
                            .fallback = true}}},
-      .shape = [](const Settings&) { return ObjectiveShape{.is_concave = true}; },
+      .traits = [](const Settings&) { return ObjectiveTraits{.is_concave = true}; },
       .needs =
           [](const Settings& settings) {
             return settings.text("of") == "weight" ? LayerNeeds::weight : LayerNeeds::values;

@@ -31,9 +31,9 @@ const ObjectiveKind& objective_kind_smoothness() {
                             "the same number at N times the cost, to check one by the other",
                      .fallback = "closed_form",
                      .choices = {"closed_form", "autograd"}}}},
-      .shape =
+      .traits =
           [](const Settings& settings) {
-            return ObjectiveShape{.has_closed_form = settings.text("route") == "closed_form"};
+            return ObjectiveTraits{.has_closed_form = settings.text("route") == "closed_form"};
           },
       .needs =
           [](const Settings& settings) {

@@ -223,7 +223,7 @@ const SolverKind& solver_kind_annealed() {
                            "6 (1997) 298",
                  .fields = quasi_newton_fields(100, 1e-5, 20)},
         .solve = solve_annealed,
-        .needs = &ObjectiveShape::is_sharp,
+        .needs = &ObjectiveTraits::is_sharp,
         .needed = "an objective with kinks that can be smoothed"};
     for (Field& field : result.info.fields) {
       if (field.name == "starts") field.fallback = 6;

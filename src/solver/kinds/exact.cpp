@@ -15,7 +15,7 @@ const SolverKind& solver_kind_exact() {
             solution.value = objective.value(solution.point);
             return solution;
           },
-      .needs = &ObjectiveShape::has_closed_form,
+      .needs = &ObjectiveTraits::has_closed_form,
       .needed = "an objective with a closed form"};
   return kind;
 }

@@ -39,7 +39,7 @@ const SolverKind& solver_kind_generalized_power() {
           [](const Objective& objective, const Settings& settings, const SolverRun& run) {
             return search(objective, settings, run, power_iteration);
           },
-      .needs = &ObjectiveShape::is_concave,
+      .needs = &ObjectiveTraits::is_concave,
       .needed = "a concave objective"};
   return kind;
 }
