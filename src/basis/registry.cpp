@@ -1,4 +1,4 @@
-#include <nlohmann/json.hpp>
+#include "descramble/config/registry.h"
 
 #include "descramble/basis/kinds.h"
 
@@ -8,22 +8,28 @@ namespace descramble {
 #include "basis/builtin.def"
 #undef DESCRAMBLE_KIND
 
-const std::vector<BasisKind>& basis_kinds() {
-  static const std::vector<BasisKind> kinds = {
+namespace {
+
+const Registry<BasisKind>& basis_registry() {
+  static const Registry<BasisKind> registry = [] {
+    std::vector<BasisKind> kinds = {
 #define DESCRAMBLE_KIND(name) basis_kind_##name(),
 #include "basis/builtin.def"
 #undef DESCRAMBLE_KIND
-  };
-  return kinds;
+    };
+    return Registry("basis", std::move(kinds));
+  }();
+  return registry;
+}
+
+}  // namespace
+
+const std::vector<BasisKind>& basis_kinds() {
+  return basis_registry().kinds();
 }
 
 const KindFamily& basis_family() {
-  static const KindFamily family = [] {
-    KindFamily result{.title = "basis"};
-    for (const BasisKind& kind : basis_kinds()) result.kinds.push_back(kind.info);
-    return result;
-  }();
-  return family;
+  return basis_registry().family();
 }
 
 BasisDraws one_basis(std::string label, Basis basis, std::vector<InputFile> files) {
@@ -33,10 +39,8 @@ BasisDraws one_basis(std::string label, Basis basis, std::vector<InputFile> file
 }
 
 BasisDraws make_basis(const nlohmann::json& basis, const BasisInput& input) {
-  const nlohmann::json resolved = resolve_kind(basis_family(), basis, input.pointer);
-  std::size_t i = 0;
-  while (basis_kinds()[i].info.name != resolved.at("kind")) ++i;
-  return basis_kinds()[i].make(resolved, input);
+  const Chosen<BasisKind> chosen = basis_registry().resolve(basis, input.pointer);
+  return chosen.kind.make(chosen.settings, input);
 }
 
 }  // namespace descramble

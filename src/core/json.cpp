@@ -7,11 +7,23 @@
 
 #include "descramble/core/error.h"
 #include "descramble/core/files.h"
-#include "descramble/core/kind.h"
 
 namespace descramble {
 
 using nlohmann::json;
+
+std::string join_pointer(const std::string& pointer, std::string_view key) {
+  std::string escaped;
+  for (const char c : key) {
+    if (c == '~')
+      escaped += "~0";
+    else if (c == '/')
+      escaped += "~1";
+    else
+      escaped += c;
+  }
+  return pointer + "/" + escaped;
+}
 
 namespace {
 

@@ -2,17 +2,15 @@
 #include <optional>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "data/forwarding_set.h"
 #include "data/preparation.h"
 #include "data/samples.h"
 #include "descramble/core/error.h"
+#include "descramble/core/json.h"
 #include "descramble/data/kinds.h"
 
 namespace descramble {
-
-using nlohmann::json;
 
 namespace {
 
@@ -39,11 +37,12 @@ class PreparedSet : public ForwardingSet {
 };
 
 /// The place in `names` of the input that each entry of "prepare" means.
-std::vector<std::size_t> prepared_inputs(const json& entries, const std::vector<std::string>& names,
+std::vector<std::size_t> prepared_inputs(const std::vector<Settings>& entries,
+                                         const std::vector<std::string>& names,
                                          const std::string& pointer) {
   std::vector<std::size_t> places;
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    const std::string name = entries[i].at("input");
+    const std::string name = entries[i].text("input");
     const std::string where = fmt::format("{}/prepare/{}/input", pointer, i);
     const auto found = std::find(names.begin(), names.end(), name);
     if (found == names.end()) {
@@ -60,10 +59,11 @@ std::vector<std::size_t> prepared_inputs(const json& entries, const std::vector<
 
 /// One for each input: its entry in "prepare", else the source's own fields if it is floating
 /// point, else nothing.
-std::vector<Preparation> read_preparations(const DataSet& source, const json& resolved,
+std::vector<Preparation> read_preparations(const DataSet& source, const Settings& settings,
                                            const std::string& pointer) {
-  const json entries = resolved.value("prepare", json::array());
-  if (!prepares(resolved) && entries.empty()) return {};
+  const std::vector<Settings> entries =
+      settings.has("prepare") ? settings.groups("prepare") : std::vector<Settings>{};
+  if (!prepares(settings) && entries.empty()) return {};
   const std::vector<at::Tensor> inputs = source.slice(0, 1).inputs;
   const std::vector<std::size_t> places = prepared_inputs(entries, source.input_names(), pointer);
   std::vector<Preparation> result(inputs.size());
@@ -74,12 +74,12 @@ std::vector<Preparation> read_preparations(const DataSet& source, const json& re
     if (entry < places.size()) {
       result[i] =
           read_preparation(entries[entry], inputs[i], fmt::format("{}/prepare/{}", pointer, entry));
-    } else if (prepares(resolved) && inputs[i].is_floating_point()) {
-      result[i] = read_preparation(resolved, inputs[i], pointer);
+    } else if (prepares(settings) && inputs[i].is_floating_point()) {
+      result[i] = read_preparation(settings, inputs[i], pointer);
       common_used = true;
     }
   }
-  if (prepares(resolved) && !common_used) {
+  if (prepares(settings) && !common_used) {
     throw Error({"shape, scale, mean and std apply to no input", pointer,
                  "a floating-point input without an entry in 'prepare'", "none"});
   }
@@ -88,22 +88,21 @@ std::vector<Preparation> read_preparations(const DataSet& source, const json& re
 
 }  // namespace
 
-Source open_source(const json& resolved, const DataContext& context) {
+Source open_source(const nlohmann::json& resolved, const DataContext& context) {
+  const Settings settings(resolved);
   for (const SourceKind& kind : source_kinds()) {
-    if (kind.info.name != resolved.at("kind")) continue;
-    std::shared_ptr<const DataSet> data = kind.open(resolved, context);
+    if (kind.info.name != settings.kind()) continue;
+    std::shared_ptr<const DataSet> data = kind.open(settings, context);
     std::int64_t size = data->size();
     if (size < 1)
       throw Error({"the data set is empty", context.pointer, "at least one sample", "none"});
-    if (!resolved.at("limit").is_null())
-      size = std::min(size, resolved.at("limit").get<std::int64_t>());
-    std::vector<Preparation> preparations = read_preparations(*data, resolved, context.pointer);
-    return {
-        std::make_shared<PreparedSet>(std::move(data), size, std::move(preparations)),
-        resolved.at("batch_size").is_null() ? 1 : resolved.at("batch_size").get<std::int64_t>()};
+    size = std::min(size, settings.find_integer("limit").value_or(size));
+    std::vector<Preparation> preparations = read_preparations(*data, settings, context.pointer);
+    return {std::make_shared<PreparedSet>(std::move(data), size, std::move(preparations)),
+            settings.find_integer("batch_size").value_or(1)};
   }
   throw Error({"unknown kind", join_pointer(context.pointer, "kind"),
-               "one of " + quoted_list(source_family().names()), resolved.at("kind").dump()});
+               "one of " + quoted_list(source_family().names()), '"' + settings.kind() + '"'});
 }
 
 }  // namespace descramble

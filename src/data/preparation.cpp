@@ -7,13 +7,11 @@
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
 
 #include "descramble/core/error.h"
+#include "descramble/core/json.h"
 
 namespace descramble {
-
-using nlohmann::json;
 
 namespace {
 
@@ -89,30 +87,26 @@ std::vector<Field> preparation_fields(const Fallback& unscaled) {
            .above_minimum = true}};
 }
 
-bool prepares(const json& resolved) {
-  return !resolved.at("shape").is_null() || !resolved.at("mean").is_null() ||
-         !resolved.at("std").is_null() ||
-         (!resolved.at("scale").is_null() && resolved.at("scale") != 1);
+bool prepares(const Settings& settings) {
+  return settings.find_integers("shape") || settings.find_numbers("mean") ||
+         settings.find_numbers("std") || settings.find_number("scale").value_or(1) != 1;
 }
 
-Preparation read_preparation(const json& resolved, const at::Tensor& one,
+Preparation read_preparation(const Settings& settings, const at::Tensor& one,
                              const std::string& pointer) {
   Preparation result;
   Shape sample = one.sizes().slice(1).vec();
-  if (!resolved.at("shape").is_null()) {
-    const Shape shape = resolved.at("shape");
-    require_fit(shape, sample, join_pointer(pointer, "shape"));
-    result.shape = sample = shape;
+  result.shape = settings.find_integers("shape");
+  if (result.shape) {
+    require_fit(*result.shape, sample, join_pointer(pointer, "shape"));
+    sample = *result.shape;
   }
-  if (!resolved.at("scale").is_null()) {
-    result.scale = resolved.at("scale").get<double>();
-    if (result.scale == 0)
-      throw Error({"scale", join_pointer(pointer, "scale"), "a number other than 0", "0"});
-  }
+  result.scale = settings.find_number("scale");
+  if (result.scale == 0.0)
+    throw Error({"scale", join_pointer(pointer, "scale"), "a number other than 0", "0"});
   const auto numbers = [&](const char* key) {
-    return resolved.at(key).is_null()
-               ? at::Tensor()
-               : by_channel(resolved.at(key), sample, join_pointer(pointer, key));
+    const std::optional<std::vector<double>> given = settings.find_numbers(key);
+    return given ? by_channel(*given, sample, join_pointer(pointer, key)) : at::Tensor();
   };
   result.mean = numbers("mean");
   result.std = numbers("std");

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include <ATen/core/Tensor.h>
-#include <nlohmann/json_fwd.hpp>
 
-#include "descramble/core/kind.h"
+#include "descramble/config/kind.h"
+#include "descramble/config/settings.h"
 
 namespace descramble {
 
@@ -26,12 +26,12 @@ struct Preparation {
 /// The fields shape, scale, mean and std; where nothing is scaled, `scale` is `unscaled`.
 std::vector<Field> preparation_fields(const Fallback& unscaled);
 
-/// Whether `resolved` asks for anything.
-bool prepares(const nlohmann::json& resolved);
+/// Whether `settings` ask for anything.
+bool prepares(const Settings& settings);
 
 /// Reads those fields for an input of which `one` is a sample, [1, …].
 /// @throws Error for a shape or a number of values that does not fit
-Preparation read_preparation(const nlohmann::json& resolved, const at::Tensor& one,
+Preparation read_preparation(const Settings& settings, const at::Tensor& one,
                              const std::string& pointer);
 
 }  // namespace descramble

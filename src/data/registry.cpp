@@ -1,4 +1,4 @@
-#include <nlohmann/json.hpp>
+#include "descramble/config/registry.h"
 
 #include "data/preparation.h"
 #include "descramble/data/kinds.h"
@@ -9,35 +9,46 @@ namespace descramble {
 #include "data/builtin.def"
 #undef DESCRAMBLE_KIND
 
-const std::vector<SourceKind>& source_kinds() {
-  static const std::vector<SourceKind> kinds = {
+namespace {
+
+std::vector<Field> common_fields() {
+  std::vector<Field> fields = {
+      {.name = "limit",
+       .type = FieldType::integer,
+       .doc = "use at most this many samples, the first ones; null: all",
+       .fallback = nullptr,
+       .minimum = 1},
+      {.name = "batch_size",
+       .type = FieldType::integer,
+       .doc = "samples that are read and run at once; null: 1, for a model that takes one sample "
+              "('batched' false)",
+       .fallback = 256,
+       .minimum = 1,
+       .nullable = true}};
+  for (Field& field : preparation_fields(1)) fields.push_back(std::move(field));
+  return fields;
+}
+
+const Registry<SourceKind>& source_registry() {
+  static const Registry<SourceKind> registry = [] {
+    std::vector<SourceKind> kinds = {
 #define DESCRAMBLE_KIND(name) source_kind_##name(),
 #include "data/builtin.def"
 #undef DESCRAMBLE_KIND
-  };
-  return kinds;
+    };
+    return Registry("data", std::move(kinds), common_fields());
+  }();
+  return registry;
+}
+
+}  // namespace
+
+const std::vector<SourceKind>& source_kinds() {
+  return source_registry().kinds();
 }
 
 const KindFamily& source_family() {
-  static const KindFamily family = [] {
-    KindFamily result{.title = "data",
-                      .common = {{.name = "limit",
-                                  .type = FieldType::integer,
-                                  .doc = "use at most this many samples, the first ones; null: all",
-                                  .fallback = nullptr,
-                                  .minimum = 1},
-                                 {.name = "batch_size",
-                                  .type = FieldType::integer,
-                                  .doc = "samples that are read and run at once; null: 1, for a model that "
-                                         "takes one sample ('batched' false)",
-                                  .fallback = 256,
-                                  .minimum = 1,
-                                  .nullable = true}}};
-    for (Field& field : preparation_fields(1)) result.common.push_back(std::move(field));
-    for (const SourceKind& kind : source_kinds()) result.kinds.push_back(kind.info);
-    return result;
-  }();
-  return family;
+  return source_registry().family();
 }
 
 }  // namespace descramble

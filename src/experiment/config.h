@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "descramble/core/kind.h"
+#include "descramble/config/kind.h"
 #include "descramble/core/paths.h"
 
 namespace descramble {

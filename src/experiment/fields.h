@@ -8,7 +8,7 @@
 
 #include "descramble/analysis/grid.h"
 #include "descramble/analysis/subject.h"
-#include "descramble/core/kind.h"
+#include "descramble/config/kind.h"
 #include "descramble/taps/axis.h"
 
 namespace descramble {

@@ -326,7 +326,7 @@ InitialConfig initial_config(const InitialOptions& options) {
     for (const InputSpec& spec : options.inputs) {
       if (spec.shape.size() == 4) hints.side = spec.shape.back();
     }
-    config["data"] = guess_source(options.data, hints);
+    config["data"] = guess_source(options.data, hints).json();
     if (config["data"].value("kind", "") == "images") {
       result.notes.emplace_back(
           "resize, crop, mean and std are torchvision's usual ones: hold them against how the "

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "descramble/config/registry.h"
 #include "descramble/taps/select.h"
 #include "experiment/fields.h"
 
@@ -11,28 +12,32 @@ namespace descramble {
 #include "experiment/builtin.def"
 #undef DESCRAMBLE_KIND
 
-const std::vector<StepKind>& step_kinds() {
-  static const std::vector<StepKind> kinds = {
+namespace {
+
+const Registry<StepKind>& step_registry() {
+  static const Registry<StepKind> registry = [] {
+    std::vector<StepKind> kinds = {
 #define DESCRAMBLE_KIND(name) step_kind_##name(),
 #include "experiment/builtin.def"
 #undef DESCRAMBLE_KIND
-  };
-  return kinds;
+    };
+    return Registry("step", std::move(kinds));
+  }();
+  return registry;
+}
+
+}  // namespace
+
+const std::vector<StepKind>& step_kinds() {
+  return step_registry().kinds();
 }
 
 const KindFamily& step_family() {
-  static const KindFamily family = [] {
-    KindFamily result{.title = "step"};
-    for (const StepKind& kind : step_kinds()) result.kinds.push_back(kind.info);
-    return result;
-  }();
-  return family;
+  return step_registry().family();
 }
 
 const StepKind& step_kind(const std::string& name) {
-  std::size_t i = 0;
-  while (step_kinds()[i].info.name != name) ++i;
-  return step_kinds()[i];
+  return step_registry().at(name);
 }
 
 std::string step_place(const nlohmann::json& steps, std::size_t number) {

@@ -7,8 +7,8 @@
 
 #include "descramble/analysis/subject.h"
 #include "descramble/basis/kinds.h"
+#include "descramble/config/kind.h"
 #include "descramble/core/error.h"
-#include "descramble/core/kind.h"
 #include "descramble/core/paths.h"
 #include "descramble/core/progress.h"
 #include "descramble/model/model.h"

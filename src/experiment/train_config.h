@@ -4,7 +4,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "descramble/core/kind.h"
+#include "descramble/config/kind.h"
 #include "descramble/training/probes.h"
 #include "descramble/training/train.h"
 

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "descramble/core/error.h"
-#include "descramble/core/kind.h"
+#include "descramble/core/json.h"
 #include "model/state.h"
 
 namespace descramble {

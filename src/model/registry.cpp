@@ -1,3 +1,5 @@
+#include "descramble/config/registry.h"
+
 #include <nlohmann/json.hpp>
 
 #include "descramble/model/kinds.h"
@@ -8,28 +10,33 @@ namespace descramble {
 #include "model/builtin.def"
 #undef DESCRAMBLE_KIND
 
-const std::vector<ModelKind>& model_kinds() {
-  static const std::vector<ModelKind> kinds = {
+namespace {
+
+const Registry<ModelKind>& model_registry() {
+  static const Registry<ModelKind> registry = [] {
+    std::vector<ModelKind> kinds = {
 #define DESCRAMBLE_KIND(name) model_kind_##name(),
 #include "model/builtin.def"
 #undef DESCRAMBLE_KIND
-  };
-  return kinds;
+    };
+    return Registry("model", std::move(kinds));
+  }();
+  return registry;
+}
+
+}  // namespace
+
+const std::vector<ModelKind>& model_kinds() {
+  return model_registry().kinds();
 }
 
 const KindFamily& model_family() {
-  static const KindFamily family = [] {
-    KindFamily result{.title = "model"};
-    for (const ModelKind& kind : model_kinds()) result.kinds.push_back(kind.info);
-    return result;
-  }();
-  return family;
+  return model_registry().family();
 }
 
 OpenedModel open_model(const nlohmann::json& resolved, const ModelContext& context) {
-  for (const ModelKind& kind : model_kinds()) {
-    if (kind.info.name == resolved.at("kind")) return kind.open(resolved, context);
-  }
+  if (const ModelKind* kind = model_registry().find(resolved.at("kind").get<std::string>()))
+    return kind->open(resolved, context);
   throw Error({"unknown model kind", "/model/kind", quoted_list(model_family().names()),
                resolved.at("kind").dump()});
 }

@@ -1,5 +1,6 @@
+#include "descramble/config/registry.h"
+
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "descramble/objective/objective.h"
 
@@ -9,30 +10,34 @@ namespace descramble {
 #include "objective/builtin.def"
 #undef DESCRAMBLE_KIND
 
-const std::vector<ObjectiveKind>& objective_kinds() {
-  static const std::vector<ObjectiveKind> kinds = {
+namespace {
+
+const Registry<ObjectiveKind>& objective_registry() {
+  static const Registry<ObjectiveKind> registry = [] {
+    std::vector<ObjectiveKind> kinds = {
 #define DESCRAMBLE_KIND(name) objective_kind_##name(),
 #include "objective/builtin.def"
 #undef DESCRAMBLE_KIND
-  };
-  return kinds;
+    };
+    return Registry("objective", std::move(kinds));
+  }();
+  return registry;
+}
+
+}  // namespace
+
+const std::vector<ObjectiveKind>& objective_kinds() {
+  return objective_registry().kinds();
 }
 
 const KindFamily& objective_family() {
-  static const KindFamily family = [] {
-    KindFamily result{.title = "objective"};
-    for (const ObjectiveKind& kind : objective_kinds()) result.kinds.push_back(kind.info);
-    return result;
-  }();
-  return family;
+  return objective_registry().family();
 }
 
 namespace {
 
-const ObjectiveKind& objective_kind_of(const nlohmann::json& resolved) {
-  std::size_t i = 0;
-  while (objective_kinds()[i].info.name != resolved.at("kind")) ++i;
-  return objective_kinds()[i];
+Chosen<ObjectiveKind> chosen_objective(const nlohmann::json& objective) {
+  return objective_registry().resolve(objective, "/objective");
 }
 
 bool has(const LayerData& layer, LayerNeeds needs) {
@@ -66,25 +71,30 @@ const char* text_of(LayerNeeds needs) {
 }  // namespace
 
 LayerNeeds objective_needs(const nlohmann::json& objective) {
-  const nlohmann::json resolved = resolve_kind(objective_family(), objective, "/objective");
-  return objective_kind_of(resolved).needs(resolved);
+  const Chosen<ObjectiveKind> chosen = chosen_objective(objective);
+  return chosen.kind.needs(chosen.settings);
 }
 
-ObjectiveShape objective_shape(const nlohmann::json& objective) {
-  const nlohmann::json resolved = resolve_kind(objective_family(), objective, "/objective");
-  return objective_kind_of(resolved).shape(resolved);
+std::optional<ObjectiveTraits> objective_traits(const ObjectiveKind& kind,
+                                                const Settings& settings) {
+  if (kind.traits == nullptr) return std::nullopt;
+  return kind.traits(settings);
+}
+
+std::optional<ObjectiveTraits> objective_traits(const nlohmann::json& objective) {
+  const auto [kind, settings] = chosen_objective(objective);
+  return objective_traits(kind, settings);
 }
 
 std::unique_ptr<Objective> make_objective(const nlohmann::json& objective, const LayerData& layer) {
-  const nlohmann::json resolved = resolve_kind(objective_family(), objective, "/objective");
-  const ObjectiveKind& kind = objective_kind_of(resolved);
-  const LayerNeeds needs = kind.needs(resolved);
+  const auto [kind, settings] = chosen_objective(objective);
+  const LayerNeeds needs = kind.needs(settings);
   if (!has(layer, needs)) {
     throw Error({"the objective '" + kind.info.name + "' cannot be made",
                  layer.tap.empty() ? "/objective" : "tap '" + layer.tap + "'", text_of(needs),
                  "none"});
   }
-  return kind.make(resolved, layer);
+  return kind.make(settings, layer);
 }
 
 std::unique_ptr<Objective> make_objective(const nlohmann::json& objective, const Moments& moments) {

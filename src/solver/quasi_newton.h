@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "descramble/config/settings.h"
 #include "solver/search.h"
 
 namespace descramble {
@@ -76,9 +77,9 @@ std::string quasi_newton(Space& space, std::int64_t history, Descent& descent,
 
 /// `search` with that method, a new space for each descent.
 template <class SpaceOfDescent>
-Solution search_quasi_newton(const Objective& objective, const nlohmann::json& resolved,
+Solution search_quasi_newton(const Objective& objective, const Settings& settings,
                              const SolverRun& run, std::int64_t history) {
-  return search(objective, resolved, run, [history](Descent& descent, const at::Tensor& start) {
+  return search(objective, settings, run, [history](Descent& descent, const at::Tensor& start) {
     SpaceOfDescent space;
     return quasi_newton(space, history, descent, start);
   });

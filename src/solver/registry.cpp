@@ -1,33 +1,38 @@
+#include "descramble/config/registry.h"
+
 #include <ATen/TensorOperators.h>
-#include <nlohmann/json.hpp>
 
 #include "descramble/core/error.h"
 #include "descramble/solver/solver.h"
 
 namespace descramble {
 
-using nlohmann::json;
-
 #define DESCRAMBLE_KIND(name) const SolverKind& solver_kind_##name();
 #include "solver/builtin.def"
 #undef DESCRAMBLE_KIND
 
-const std::vector<SolverKind>& solver_kinds() {
-  static const std::vector<SolverKind> kinds = {
+namespace {
+
+const Registry<SolverKind>& solver_registry() {
+  static const Registry<SolverKind> registry = [] {
+    std::vector<SolverKind> kinds = {
 #define DESCRAMBLE_KIND(name) solver_kind_##name(),
 #include "solver/builtin.def"
 #undef DESCRAMBLE_KIND
-  };
-  return kinds;
+    };
+    return Registry("solver", std::move(kinds));
+  }();
+  return registry;
+}
+
+}  // namespace
+
+const std::vector<SolverKind>& solver_kinds() {
+  return solver_registry().kinds();
 }
 
 const KindFamily& solver_family() {
-  static const KindFamily family = [] {
-    KindFamily result{.title = "solver"};
-    for (const SolverKind& kind : solver_kinds()) result.kinds.push_back(kind.info);
-    return result;
-  }();
-  return family;
+  return solver_registry().family();
 }
 
 std::string best_solver(const Objective& objective) {
@@ -42,45 +47,50 @@ std::int64_t shared_rows(const at::Tensor& rotation, const at::Tensor& other) {
 
 namespace {
 
-const SolverKind& solver_kind_of(const json& resolved) {
-  std::size_t i = 0;
-  while (solver_kinds()[i].info.name != resolved.at("kind")) ++i;
-  return solver_kinds()[i];
-}
-
-void require_shape(const SolverKind& solver, const ObjectiveShape& shape, const std::string& name) {
-  if (solver.needs == nullptr || shape.*solver.needs) return;
+void require_traits(const SolverKind& solver, const ObjectiveTraits& traits,
+                    const std::string& name) {
+  if (solver.needs == nullptr || traits.*solver.needs) return;
   throw Error({"the solver does not fit the objective", "solver '" + solver.info.name + "'",
                solver.needed, name});
 }
 
 }  // namespace
 
-void require_fit(const json& solver, const json& objective) {
-  if (solver.is_null()) return;
-  const json resolved = resolve_kind(solver_family(), solver, "/solver");
-  require_shape(solver_kind_of(resolved), objective_shape(objective), objective.at("kind"));
+void require_fit(const nlohmann::json& solver, const std::optional<ObjectiveTraits>& traits,
+                 const std::string& objective) {
+  if (is_null(solver)) return;
+  const SolverKind& kind = solver_registry().resolve(solver, "/solver").kind;
+  if (traits) require_traits(kind, *traits, objective);
 }
 
-Solution minimise_with(const Objective& objective, const json& solver, const SolverRun& run) {
-  const json chosen = solver.is_null() ? json{{"kind", best_solver(objective)}} : solver;
-  const json resolved = resolve_kind(solver_family(), chosen, "/solver");
-  const SolverKind& kind = solver_kind_of(resolved);
+void require_fit(const nlohmann::json& solver, const nlohmann::json& objective) {
+  if (is_null(solver)) return;
+  const SolverKind& kind = solver_registry().resolve(solver, "/solver").kind;
+  const std::optional<ObjectiveTraits> traits = objective_traits(objective);
+  if (traits) require_traits(kind, *traits, Settings(objective).kind());
+}
+
+Solution minimise_with(const Objective& objective, const nlohmann::json& solver,
+                       const SolverRun& run) {
+  const Settings best = settings_of({{"kind", best_solver(objective)}});
+  const auto [kind, settings] =
+      solver_registry().resolve(is_null(solver) ? best.json() : solver, "/solver");
   const bool sharp = objective.is_sharp() || objective.smoothed(1) != nullptr;
-  require_shape(kind, {objective.has_closed_form(), sharp, objective.is_concave()},
-                objective.name());
-  Solution solution = kind.solve(objective, resolved, run);
+  require_traits(kind, {objective.has_closed_form(), sharp, objective.is_concave()},
+                 objective.name());
+  Solution solution = kind.solve(objective, settings, run);
   solution.solver = kind.info.name;
   return solution;
 }
 
 Solution minimise(const Objective& objective, const SolverOptions& options) {
-  json solver = {{"kind", options.kind.empty() ? best_solver(objective) : options.kind}};
-  if (options.max_iterations) solver["max_iterations"] = *options.max_iterations;
-  if (options.tolerance) solver["tolerance"] = *options.tolerance;
-  if (options.starts) solver["starts"] = *options.starts;
-  if (options.history) solver["history"] = *options.history;
-  return minimise_with(objective, solver, SolverRun{options.seed, options.start, options.watch});
+  SettingValues solver = {{"kind", options.kind.empty() ? best_solver(objective) : options.kind}};
+  if (options.max_iterations) solver.emplace_back("max_iterations", *options.max_iterations);
+  if (options.tolerance) solver.emplace_back("tolerance", *options.tolerance);
+  if (options.starts) solver.emplace_back("starts", *options.starts);
+  if (options.history) solver.emplace_back("history", *options.history);
+  return minimise_with(objective, settings_of(solver).json(),
+                       SolverRun{options.seed, options.start, options.watch});
 }
 
 }  // namespace descramble

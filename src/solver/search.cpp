@@ -12,7 +12,6 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "descramble/basis/chart.h"
 #include "descramble/basis/orthogonal.h"
@@ -22,8 +21,6 @@
 #include "descramble/core/random.h"
 
 namespace descramble {
-
-using nlohmann::json;
 
 std::vector<Field> search_fields(int max_iterations, double tolerance) {
   return {
@@ -207,18 +204,18 @@ void finish(Solution& solution, const Objective& objective) {
   }
 }
 
-Solution search(const Objective& objective, const json& resolved, const SolverRun& run,
+Solution search(const Objective& objective, const Settings& settings, const SolverRun& run,
                 const Method& method) {
-  const StartingPoints points(objective, resolved.at("first"), run);
-  const auto starts = resolved.at("starts").get<std::size_t>();
-  const double budget = std::max(1.0, resolved.at("max_iterations").get<double>());
+  const StartingPoints points(objective, settings.text("first"), run);
+  const auto starts = static_cast<std::size_t>(settings.integer("starts"));
+  const double budget = std::max(1.0, settings.number("max_iterations"));
   Solution solution;
   solution.starts = 0;
   double best = INFINITY;
   bool interrupted = false;
   for (std::size_t i = 0; i < starts && !interrupted; ++i) {
     const auto index = static_cast<std::int64_t>(i);
-    Descent descent(objective, resolved.at("max_iterations"), resolved.at("tolerance"),
+    Descent descent(objective, settings.integer("max_iterations"), settings.number("tolerance"),
                     [&](std::int64_t iteration, double value) {
                       if (!run.watch) return;
                       const double ended =

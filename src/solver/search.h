@@ -5,8 +5,8 @@
 #include <vector>
 
 #include <ATen/core/Tensor.h>
-#include <nlohmann/json_fwd.hpp>
 
+#include "descramble/config/settings.h"
 #include "descramble/solver/solver.h"
 
 namespace descramble {
@@ -91,7 +91,7 @@ using Method = std::function<std::string(Descent& descent, const at::Tensor& sta
 /// descent converges, the point is moved a little at random and the descent goes on, since a saddle
 /// looks like a minimum to a gradient. The best point of all, the identity included, is the
 /// solution.
-Solution search(const Objective& objective, const nlohmann::json& resolved, const SolverRun& run,
+Solution search(const Objective& objective, const Settings& settings, const SolverRun& run,
                 const Method& method);
 
 }  // namespace descramble

@@ -61,7 +61,8 @@ def missing(path, places, homes):
         yield "fmt::join, of fmt/ranges.h and fmt/format.h"
     if re.search(r"\bfmt::format\(", code) and "fmt/format.h" not in other:
         yield "fmt::format, of fmt/format.h"
-    if re.search(r"\bnlohmann::json\b", code) and path.suffix == ".cpp" and "nlohmann/json.hpp" not in other:
+    # A reference to JSON that is passed on needs no more than its name.
+    if re.search(r"\bnlohmann::json\b(?!&)", code) and path.suffix == ".cpp" and "nlohmann/json.hpp" not in other:
         yield "nlohmann::json, of nlohmann/json.hpp"
 
 

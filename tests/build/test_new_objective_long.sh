@@ -11,8 +11,6 @@ git -c safe.directory="$source_dir" -C "$source_dir" ls-files -z |
   tar -C "$source_dir" --null --files-from - --create | tar -C "$copy" --extract
 
 cat >"$copy/src/objective/kinds/mean_absolute.cpp" <<'CPP'
-#include <nlohmann/json.hpp>
-
 #include "descramble/objective/loss_objective.h"
 
 namespace descramble {
@@ -23,8 +21,8 @@ const ObjectiveKind& objective_kind_mean_absolute() {
                .summary = "mean size of the rotated values",
                .formula = "minimise mean_n,i |P h_n|_i",
                .source = "an example"},
-      .needs = [](const nlohmann::json&) { return LayerNeeds::values; },
-      .make = [](const nlohmann::json&, const LayerData& layer) -> std::unique_ptr<Objective> {
+      .needs = [](const Settings&) { return LayerNeeds::values; },
+      .make = [](const Settings&, const LayerData& layer) -> std::unique_ptr<Objective> {
         return std::make_unique<LossObjective>(
             *layer.values, [](const at::Tensor& h) { return h.abs().mean(); });
       }};

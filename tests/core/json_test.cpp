@@ -187,5 +187,11 @@ TEST(SetByPointer, RefusesWhatIsNoAssignmentOrPlace) {
   expect("/seed={\"a\": 1, \"a\": 2}", "duplicate key 'a'", "--set /seed");
 }
 
+TEST(JoinPointer, EscapesAsRfc6901Has) {
+  EXPECT_EQ(join_pointer("", "a"), "/a");
+  EXPECT_EQ(join_pointer("/a", "b/c~d"), "/a/b~1c~0d");
+  EXPECT_EQ(join_pointer("/a", ""), "/a/");
+}
+
 }  // namespace
 }  // namespace descramble::test

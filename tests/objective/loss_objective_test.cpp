@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "descramble/core/kind.h"
+#include "descramble/config/kind.h"
 #include "descramble/data/kinds.h"
 #include "descramble/objective/quartimax.h"
 #include "objective/support.h"

@@ -130,14 +130,24 @@ TEST_P(EveryObjective, IsConcaveWhereItSaysSo) {
   }
 }
 
-TEST_P(EveryObjective, HasTheShapeThatItsKindTells) {
+TEST_P(EveryObjective, HasTheTraitsThatItsKindTells) {
   for (const json& variant : variants()) {
-    const ObjectiveShape shape = objective_shape(variant);
+    const std::optional<ObjectiveTraits> traits = objective_traits(variant);
+    if (!traits) continue;
     const std::unique_ptr<Objective> objective = make_objective(variant, layer_of_size(6));
-    EXPECT_EQ(shape.has_closed_form, objective->has_closed_form()) << variant;
-    EXPECT_EQ(shape.is_sharp, objective->is_sharp()) << variant;
-    EXPECT_EQ(shape.is_concave, objective->is_concave()) << variant;
+    EXPECT_EQ(traits->has_closed_form, objective->has_closed_form()) << variant;
+    EXPECT_EQ(traits->is_sharp, objective->is_sharp()) << variant;
+    EXPECT_EQ(traits->is_concave, objective->is_concave()) << variant;
   }
+}
+
+TEST(ObjectiveKinds, NeedNotTellTraitsBeforeThereIsAnObjective) {
+  ObjectiveKind kind{.info = {.name = "own"}};
+  const Settings settings(json::object());
+  EXPECT_FALSE(objective_traits(kind, settings).has_value());
+  kind.traits = [](const Settings&) { return ObjectiveTraits{.is_concave = true}; };
+  ASSERT_TRUE(objective_traits(kind, settings).has_value());
+  EXPECT_TRUE(objective_traits(kind, settings)->is_concave);
 }
 
 TEST_P(EveryObjective, GuessesAreRotations) {

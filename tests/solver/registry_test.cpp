@@ -136,5 +136,18 @@ TEST(SolverFamily, RefusesTheUnknown) {
       ThrowsError("/solver/nonsense"));
 }
 
+TEST(SolverFamily, FitsEveryObjectiveWhoseTraitsAreNotKnownYet) {
+  for (const std::string& name : kind_names())
+    EXPECT_NO_THROW(require_fit({{"kind", name}}, std::nullopt, "own")) << name;
+  EXPECT_THAT(
+      [] {
+        require_fit({{"kind", "exact"}}, ObjectiveTraits{}, "own");
+      },
+      ThrowsError("does not fit", "solver 'exact'", "a closed form", "own"));
+  EXPECT_NO_THROW(
+      require_fit({{"kind", "exact"}}, ObjectiveTraits{.has_closed_form = true}, "own"));
+  EXPECT_NO_THROW(require_fit(nullptr, ObjectiveTraits{}, "own"));
+}
+
 }  // namespace
 }  // namespace descramble::test

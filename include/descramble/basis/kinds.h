@@ -11,7 +11,8 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "descramble/basis/basis.h"
-#include "descramble/core/kind.h"
+#include "descramble/config/kind.h"
+#include "descramble/config/settings.h"
 #include "descramble/core/paths.h"
 #include "descramble/data/data_set.h"
 #include "descramble/stats/moments.h"
@@ -46,7 +47,7 @@ BasisDraws one_basis(std::string label, Basis basis, std::vector<InputFile> file
 
 struct BasisKind {
   KindInfo info{};
-  BasisDraws (*make)(const nlohmann::json& resolved, const BasisInput& input) = nullptr;
+  BasisDraws (*make)(const Settings& settings, const BasisInput& input) = nullptr;
 };
 
 /// Every kind in src/basis/builtin.def.

@@ -24,6 +24,9 @@ std::string write_json(const nlohmann::json& value, const std::string& source);
 /// A short rendering of a value for "found …": `"text"`, `3.7`, `an object`.
 std::string describe(const nlohmann::json& value);
 
+/// "/a/b~1c": `pointer` with `key` appended, escaped by RFC 6901.
+std::string join_pointer(const std::string& pointer, std::string_view key);
+
 /// Applies `POINTER=VALUE` (VALUE is JSON; text that is not JSON is taken as a string). The
 /// pointer's parent must exist.
 /// @throws Error

@@ -5,7 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "descramble/core/kind.h"
+#include "descramble/config/kind.h"
+#include "descramble/config/settings.h"
 #include "descramble/data/data_set.h"
 
 namespace descramble {
@@ -19,12 +20,12 @@ struct DataHints {
 /// A kind of data source: its fields, and how it is opened once they are resolved.
 struct SourceKind {
   KindInfo info{};
-  std::shared_ptr<const DataSet> (*open)(const nlohmann::json& resolved,
+  std::shared_ptr<const DataSet> (*open)(const Settings& settings,
                                          const DataContext& context) = nullptr;
   /// The part of a config that opens what lies at `path`, to start from: an object with a kind, or
   /// one with train and test. Nothing where that is no data of this kind; absent: never guessed.
-  std::optional<nlohmann::json> (*guess)(const std::filesystem::path& path,
-                                         const DataHints& hints) = nullptr;
+  std::optional<Settings> (*guess)(const std::filesystem::path& path,
+                                   const DataHints& hints) = nullptr;
 };
 
 /// Every kind in src/data/builtin.def.
@@ -33,6 +34,6 @@ const KindFamily& source_family();
 
 /// What the first kind that knows `path` guesses. @throws Error where none does, or nothing is
 /// there
-nlohmann::json guess_source(const std::filesystem::path& path, const DataHints& hints);
+Settings guess_source(const std::filesystem::path& path, const DataHints& hints);
 
 }  // namespace descramble

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "descramble/core/kind.h"
+#include "descramble/config/kind.h"
 #include "descramble/core/paths.h"
 #include "descramble/model/model.h"
 

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include <ATen/core/Tensor.h>
-#include <nlohmann/json_fwd.hpp>
 
+#include "descramble/config/settings.h"
 #include "descramble/jacobian/jacobian_stack.h"
 #include "descramble/objective/objective.h"
 
@@ -77,10 +77,9 @@ std::vector<bool> learned_flags(const std::vector<std::string>& chain,
 
 /// "taps" of a config: the chain. @throws Error for fewer than two, a pattern, one that stands
 /// twice
-std::vector<std::string> chain_taps(const nlohmann::json& resolved);
+std::vector<std::string> chain_taps(const Settings& settings);
 /// Which of the chain's taps a config learns: those that "learn" names, all but the last where it
 /// is null. @throws Error for a name that is not in the chain
-std::vector<bool> learned_taps(const nlohmann::json& resolved,
-                               const std::vector<std::string>& chain);
+std::vector<bool> learned_taps(const Settings& settings, const std::vector<std::string>& chain);
 
 }  // namespace descramble

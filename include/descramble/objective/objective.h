@@ -8,7 +8,8 @@
 #include <ATen/core/Tensor.h>
 #include <nlohmann/json_fwd.hpp>
 
-#include "descramble/core/kind.h"
+#include "descramble/config/kind.h"
+#include "descramble/config/settings.h"
 #include "descramble/jacobian/jacobian_stack.h"
 #include "descramble/stats/moments.h"
 #include "descramble/taps/tap_values.h"
@@ -105,9 +106,8 @@ struct LayerData {
 /// Which of them it needs.
 enum class LayerNeeds { moments, weight, values, jacobians };
 
-/// What a solver has to know of an objective before there is one: as the functions of that name say
-/// it then.
-struct ObjectiveShape {
+/// What decides which solvers serve an objective: what its functions of these names say.
+struct ObjectiveTraits {
   bool has_closed_form = false;
   bool is_sharp = false;
   bool is_concave = false;
@@ -116,17 +116,20 @@ struct ObjectiveShape {
 /// A kind of objective.
 struct ObjectiveKind {
   KindInfo info{};
-  ObjectiveShape (*shape)(const nlohmann::json& resolved) = nullptr;
-  LayerNeeds (*needs)(const nlohmann::json& resolved) = nullptr;
-  std::unique_ptr<Objective> (*make)(const nlohmann::json& resolved,
-                                     const LayerData& layer) = nullptr;
+  /// What its objectives will say, before there is one; absent: that shows once it is made.
+  ObjectiveTraits (*traits)(const Settings& settings) = nullptr;
+  LayerNeeds (*needs)(const Settings& settings) = nullptr;
+  std::unique_ptr<Objective> (*make)(const Settings& settings, const LayerData& layer) = nullptr;
 };
 
 /// Every kind in src/objective/builtin.def.
 const std::vector<ObjectiveKind>& objective_kinds();
 const KindFamily& objective_family();
 LayerNeeds objective_needs(const nlohmann::json& objective);
-ObjectiveShape objective_shape(const nlohmann::json& objective);
+/// What is known before there is an objective; nothing where its kind leaves that to the objective.
+std::optional<ObjectiveTraits> objective_traits(const ObjectiveKind& kind,
+                                                const Settings& settings);
+std::optional<ObjectiveTraits> objective_traits(const nlohmann::json& objective);
 /// `objective` is {"kind": …, …}; fields that it leaves out have their defaults.
 /// @throws Error, also where the layer lacks what the objective needs
 std::unique_ptr<Objective> make_objective(const nlohmann::json& objective, const LayerData& layer);

@@ -9,7 +9,8 @@
 #include <ATen/core/Tensor.h>
 #include <nlohmann/json_fwd.hpp>
 
-#include "descramble/core/kind.h"
+#include "descramble/config/kind.h"
+#include "descramble/config/settings.h"
 #include "descramble/objective/objective.h"
 
 namespace descramble {
@@ -27,8 +28,8 @@ struct StartOutcome {
   at::Tensor point{};
 };
 
-/// How many rows of a rotation are, up to sign, rows of another one: |cos| > 0.9. Rotations of equal
-/// value that share few rows say that the value is identified and the basis is not.
+/// How many rows of a rotation are, up to sign, rows of another one: |cos| > 0.9. Rotations of
+/// equal value that share few rows say that the value is identified and the basis is not.
 std::int64_t shared_rows(const at::Tensor& rotation, const at::Tensor& other);
 
 /// What a solver found. `value` is the objective at `point`, exactly, and no point that the solver
@@ -68,10 +69,10 @@ struct SolverRun {
 
 struct SolverKind {
   KindInfo info{};
-  Solution (*solve)(const Objective& objective, const nlohmann::json& resolved,
+  Solution (*solve)(const Objective& objective, const Settings& settings,
                     const SolverRun& run) = nullptr;
   /// What an objective must be to be served; null: any will do.
-  bool ObjectiveShape::*needs = nullptr;
+  bool ObjectiveTraits::*needs = nullptr;
   const char* needed = "";  ///< in words
 };
 
@@ -84,8 +85,13 @@ const KindFamily& solver_family();
 /// the rest.
 std::string best_solver(const Objective& objective);
 
-/// @throws Error where `solver` (JSON; null: the best known) cannot serve `objective` (JSON)
+/// @throws Error where `solver` (JSON; null: the best known) cannot serve `objective` (JSON). Of an
+/// objective that tells its traits only once it is made, every solver is accepted; minimise_with
+/// then refuses those that cannot serve it.
 void require_fit(const nlohmann::json& solver, const nlohmann::json& objective);
+/// The same for an objective of these traits, where they are known.
+void require_fit(const nlohmann::json& solver, const std::optional<ObjectiveTraits>& traits,
+                 const std::string& objective);
 
 /// A solver for a program, with the fields that its kind has; those left out have their defaults.
 /// See `descramble kinds NAME`.

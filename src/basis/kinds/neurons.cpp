@@ -1,5 +1,3 @@
-#include <nlohmann/json.hpp>
-
 #include "descramble/basis/choice.h"
 
 namespace descramble {
@@ -9,7 +7,7 @@ const BasisKind& basis_kind_neurons() {
       .info = {.name = "neurons",
                .summary = "the layer's own quantities: neurons, channels or features",
                .formula = "Q = I"},
-      .make = [](const nlohmann::json&, const BasisInput& input) -> BasisDraws {
+      .make = [](const Settings&, const BasisInput& input) -> BasisDraws {
         return neurons()(input);
       }};
   return kind;

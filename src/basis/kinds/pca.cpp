@@ -1,5 +1,3 @@
-#include <nlohmann/json.hpp>
-
 #include "descramble/basis/choice.h"
 
 namespace descramble {
@@ -11,7 +9,7 @@ const BasisKind& basis_kind_pca() {
                .formula = "C = Q diag(m) Q', m descending; C the covariance of the values",
                .source = "Dey, Taylor, Wong, Tripp, Taylor, Neuron-based explanations of neural "
                          "networks sacrifice completeness and interpretability, TMLR"},
-      .make = [](const nlohmann::json&, const BasisInput& input) -> BasisDraws {
+      .make = [](const Settings&, const BasisInput& input) -> BasisDraws {
         return pca()(input);
       }};
   return kind;

@@ -1,5 +1,3 @@
-#include <nlohmann/json.hpp>
-
 #include "descramble/basis/choice.h"
 
 namespace descramble {
@@ -14,8 +12,8 @@ const BasisKind& basis_kind_random() {
                            .fallback = 1,
                            .minimum = 1,
                            .maximum = 1000}}},
-      .make = [](const nlohmann::json& resolved, const BasisInput& input) -> BasisDraws {
-        return random_bases(resolved.at("draws"))(input);
+      .make = [](const Settings& settings, const BasisInput& input) -> BasisDraws {
+        return random_bases(settings.integer("draws"))(input);
       }};
   return kind;
 }

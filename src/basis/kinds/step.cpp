@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
 
 #include "descramble/basis/kinds.h"
 #include "descramble/core/error.h"
@@ -31,10 +30,9 @@ const BasisKind& basis_kind_step() {
                            .type = FieldType::string,
                            .doc = "the tap that it rotated; null: the one that is ablated",
                            .fallback = nullptr}}},
-      .make = [](const nlohmann::json& resolved, const BasisInput& input) -> BasisDraws {
-        const std::int64_t step = resolved.at("step");
-        const std::string tap =
-            resolved.at("tap").is_null() ? input.tap : resolved.at("tap").get<std::string>();
+      .make = [](const Settings& settings, const BasisInput& input) -> BasisDraws {
+        const std::int64_t step = settings.integer("step");
+        const std::string tap = settings.find_text("tap").value_or(input.tap);
         const auto found = input.rotations.find({step, tap});
         if (found == input.rotations.end()) {
           throw Error({"no such rotation", input.pointer,

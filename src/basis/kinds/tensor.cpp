@@ -1,4 +1,3 @@
-#include <nlohmann/json.hpp>
 
 #include "descramble/basis/kinds.h"
 #include "descramble/core/error.h"
@@ -18,9 +17,9 @@ const BasisKind& basis_kind_tensor() {
                            .type = FieldType::boolean,
                            .doc = "its rows are the directions, as those of a rotation P are",
                            .fallback = false}}},
-      .make = [](const nlohmann::json& resolved, const BasisInput& input) -> BasisDraws {
-        const std::string given = resolved.at("path");
-        const std::string name = resolved.at("name");
+      .make = [](const Settings& settings, const BasisInput& input) -> BasisDraws {
+        const std::string given = settings.text("path");
+        const std::string name = settings.text("name");
         const InputFile file{"basis", given, input.paths.find(given, input.pointer + "/path")};
         const NamedTensors tensors = load_safetensors(file.path);
         const auto found = tensors.find(name);
@@ -31,7 +30,7 @@ const BasisKind& basis_kind_tensor() {
                        "one of " + quoted_list(nearest(name, known, 5)), "'" + name + "'"});
         }
         const at::Tensor matrix =
-            resolved.at("rows").get<bool>() ? found->second.transpose(0, -1) : found->second;
+            settings.flag("rows") ? found->second.transpose(0, -1) : found->second;
         return one_basis(name, Basis(matrix, input.moments.mean(), input.pointer), {file});
       }};
   return kind;

@@ -6,10 +6,10 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/index_select.h>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "data/samples.h"
 #include "descramble/core/files.h"
+#include "descramble/core/json.h"
 #include "descramble/data/kinds.h"
 
 namespace descramble {
@@ -127,9 +127,8 @@ class DigitTable {
   std::int64_t line_ = 0;
 };
 
-std::shared_ptr<const DataSet> open_digits(const nlohmann::json& resolved,
-                                           const DataContext& context) {
-  const std::string given = resolved.at("path");
+std::shared_ptr<const DataSet> open_digits(const Settings& settings, const DataContext& context) {
+  const std::string given = settings.text("path");
   const InputFile file{"digits", given,
                        context.paths.find(given, join_pointer(context.pointer, "path"))};
   const DigitTable table(file.path);
@@ -139,10 +138,10 @@ std::shared_ptr<const DataSet> open_digits(const nlohmann::json& resolved,
   return std::make_shared<DigitSet>(values, int64_tensor(table.labels), file);
 }
 
-std::optional<nlohmann::json> guess_digits(const std::filesystem::path& path, const DataHints&) {
+std::optional<Settings> guess_digits(const std::filesystem::path& path, const DataHints&) {
   const std::string ending = path.extension().string();
   if (ending != ".csv" && ending != ".tra" && ending != ".tes") return std::nullopt;
-  return nlohmann::json{{"kind", "digits"}, {"path", path.string()}};
+  return settings_of({{"kind", "digits"}, {"path", path.string()}});
 }
 
 }  // namespace

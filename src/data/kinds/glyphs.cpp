@@ -1,5 +1,4 @@
 #include <ATen/ops/empty.h>
-#include <nlohmann/json.hpp>
 
 #include "data/glyph.h"
 #include "data/samples.h"
@@ -69,11 +68,11 @@ const SourceKind& source_kind_glyphs() {
                            .fallback = 1,
                            .minimum = 0,
                            .maximum = 5}}},
-      .open = [](const nlohmann::json& resolved,
+      .open = [](const Settings& settings,
                  const DataContext& context) -> std::shared_ptr<const DataSet> {
         return std::make_shared<GlyphSet>(
-            resolved.at("count").get<std::int64_t>(),
-            GlyphStyle{resolved.at("noise"), resolved.at("distortion")}, context);
+            settings.integer("count"),
+            GlyphStyle{settings.number("noise"), settings.number("distortion")}, context);
       }};
   return kind;
 }

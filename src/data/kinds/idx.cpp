@@ -3,10 +3,10 @@
 #include <ATen/ops/index_select.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
 
 #include "data/idx_file.h"
 #include "data/samples.h"
+#include "descramble/core/json.h"
 #include "descramble/data/kinds.h"
 
 namespace descramble {
@@ -36,11 +36,10 @@ class IdxSet : public DataSet {
   std::vector<InputFile> files_;
 };
 
-std::shared_ptr<const DataSet> open_idx(const nlohmann::json& resolved,
-                                        const DataContext& context) {
+std::shared_ptr<const DataSet> open_idx(const Settings& settings, const DataContext& context) {
   std::vector<InputFile> files;
   const auto read = [&](const std::string& role) {
-    const std::string given = resolved.at(role);
+    const std::string given = settings.text(role);
     files.push_back({role, given, context.paths.find(given, join_pointer(context.pointer, role))});
     return read_idx(files.back().path);
   };
@@ -51,7 +50,7 @@ std::shared_ptr<const DataSet> open_idx(const nlohmann::json& resolved,
   }
   if (images.dim() == 3) images = images.unsqueeze(1);
   at::Tensor labels;
-  if (!resolved.at("labels").is_null()) {
+  if (settings.find_text("labels")) {
     labels = read("labels");
     if (labels.dim() != 1) {
       throw Error({"not a file of labels", files.back().path.string(), "1 dimension",
@@ -70,24 +69,25 @@ std::shared_ptr<const DataSet> open_idx(const nlohmann::json& resolved,
 namespace fs = std::filesystem;
 
 /// "train-images-idx3-ubyte" and the file of its labels, where there is one.
-nlohmann::json pair_of(const fs::path& images) {
+Settings pair_of(const fs::path& images) {
   std::string name = images.filename().string();
   for (const auto& [from, to] : {std::pair{"images", "labels"}, {"idx3", "idx1"}}) {
     const std::size_t at = name.find(from);
     if (at != std::string::npos) name.replace(at, std::string_view(from).size(), to);
   }
   const fs::path labels = images.parent_path() / name;
-  nlohmann::json result = {{"kind", "idx"}, {"images", images.string()}};
+  SettingValues result = {{"kind", "idx"}, {"images", images.string()}};
   std::error_code ignored;
-  if (labels != images && fs::is_regular_file(labels, ignored)) result["labels"] = labels.string();
-  return result;
+  if (labels != images && fs::is_regular_file(labels, ignored))
+    result.emplace_back("labels", labels.string());
+  return settings_of(result);
 }
 
 bool names_idx(const fs::path& file) {
   return file.filename().string().find("-idx") != std::string::npos;
 }
 
-std::optional<nlohmann::json> guess_idx(const fs::path& path, const DataHints&) {
+std::optional<Settings> guess_idx(const fs::path& path, const DataHints&) {
   std::error_code ignored;
   if (!fs::is_directory(path, ignored))
     return names_idx(path) ? std::optional(pair_of(path)) : std::nullopt;
@@ -105,7 +105,7 @@ std::optional<nlohmann::json> guess_idx(const fs::path& path, const DataHints&) 
   const auto train = std::find_if(images.begin(), images.end(), trains);
   const auto test = std::find_if_not(images.begin(), images.end(), trains);
   if (train == images.end() || test == images.end()) return pair_of(images.front());
-  return nlohmann::json{{"train", pair_of(*train)}, {"test", pair_of(*test)}};
+  return settings_of({{"train", pair_of(*train)}, {"test", pair_of(*test)}});
 }
 
 }  // namespace

@@ -4,11 +4,11 @@
 
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "data/image.h"
 #include "data/label_table.h"
 #include "data/samples.h"
+#include "descramble/core/json.h"
 #include "descramble/data/kinds.h"
 
 namespace descramble {
@@ -225,11 +225,10 @@ std::vector<LabelledPath> from_class_folders(const fs::path& folder,
   return samples;
 }
 
-std::shared_ptr<const DataSet> open_images(const nlohmann::json& resolved,
-                                           const DataContext& context) {
+std::shared_ptr<const DataSet> open_images(const Settings& settings, const DataContext& context) {
   std::vector<InputFile> files;
   const auto find = [&](const std::string& key, const std::string& role) {
-    const std::string given = resolved.at(key);
+    const std::string given = settings.text(key);
     files.push_back({role, given, context.paths.find(given, join_pointer(context.pointer, key))});
     return files.back().path;
   };
@@ -241,7 +240,7 @@ std::shared_ptr<const DataSet> open_images(const nlohmann::json& resolved,
   std::vector<std::string> classes;
   std::vector<LabelledPath> samples;
   std::vector<std::string> warnings;
-  if (resolved.at("labels").is_null()) {
+  if (!settings.find_text("labels")) {
     classes = sorted_names(folder, [](const fs::directory_entry& entry, std::error_code& code) {
       return entry.is_directory(code);
     });
@@ -259,9 +258,7 @@ std::shared_ptr<const DataSet> open_images(const nlohmann::json& resolved,
   }
   warnings.push_back(orientation_text(samples));
   std::erase(warnings, "");
-  const auto side = [&resolved](const char* key) {
-    return resolved.at(key).is_null() ? std::int64_t{0} : resolved.at(key).get<std::int64_t>();
-  };
+  const auto side = [&settings](const char* key) { return settings.find_integer(key).value_or(0); };
   return std::make_shared<ImageSet>(std::move(samples), std::move(classes),
                                     Framing{side("resize"), side("crop")}, std::move(files),
                                     std::move(warnings));
@@ -269,7 +266,7 @@ std::shared_ptr<const DataSet> open_images(const nlohmann::json& resolved,
 
 /// Folders of images, or a folder of them with a table of labels. What a network that takes
 /// pictures of 3 colours was trained on is not known: torchvision's usual preparation is a start.
-std::optional<nlohmann::json> guess_images(const fs::path& path, const DataHints& hints) {
+std::optional<Settings> guess_images(const fs::path& path, const DataHints& hints) {
   std::error_code ignored;
   if (!fs::is_directory(path, ignored)) return std::nullopt;
   bool found = false;
@@ -282,16 +279,16 @@ std::optional<nlohmann::json> guess_images(const fs::path& path, const DataHints
   }
   if (!found) return std::nullopt;
   const std::int64_t side = hints.side > 0 ? hints.side : 224;
-  nlohmann::json result = {{"kind", "images"},
-                           {"path", path.string()},
-                           {"resize", side * 8 / 7},
-                           {"crop", side},
-                           {"batch_size", 32},
-                           {"mean", {0.485, 0.456, 0.406}},
-                           {"std", {0.229, 0.224, 0.225}}};
+  SettingValues result = {{"kind", "images"},
+                          {"path", path.string()},
+                          {"resize", side * 8 / 7},
+                          {"crop", side},
+                          {"batch_size", 32},
+                          {"mean", std::vector<double>{0.485, 0.456, 0.406}},
+                          {"std", std::vector<double>{0.229, 0.224, 0.225}}};
   std::sort(tables.begin(), tables.end());
-  if (!tables.empty()) result["labels"] = tables.front().string();
-  return result;
+  if (!tables.empty()) result.emplace_back("labels", tables.front().string());
+  return settings_of(result);
 }
 
 }  // namespace

@@ -1,26 +1,22 @@
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
 
 #include "data/held_tensors.h"
 #include "data/preparation.h"
 #include "data/tensor_file.h"
+#include "descramble/core/json.h"
 #include "descramble/data/kinds.h"
 
 namespace descramble {
 
 namespace {
 
-std::shared_ptr<const DataSet> open_safetensors(const nlohmann::json& resolved,
+std::shared_ptr<const DataSet> open_safetensors(const Settings& settings,
                                                 const DataContext& context) {
-  InputFile source = find_tensor_file("tensors", resolved.at("path"), context.paths,
+  InputFile source = find_tensor_file("tensors", settings.text("path"), context.paths,
                                       join_pointer(context.pointer, "path"));
   const std::filesystem::path file = source.path;
   const NamedTensors tensors = load_safetensors(file);
-  const nlohmann::json& inputs = resolved.at("inputs");
-  const std::vector<std::string> names = inputs.is_string()
-                                             ? std::vector<std::string>{inputs.get<std::string>()}
-                                             : inputs.get<std::vector<std::string>>();
+  const std::vector<std::string> names = settings.texts("inputs");
   Batch all;
   const auto read = [&](const std::string& name) {
     at::Tensor tensor = find_tensor(tensors, name, file);
@@ -30,10 +26,8 @@ std::shared_ptr<const DataSet> open_safetensors(const nlohmann::json& resolved,
     return tensor;
   };
   for (const std::string& name : names) all.inputs.push_back(read(name));
-  if (!resolved.at("labels").is_null()) {
-    const std::string name = resolved.at("labels");
-    all.labels = checked_labels(read(name), fmt::format("'{}' in {}", name, file.string()));
-  }
+  if (const auto name = settings.find_text("labels"))
+    all.labels = checked_labels(read(*name), fmt::format("'{}' in {}", *name, file.string()));
   return std::make_shared<HeldTensors>(names, std::move(all),
                                        std::vector<InputFile>{std::move(source)});
 }
@@ -56,27 +50,27 @@ std::vector<std::string> names_of(const NamedTensors& tensors) {
 }
 
 /// Tensors that bear the arguments' names, else all but the labels, in the order of their names.
-std::optional<nlohmann::json> guess_safetensors(const std::filesystem::path& path,
-                                                const DataHints& hints) {
+std::optional<Settings> guess_safetensors(const std::filesystem::path& path,
+                                          const DataHints& hints) {
   std::error_code ignored;
   const bool folder = std::filesystem::is_directory(path, ignored);
   const std::filesystem::path file = folder ? path / "tensors.safetensors" : path;
   if (file.extension() != ".safetensors" || !std::filesystem::is_regular_file(file, ignored))
     return std::nullopt;
   const NamedTensors tensors = load_safetensors(file);
-  nlohmann::json result = {{"kind", "safetensors"}, {"path", path.string()}};
+  std::string labels;
   for (const char* name : {"label", "labels", "class", "classes", "target", "targets", "y"}) {
     if (!tensors.contains(name)) continue;
-    result["labels"] = name;
+    labels = name;
     break;
   }
   std::vector<std::string> inputs;
   for (const std::string& name : hints.arguments) {
-    if (tensors.contains(name) && result.value("labels", "") != name) inputs.push_back(name);
+    if (tensors.contains(name) && labels != name) inputs.push_back(name);
   }
   if (inputs.empty()) {
     for (const auto& [name, tensor] : tensors) {
-      if (tensor.dim() > 0 && result.value("labels", "") != name) inputs.push_back(name);
+      if (tensor.dim() > 0 && labels != name) inputs.push_back(name);
     }
     // A model of one argument takes one tensor.
     if (hints.arguments.size() == 1 && inputs.size() > 1) inputs.resize(1);
@@ -85,8 +79,9 @@ std::optional<nlohmann::json> guess_safetensors(const std::filesystem::path& pat
     throw Error({"no tensors with samples", file.string(),
                  "at least one beside the labels, N x ...", quoted_list(names_of(tensors))});
   }
-  result["inputs"] = inputs;
-  return result;
+  SettingValues result = {{"kind", "safetensors"}, {"path", path.string()}, {"inputs", inputs}};
+  if (!labels.empty()) result.emplace_back("labels", labels);
+  return settings_of(result);
 }
 
 }  // namespace

@@ -1,28 +1,16 @@
 #include "descramble/objective/jacobian_l1.h"
 
-#include <nlohmann/json.hpp>
 
 namespace descramble {
 
-namespace {
-
-std::vector<std::string> names_in(const nlohmann::json& value) {
-  if (value.is_null()) return {};
-  if (value.is_string()) return {value.get<std::string>()};
-  return value.get<std::vector<std::string>>();
-}
-
-}  // namespace
-
-std::vector<std::string> chain_taps(const nlohmann::json& resolved) {
-  const std::vector<std::string> taps = names_in(resolved.at("taps"));
+std::vector<std::string> chain_taps(const Settings& settings) {
+  std::vector<std::string> taps = settings.find_texts("taps").value_or(std::vector<std::string>{});
   require_chain(taps);
   return taps;
 }
 
-std::vector<bool> learned_taps(const nlohmann::json& resolved,
-                               const std::vector<std::string>& taps) {
-  return learned_flags(taps, names_in(resolved.at("learn")));
+std::vector<bool> learned_taps(const Settings& settings, const std::vector<std::string>& taps) {
+  return learned_flags(taps, settings.find_texts("learn").value_or(std::vector<std::string>{}));
 }
 
 const ObjectiveKind& objective_kind_jacobian_l1() {
@@ -60,12 +48,11 @@ const ObjectiveKind& objective_kind_jacobian_l1() {
                               "tokens)",
                        .fallback = 8,
                        .minimum = 1}}},
-      .shape = [](const nlohmann::json&) { return ObjectiveShape{.is_sharp = true}; },
-      .needs = [](const nlohmann::json&) { return LayerNeeds::jacobians; },
-      .make = [](const nlohmann::json& resolved,
-                 const LayerData& layer) -> std::unique_ptr<Objective> {
+      .traits = [](const Settings&) { return ObjectiveTraits{.is_sharp = true}; },
+      .needs = [](const Settings&) { return LayerNeeds::jacobians; },
+      .make = [](const Settings& settings, const LayerData& layer) -> std::unique_ptr<Objective> {
         return std::make_unique<JacobianL1>(*layer.jacobians,
-                                            learned_taps(resolved, layer.jacobians->taps));
+                                            learned_taps(settings, layer.jacobians->taps));
       }};
   return kind;
 }

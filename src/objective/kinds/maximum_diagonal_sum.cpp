@@ -1,4 +1,3 @@
-#include <nlohmann/json.hpp>
 
 #include "descramble/objective/maximum_diagonal.h"
 
@@ -17,14 +16,13 @@ const ObjectiveKind& objective_kind_maximum_diagonal_sum() {
                            .type = FieldType::boolean,
                            .doc = "rotations only (determinant +1), no reflections",
                            .fallback = false}}},
-      .shape =
-          [](const nlohmann::json&) {
-            return ObjectiveShape{.has_closed_form = true, .is_concave = true};
+      .traits =
+          [](const Settings&) {
+            return ObjectiveTraits{.has_closed_form = true, .is_concave = true};
           },
-      .needs = [](const nlohmann::json&) { return LayerNeeds::weight; },
-      .make = [](const nlohmann::json& resolved,
-                 const LayerData& layer) -> std::unique_ptr<Objective> {
-        return std::make_unique<MaximumDiagonalSum>(layer.weight, resolved.at("proper"));
+      .needs = [](const Settings&) { return LayerNeeds::weight; },
+      .make = [](const Settings& settings, const LayerData& layer) -> std::unique_ptr<Objective> {
+        return std::make_unique<MaximumDiagonalSum>(layer.weight, settings.flag("proper"));
       }};
   return kind;
 }

@@ -1,7 +1,5 @@
 #include "descramble/objective/quartimax.h"
 
-#include <nlohmann/json.hpp>
-
 namespace descramble {
 
 namespace {
@@ -34,15 +32,14 @@ const ObjectiveKind& objective_kind_quartimax() {
                            .type = FieldType::boolean,
                            .doc = "subtract the mean of the values first",
                            .fallback = true}}},
-      .shape = [](const nlohmann::json&) { return ObjectiveShape{.is_concave = true}; },
+      .traits = [](const Settings&) { return ObjectiveTraits{.is_concave = true}; },
       .needs =
-          [](const nlohmann::json& resolved) {
-            return resolved.at("of") == "weight" ? LayerNeeds::weight : LayerNeeds::values;
+          [](const Settings& settings) {
+            return settings.text("of") == "weight" ? LayerNeeds::weight : LayerNeeds::values;
           },
-      .make = [](const nlohmann::json& resolved,
-                 const LayerData& layer) -> std::unique_ptr<Objective> {
-        const TapValues rows = resolved.at("of") == "weight" ? columns_of(layer) : *layer.values;
-        return std::make_unique<Quartimax>(resolved.at("center") ? rows.centred() : rows);
+      .make = [](const Settings& settings, const LayerData& layer) -> std::unique_ptr<Objective> {
+        const TapValues rows = settings.text("of") == "weight" ? columns_of(layer) : *layer.values;
+        return std::make_unique<Quartimax>(settings.flag("center") ? rows.centred() : rows);
       }};
   return kind;
 }

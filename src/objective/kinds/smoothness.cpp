@@ -1,7 +1,5 @@
 #include "descramble/objective/smoothness.h"
 
-#include <nlohmann/json.hpp>
-
 namespace descramble {
 
 const ObjectiveKind& objective_kind_smoothness() {
@@ -33,19 +31,18 @@ const ObjectiveKind& objective_kind_smoothness() {
                             "the same number at N times the cost, to check one by the other",
                      .fallback = "closed_form",
                      .choices = {"closed_form", "autograd"}}}},
-      .shape =
-          [](const nlohmann::json& resolved) {
-            return ObjectiveShape{.has_closed_form = resolved.at("route") == "closed_form"};
+      .traits =
+          [](const Settings& settings) {
+            return ObjectiveTraits{.has_closed_form = settings.text("route") == "closed_form"};
           },
       .needs =
-          [](const nlohmann::json& resolved) {
-            return resolved.at("route") == "autograd" ? LayerNeeds::values : LayerNeeds::moments;
+          [](const Settings& settings) {
+            return settings.text("route") == "autograd" ? LayerNeeds::values : LayerNeeds::moments;
           },
-      .make = [](const nlohmann::json& resolved,
-                 const LayerData& layer) -> std::unique_ptr<Objective> {
-        const Stencil stencil = parse_stencil(resolved.at("stencil"));
-        const bool center = resolved.at("center");
-        if (resolved.at("route") == "autograd") {
+      .make = [](const Settings& settings, const LayerData& layer) -> std::unique_ptr<Objective> {
+        const Stencil stencil = parse_stencil(settings.text("stencil"));
+        const bool center = settings.flag("center");
+        if (settings.text("route") == "autograd") {
           const TapValues values = center ? layer.values->centred() : *layer.values;
           return std::make_unique<LossObjective>(values,
                                                  smoothness_loss(stencil, values.space().axis));

@@ -3,7 +3,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "descramble/core/error.h"
 #include "descramble/core/interrupt.h"
@@ -12,8 +11,6 @@
 namespace descramble {
 
 namespace {
-
-using nlohmann::json;
 
 /// Widths ε in units of the root mean square entry.
 constexpr double widths[] = {1, 0.3, 0.1, 0.03, 0.01, 0.003};
@@ -45,10 +42,10 @@ struct Run {
 
 class Annealing {
  public:
-  Annealing(const json& resolved, const SolverRun& run)
-      : budget_(resolved.at("max_iterations")),
-        tolerance_(resolved.at("tolerance")),
-        history_(resolved.at("history")),
+  Annealing(const Settings& settings, const SolverRun& run)
+      : budget_(settings.integer("max_iterations")),
+        tolerance_(settings.number("tolerance")),
+        history_(settings.integer("history")),
         run_(run) {}
 
   /// One stage: L-BFGS on the smoothed objective from where the last one ended. The best point by
@@ -98,19 +95,20 @@ bool stopped(const Run& run) {
   return run.outcome.reason == "interrupted" || interrupt_requested();
 }
 
-Solution solve_annealed(const Objective& objective, const json& resolved, const SolverRun& run) {
+Solution solve_annealed(const Objective& objective, const Settings& settings,
+                        const SolverRun& run) {
   if (!objective.smoothed(1)) {
     throw Error({"the solver does not fit the objective", "solver 'annealed'",
                  "an objective with kinks that can be smoothed", objective.name()});
   }
-  const StartingPoints points(objective, resolved.at("first"), run);
-  const auto starts = resolved.at("starts").get<std::size_t>();
-  const std::int64_t screen = resolved.at("screen");
-  const double margin = resolved.at("margin");
+  const StartingPoints points(objective, settings.text("first"), run);
+  const auto starts = static_cast<std::size_t>(settings.integer("starts"));
+  const std::int64_t screen = settings.integer("screen");
+  const double margin = settings.number("margin");
   const std::unique_ptr<Objective> fewer =
       screen > 0 && starts > 1 ? objective.on_fewer(screen) : nullptr;
   const Objective& screened = fewer ? *fewer : objective;
-  const Annealing annealing(resolved, run);
+  const Annealing annealing(settings, run);
   const double of_start = static_cast<double>(stages) * screened.cost();
   Work work{.total = of_start * static_cast<double>(starts) + last_stages * objective.cost()};
 
@@ -225,7 +223,7 @@ const SolverKind& solver_kind_annealed() {
                            "6 (1997) 298",
                  .fields = quasi_newton_fields(100, 1e-5, 20)},
         .solve = solve_annealed,
-        .needs = &ObjectiveShape::is_sharp,
+        .needs = &ObjectiveTraits::is_sharp,
         .needed = "an objective with kinks that can be smoothed"};
     for (Field& field : result.info.fields) {
       if (field.name == "starts") field.fallback = 6;

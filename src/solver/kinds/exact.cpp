@@ -1,4 +1,3 @@
-#include <nlohmann/json.hpp>
 
 #include "descramble/solver/solver.h"
 
@@ -9,14 +8,14 @@ const SolverKind& solver_kind_exact() {
       .info = {.name = "exact",
                .summary = "The objective's closed form: the optimum itself, in a canonical gauge"},
       .solve =
-          [](const Objective& objective, const nlohmann::json&, const SolverRun&) {
+          [](const Objective& objective, const Settings&, const SolverRun&) {
             const std::optional<ExactPoint> exact = objective.solve_exactly();
             Solution solution{
                 .point = exact->rotation, .reason = "exact", .degenerate = exact->degenerate};
             solution.value = objective.value(solution.point);
             return solution;
           },
-      .needs = &ObjectiveShape::has_closed_form,
+      .needs = &ObjectiveTraits::has_closed_form,
       .needed = "an objective with a closed form"};
   return kind;
 }

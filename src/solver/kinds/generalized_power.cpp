@@ -1,4 +1,3 @@
-#include <nlohmann/json.hpp>
 
 #include "descramble/basis/orthogonal.h"
 #include "descramble/core/error.h"
@@ -37,10 +36,10 @@ const SolverKind& solver_kind_generalized_power() {
                .source = "Journee, Nesterov, Richtarik, Sepulchre, JMLR 11 (2010) 517, algorithm 1",
                .fields = search_fields(2000, 1e-10)},
       .solve =
-          [](const Objective& objective, const nlohmann::json& resolved, const SolverRun& run) {
-            return search(objective, resolved, run, power_iteration);
+          [](const Objective& objective, const Settings& settings, const SolverRun& run) {
+            return search(objective, settings, run, power_iteration);
           },
-      .needs = &ObjectiveShape::is_concave,
+      .needs = &ObjectiveTraits::is_concave,
       .needed = "a concave objective"};
   return kind;
 }

@@ -1,4 +1,3 @@
-#include <nlohmann/json.hpp>
 
 #include "solver/quasi_newton.h"
 
@@ -12,9 +11,8 @@ const SolverKind& solver_kind_riemannian_gradient_descent() {
                .formula = "O = (G P' - P G')/2, P <- cayley(-t O) P",
                .source = "Wen and Yin, Math. Program. 142 (2013) 397",
                .fields = search_fields(1000, 1e-8)},
-      .solve = [](const Objective& objective, const nlohmann::json& resolved,
-                  const SolverRun& run) {
-        return search_quasi_newton<GroupSpace>(objective, resolved, run, 0);
+      .solve = [](const Objective& objective, const Settings& settings, const SolverRun& run) {
+        return search_quasi_newton<GroupSpace>(objective, settings, run, 0);
       }};
   return kind;
 }

@@ -1,4 +1,3 @@
-#include <nlohmann/json.hpp>
 
 #include "solver/quasi_newton.h"
 
@@ -13,9 +12,9 @@ const SolverKind& solver_kind_riemannian_lbfgs() {
                .source = "Nocedal and Wright, Numerical Optimization, algorithm 7.4; Wen and Yin, "
                          "Math. Program. 142 (2013) 397 (Cayley retraction)",
                .fields = quasi_newton_fields(500, 1e-8, 20)},
-      .solve = [](const Objective& objective, const nlohmann::json& resolved,
-                  const SolverRun& run) {
-        return search_quasi_newton<GroupSpace>(objective, resolved, run, resolved.at("history"));
+      .solve = [](const Objective& objective, const Settings& settings, const SolverRun& run) {
+        return search_quasi_newton<GroupSpace>(objective, settings, run,
+                                               settings.integer("history"));
       }};
   return kind;
 }

@@ -1,4 +1,3 @@
-#include <nlohmann/json.hpp>
 
 #include "solver/quasi_newton.h"
 
@@ -12,10 +11,9 @@ const SolverKind& solver_kind_static_cayley_lbfgs() {
                .formula = "P = (I - S/2)^-1 (I + S/2) P0, S skew, P0 the start",
                .source = "Amey, Keeley, Choudhury, Kuprov, PNAS 118 (2021), descramble.m",
                .fields = quasi_newton_fields(400, 1e-8, 5)},
-      .solve = [](const Objective& objective, const nlohmann::json& resolved,
-                  const SolverRun& run) {
-        return search_quasi_newton<StaticCayleySpace>(objective, resolved, run,
-                                                      resolved.at("history"));
+      .solve = [](const Objective& objective, const Settings& settings, const SolverRun& run) {
+        return search_quasi_newton<StaticCayleySpace>(objective, settings, run,
+                                                      settings.integer("history"));
       }};
   return kind;
 }

@@ -1,4 +1,4 @@
-#include "descramble/core/kind.h"
+#include "descramble/config/kind.h"
 
 #include <algorithm>
 #include <cmath>
@@ -36,19 +36,6 @@ std::vector<std::string> KindFamily::names() const {
   std::vector<std::string> result;
   for (const KindInfo& kind : kinds) result.push_back(kind.name);
   return result;
-}
-
-std::string join_pointer(const std::string& pointer, std::string_view key) {
-  std::string escaped;
-  for (const char c : key) {
-    if (c == '~')
-      escaped += "~0";
-    else if (c == '/')
-      escaped += "~1";
-    else
-      escaped += c;
-  }
-  return pointer + "/" + escaped;
 }
 
 namespace {

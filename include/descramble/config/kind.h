@@ -115,7 +115,4 @@ nlohmann::json schema_of(const KindFamily& family);
 /// "a string", "an integer ≥ 1", … as errors and tables say it.
 std::string type_text(const Field& field);
 
-/// "/a/b~1c": `pointer` with `key` appended, escaped by RFC 6901.
-std::string join_pointer(const std::string& pointer, std::string_view key);
-
 }  // namespace descramble

@@ -1,4 +1,4 @@
-#include "descramble/core/kind.h"
+#include "descramble/config/kind.h"
 
 #include <nlohmann/json.hpp>
 
@@ -308,12 +308,6 @@ TEST(Schema, OfEveryTypeIsThere) {
   EXPECT_EQ(schema["properties"]["x"]["anyOf"],
             parsed(R"([{"$ref": "#/$defs/shape"}, {"type": "null"}])"));
   EXPECT_FALSE(schema.contains("required"));
-}
-
-TEST(JoinPointer, EscapesAsRfc6901Has) {
-  EXPECT_EQ(join_pointer("", "a"), "/a");
-  EXPECT_EQ(join_pointer("/a", "b/c~d"), "/a/b~1c~0d");
-  EXPECT_EQ(join_pointer("/a", ""), "/a/");
 }
 
 }  // namespace

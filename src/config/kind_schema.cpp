@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "descramble/core/kind.h"
+#include "descramble/config/kind.h"
 
 namespace descramble {
 

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "descramble/config/kind.h"
+#include "descramble/config/settings.h"
+#include "descramble/core/error.h"
+
+namespace descramble {
+
+/// A kind that a config names, and its fields with the defaults filled in.
+template <typename Kind>
+struct Chosen {
+  const Kind& kind;
+  Settings settings;
+};
+
+/// All kinds that may stand in one place of a config, as that folder's builtin.def lists them.
+/// `Kind` has a member `KindInfo info` and whatever functions it needs besides.
+template <typename Kind>
+class Registry {
+ public:
+  /// `common`: the fields that every kind has.
+  Registry(std::string title, std::vector<Kind> kinds, std::vector<Field> common = {})
+      : kinds_(std::move(kinds)), family_{.title = std::move(title), .common = std::move(common)} {
+    for (const Kind& kind : kinds_) family_.kinds.push_back(kind.info);
+  }
+
+  const std::vector<Kind>& kinds() const { return kinds_; }
+  const KindFamily& family() const { return family_; }
+
+  /// The kind of that name; null where there is none.
+  const Kind* find(std::string_view name) const {
+    const auto found = std::find_if(kinds_.begin(), kinds_.end(),
+                                    [name](const Kind& kind) { return kind.info.name == name; });
+    return found == kinds_.end() ? nullptr : &*found;
+  }
+
+  /// @throws Error where there is none
+  const Kind& at(std::string_view name) const {
+    if (const Kind* kind = find(name)) return *kind;
+    throw Error({"unknown kind", family_.title, "one of " + quoted_list(family_.names()),
+                 "'" + std::string(name) + "'"});
+  }
+
+  /// Checks a config's value and fills in the defaults. @throws Error naming the JSON pointer
+  Chosen<Kind> resolve(const nlohmann::json& value, const std::string& pointer) const {
+    Settings settings = resolve_settings(family_, value, pointer);
+    const Kind& kind = at(settings.kind());
+    return {kind, std::move(settings)};
+  }
+
+ private:
+  std::vector<Kind> kinds_;
+  KindFamily family_;
+};
+
+}  // namespace descramble
