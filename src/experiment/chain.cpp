@@ -57,8 +57,9 @@ std::shared_ptr<const LayerJacobian> open_layer(const Workspace& workspace, cons
   if (!axis.is_null()) options.from_axis = options.to_axis = parse_axis(axis.get<std::string>());
   auto layer = std::make_shared<const LayerJacobian>(workspace.model, from, to,
                                                      workspace.check.first_batch(), options);
-  require_memory(layer->inputs(), workspace.memory_mb, from, layer->from_axis());
-  require_memory(layer->outputs(), workspace.memory_mb, to, layer->to_axis());
+  require_memory(layer->from_space().dimension, workspace.memory_mb, from,
+                 layer->from_space().axis);
+  require_memory(layer->to_space().dimension, workspace.memory_mb, to, layer->to_space().axis);
   return layer;
 }
 
@@ -88,8 +89,9 @@ JacobianStack stack_of(const std::shared_ptr<const LayerJacobian>& layer, const 
                        const std::vector<std::int64_t>& indices, bool turns_inputs,
                        bool turns_outputs, const JacobianStack::Options& options,
                        Progress& progress) {
-  progress.begin(fmt::format("Jacobians of {} to {}", layer->from(), layer->to()),
-                 static_cast<std::int64_t>(indices.size()));
+  progress.begin(
+      fmt::format("Jacobians of {} to {}", layer->from_space().name, layer->to_space().name),
+      static_cast<std::int64_t>(indices.size()));
   const auto& masked = layer->masked();
   const bool constant = masked && !masked->on_inputs && !masked->on_outputs;
   std::optional<JacobianStack> stack;
@@ -144,8 +146,8 @@ json chain_json(const ChainData& chain) {
   for (std::size_t i = 0; i < chain.layers.size(); ++i) {
     const LayerJacobian& layer = *chain.layers[i];
     const JacobianStack& stack = chain.used.layers[i];
-    result.push_back({{"from", layer.from()},
-                      {"to", layer.to()},
+    result.push_back({{"from", layer.from_space().name},
+                      {"to", layer.to_space().name},
                       {"route", stack.is_collapsed() ? "collapsed" : layer.route()},
                       {"kept", stack.kept()},
                       {"positions", layer.positions()},

@@ -11,6 +11,7 @@
 #include "descramble/core/error.h"
 #include "descramble/core/interrupt.h"
 #include "descramble/objective/jacobian_l1.h"
+#include "descramble/taps/space.h"
 #include "descramble/taps/tapped_model.h"
 #include "experiment/chain.h"
 #include "experiment/noise_floor.h"
@@ -48,10 +49,8 @@ TapMoments tap_of(const ChainData& chain, const std::string& name) {
   const auto i = static_cast<std::size_t>(found - chain.used.taps.begin());
   const bool last = i == chain.layers.size();
   const LayerJacobian& layer = *chain.layers[last ? i - 1 : i];
-  return {.tap = name,
-          .axis = last ? layer.to_axis() : layer.from_axis(),
-          .shape = last ? layer.to_shape() : layer.from_shape(),
-          .dtype = last ? layer.to_dtype() : layer.from_dtype()};
+  const TapSpace& space = last ? layer.to_space() : layer.from_space();
+  return {.tap = name, .axis = space.axis, .shape = space.shape, .dtype = space.dtype};
 }
 
 /// How every start came down: a table of all values, and a curve for each start.

@@ -85,13 +85,14 @@ JacobianStack::JacobianStack(std::string from, std::string to, const at::Tensor&
 JacobianStack JacobianStack::of(std::shared_ptr<const LayerJacobian> layer,
                                 std::shared_ptr<const DataSet> data,
                                 const std::vector<std::int64_t>& indices, const Options& options) {
-  const std::string where = fmt::format("taps '{}' to '{}'", layer->from(), layer->to());
+  const std::string where =
+      fmt::format("taps '{}' to '{}'", layer->from_space().name, layer->to_space().name);
   require_samples(indices, where);
   JacobianStack stack;
-  stack.from_ = layer->from();
-  stack.to_ = layer->to();
-  stack.inputs_ = layer->inputs();
-  stack.outputs_ = layer->outputs();
+  stack.from_ = layer->from_space().name;
+  stack.to_ = layer->to_space().name;
+  stack.inputs_ = layer->from_space().dimension;
+  stack.outputs_ = layer->to_space().dimension;
   stack.samples_ = static_cast<std::int64_t>(indices.size());
   stack.dtype_ = layer->dtype();
   const std::int64_t one = layer->bytes_of_one();
@@ -175,11 +176,12 @@ std::optional<JacobianStack> JacobianStack::collapsed(const LayerJacobian& layer
   if (!masked) return std::nullopt;
   const bool constant = !masked->on_inputs && !masked->on_outputs;
   if (!constant && masked->on_outputs != (side == Side::outputs)) return std::nullopt;
-  require_samples(indices, fmt::format("taps '{}' to '{}'", layer.from(), layer.to()));
+  require_samples(indices,
+                  fmt::format("taps '{}' to '{}'", layer.from_space().name, layer.to_space().name));
   const auto samples = static_cast<std::int64_t>(indices.size());
   JacobianStack stack("", "", masked->weight.unsqueeze(0));
-  stack.from_ = layer.from();
-  stack.to_ = layer.to();
+  stack.from_ = layer.from_space().name;
+  stack.to_ = layer.to_space().name;
   stack.samples_ = samples;
   stack.collapsed_ = side;
   stack.constant_ = constant;
@@ -187,7 +189,8 @@ std::optional<JacobianStack> JacobianStack::collapsed(const LayerJacobian& layer
   stack.weights_ = checked_weights(options.weights, samples);
   if (constant) return stack;
   at::Tensor rates =
-      at::zeros({side == Side::outputs ? layer.outputs() : layer.inputs()}, at::kDouble);
+      at::zeros({side == Side::outputs ? layer.to_space().dimension : layer.from_space().dimension},
+                at::kDouble);
   const std::int64_t batch_size = std::max<std::int64_t>(1, options.batch_size);
   for (std::int64_t begin = 0; begin < samples; begin += batch_size) {
     const std::int64_t end = std::min(samples, begin + batch_size);

@@ -166,25 +166,29 @@ StepResult run_jacobian(const json& resolved, const Workspace& workspace, Progre
   const std::string name = from + ".." + to;
   result.tensors[name + ".mean"] = measured.mean * measured.unit;
   result.tensors[name + ".spread"] = measured.spread() * measured.unit;
-  result.json = {
-      {"data", split},
-      {"from",
-       {{"name", from}, {"shape", layer->from_shape()}, {"axis", axis_name(layer->from_axis())}}},
-      {"to", {{"name", to}, {"shape", layer->to_shape()}, {"axis", axis_name(layer->to_axis())}}},
-      {"samples", count},
-      {"positions", layer->positions()},
-      {"sampled_positions", layer->sampled_positions()},
-      {"blocks", measured.blocks},
-      {"route", layer->route()},
-      {"obstacle", layer->obstacle().empty() ? json() : json(layer->obstacle())},
-      {"constants", layer->constants()},
-      {"l1", l1},
-      {"frobenius", frobenius},
-      {"sparsity", sparsity}};
-  result.lines.push_back(fmt::format("{} ({}, {}) to {} ({}, {}), {} samples, {}", from,
-                                     fmt::join(layer->from_shape(), "x"), layer->inputs(), to,
-                                     fmt::join(layer->to_shape(), "x"), layer->outputs(), count,
-                                     layer->route()));
+  result.json = {{"data", split},
+                 {"from",
+                  {{"name", from},
+                   {"shape", layer->from_space().shape},
+                   {"axis", axis_name(layer->from_space().axis)}}},
+                 {"to",
+                  {{"name", to},
+                   {"shape", layer->to_space().shape},
+                   {"axis", axis_name(layer->to_space().axis)}}},
+                 {"samples", count},
+                 {"positions", layer->positions()},
+                 {"sampled_positions", layer->sampled_positions()},
+                 {"blocks", measured.blocks},
+                 {"route", layer->route()},
+                 {"obstacle", layer->obstacle().empty() ? json() : json(layer->obstacle())},
+                 {"constants", layer->constants()},
+                 {"l1", l1},
+                 {"frobenius", frobenius},
+                 {"sparsity", sparsity}};
+  result.lines.push_back(fmt::format(
+      "{} ({}, {}) to {} ({}, {}), {} samples, {}", from, fmt::join(layer->from_space().shape, "x"),
+      layer->from_space().dimension, to, fmt::join(layer->to_space().shape, "x"),
+      layer->to_space().dimension, count, layer->route()));
   if (!layer->obstacle().empty())
     result.lines.push_back("  no masked product: " + layer->obstacle());
   if (!layer->constants().empty())
