@@ -15,6 +15,7 @@
 #include "descramble/taps/axis.h"
 #include "descramble/taps/select.h"
 #include "taps/memory.h"
+#include "taps/node_numbers.h"
 #include "taps/operator.h"
 #include "taps/program.h"
 #include "taps/split_graph.h"
