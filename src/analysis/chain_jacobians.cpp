@@ -50,8 +50,8 @@ std::shared_ptr<const LayerJacobian> open_layer(const Subject& subject, const La
   }
   auto layer = std::make_shared<const LayerJacobian>(subject.model, ends.from, ends.to,
                                                      subject.check.first_batch(), options);
-  require_memory(layer->inputs(), subject.memory_mb, ends.from, layer->from_axis());
-  require_memory(layer->outputs(), subject.memory_mb, ends.to, layer->to_axis());
+  for (const TapSpace* space : {&layer->from_space(), &layer->to_space()})
+    require_memory(space->dimension, subject.memory_mb, space->name, space->axis);
   return layer;
 }
 
@@ -81,8 +81,9 @@ JacobianStack stack_of(const std::shared_ptr<const LayerJacobian>& layer, const 
                        const std::vector<std::int64_t>& indices, bool turns_inputs,
                        bool turns_outputs, const JacobianStack::Options& options,
                        Progress& progress) {
-  progress.begin(fmt::format("Jacobians of {} to {}", layer->from(), layer->to()),
-                 static_cast<std::int64_t>(indices.size()));
+  progress.begin(
+      fmt::format("Jacobians of {} to {}", layer->from_space().name, layer->to_space().name),
+      std::ssize(indices));
   const auto& masked = layer->masked();
   const bool constant = masked && !masked->on_inputs && !masked->on_outputs;
   std::optional<JacobianStack> stack;

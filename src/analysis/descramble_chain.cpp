@@ -23,11 +23,7 @@ TapSpace space_in(const ChainData& chain, const std::string& name) {
   const auto i = static_cast<std::size_t>(found - chain.used.taps.begin());
   const bool last = i == chain.layers.size();
   const LayerJacobian& layer = *chain.layers[last ? i - 1 : i];
-  return {.name = name,
-          .axis = last ? layer.to_axis() : layer.from_axis(),
-          .shape = last ? layer.to_shape() : layer.from_shape(),
-          .dtype = last ? layer.to_dtype() : layer.from_dtype(),
-          .dimension = last ? layer.outputs() : layer.inputs()};
+  return last ? layer.to_space() : layer.from_space();
 }
 
 std::vector<ChainLayer> layers_of(const ChainData& chain) {
@@ -35,8 +31,8 @@ std::vector<ChainLayer> layers_of(const ChainData& chain) {
   for (std::size_t i = 0; i < chain.layers.size(); ++i) {
     const LayerJacobian& layer = *chain.layers[i];
     const JacobianStack& stack = chain.used.layers[i];
-    result.push_back({.from = layer.from(),
-                      .to = layer.to(),
+    result.push_back({.from = layer.from_space().name,
+                      .to = layer.to_space().name,
                       .route = stack.is_collapsed() ? "collapsed" : layer.route(),
                       .kept = stack.kept(),
                       .positions = layer.positions(),

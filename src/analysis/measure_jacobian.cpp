@@ -122,14 +122,6 @@ void require_keepable(const LayerJacobian& layer, const JacobianStack& stack,
                fmt::format("{}", memory_mb)});
 }
 
-TapSpace from_space(const LayerJacobian& layer) {
-  return {layer.from(), layer.from_axis(), layer.from_shape(), layer.from_dtype(), layer.inputs()};
-}
-
-TapSpace to_space(const LayerJacobian& layer) {
-  return {layer.to(), layer.to_axis(), layer.to_shape(), layer.to_dtype(), layer.outputs()};
-}
-
 }  // namespace
 
 MeasuredJacobian measure_jacobian(const Subject& subject, const JacobianOptions& options,
@@ -140,7 +132,7 @@ MeasuredJacobian measure_jacobian(const Subject& subject, const JacobianOptions&
   const auto layer =
       open_layer(subject, {options.from, options.to, options.axis, options.rows, options.positions},
                  source, indices);
-  MeasuredJacobian result{.from = from_space(*layer), .to = to_space(*layer)};
+  MeasuredJacobian result{.from = layer->from_space(), .to = layer->to_space()};
   result.samples = std::ssize(indices);
   progress.begin(fmt::format("Jacobians of {} to {}", options.from, options.to), result.samples);
   // What is kept is there twice when it is written.

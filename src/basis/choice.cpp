@@ -11,7 +11,9 @@ namespace descramble {
 
 namespace {
 
-/// Eigenvectors of a covariance by descending eigenvalue, the largest entry of each positive.
+/// Eigenvectors of a covariance by descending eigenvalue, the largest entry of each positive. The
+/// gauge of canonical_eigen (objective/smoothness.h) is another one: it also turns the vectors of
+/// nearly equal eigenvalues and takes nearly equal entries for equal, so that numbers would change.
 at::Tensor principal_components(const at::Tensor& covariance) {
   at::Tensor vectors = std::get<1>(at::linalg_eigh(covariance)).flip(1).contiguous();
   const at::Tensor largest = vectors.abs().argmax(0, true);

@@ -81,75 +81,96 @@ class LibtorchWarnings final : public c10::WarningHandler {
   std::set<std::string> told_{};
 };
 
-int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostream& err) {
+/// The command line: every subcommand with what it is given.
+struct CommandLine {
   CLI::App app{"Finds the rotation that makes a layer of a trained network readable.",
                "descramble"};
-  app.set_version_flag("--version",
-                       fmt::format("descramble {} (LibTorch {})", version(), libtorch_version()));
-  app.require_subcommand(1);
-
-  TapsOptions taps;
-  auto* taps_app = app.add_subcommand("taps", "List the tap points of a TorchScript model");
-  taps_app->add_option("model", taps.model, "a TorchScript archive")->required();
-  taps_app->add_option("--input", taps.inputs, input_help)->expected(1)->take_all();
-  taps_app->add_option("--method", taps.method, "the method that runs")->capture_default_str();
-  taps_app->add_flag("--json", taps.as_json, "as JSON");
-
-  InitOptions init;
-  auto* init_app =
-      app.add_subcommand("init", "Print a config to start from, for a model of your own");
-  init_app->add_option("model", init.model, "a TorchScript archive")->required();
-  init_app->add_option("--data", init.data,
-                       "a safetensors file, a folder of images, IDX files or a CSV file of digits");
-  init_app->add_option("--input", init.inputs, input_help)->expected(1)->take_all();
-  init_app->add_option("--method", init.method, "the method that runs")->capture_default_str();
-
-  RunOptions check;
-  auto* check_app = app.add_subcommand("check", "Check a config and print it with every default");
-  check_app->add_option("config", check.config, "the config, a JSON file")->required();
-  check_app->add_option("--set", check.assignments, "POINTER=VALUE; may be repeated")
-      ->expected(1)
-      ->take_all();
-
-  RunOptions experiment;
-  auto* run_app = app.add_subcommand("run", "Run an experiment and write its result folder");
-  add_run_options(*run_app, experiment);
-
-  RunOptions training;
-  auto* train_app = app.add_subcommand("train", "Train a small reference network");
-  add_run_options(*train_app, training);
-
-  std::filesystem::path folder;
-  auto* verify_app = app.add_subcommand("verify", "Recompute what a result folder certifies");
-  verify_app->add_option("folder", folder, "a result folder")->required();
-
-  std::filesystem::path original;
-  verify_app->add_option("--model", original,
-                         "the original model, if it is not where the config named it");
-
-  DataOptions data;
+  TapsOptions taps{};
+  InitOptions init{};
+  RunOptions check{};
+  RunOptions experiment{};
+  RunOptions training{};
+  std::filesystem::path folder{};
+  std::filesystem::path original{};
+  DataOptions data{};
   bool data_quiet = false;
-  auto* data_app = app.add_subcommand("data", "Write a generated data set");
-  data_app->add_option("name", data.kind, "its kind: glyphs")->required();
-  data_app->add_option("--out", data.out, "the folder to write, which must not exist yet")
-      ->required();
-  data_app->add_option("--train", data.train, "training samples")
-      ->check(CLI::Range(1, 10000000))
-      ->capture_default_str();
-  data_app->add_option("--test", data.test, "test samples")
-      ->check(CLI::Range(1, 10000000))
-      ->capture_default_str();
-  data_app->add_option("--seed", data.seed, "seed")->capture_default_str();
-  data_app->add_flag("--force", data.force, "replace an earlier folder of this command");
-  data_app->add_flag("--quiet", data_quiet, "print nothing but errors");
-
-  std::string kind;
+  std::string kind{};
   bool as_schema = false;
-  auto* kinds_app = app.add_subcommand(
-      "kinds", "List what may stand in a config: models, data, steps, objectives, solvers");
-  kinds_app->add_option("name", kind, "one kind, with its fields");
-  kinds_app->add_flag("--schema", as_schema, "the JSON Schema of a config");
 
+  CommandLine() {
+    app.set_version_flag("--version",
+                         fmt::format("descramble {} (LibTorch {})", version(), libtorch_version()));
+    app.require_subcommand(1);
+    add_model_commands();
+    add_experiment_commands();
+    add_data_command();
+    CLI::App& kinds = add("kinds",
+                          "List what may stand in a config: models, data, steps, objectives, "
+                          "solvers");
+    kinds.add_option("name", kind, "one kind, with its fields");
+    kinds.add_flag("--schema", as_schema, "the JSON Schema of a config");
+  }
+
+  bool parsed(const std::string& command) const { return app.got_subcommand(command); }
+  bool quiet() const { return experiment.quiet || training.quiet || data_quiet; }
+
+ private:
+  CLI::App& add(const std::string& name, const std::string& what) {
+    return *app.add_subcommand(name, what);
+  }
+
+  void add_model_commands() {
+    CLI::App& taps_app = add("taps", "List the tap points of a TorchScript model");
+    taps_app.add_option("model", taps.model, "a TorchScript archive")->required();
+    taps_app.add_option("--input", taps.inputs, input_help)->expected(1)->take_all();
+    taps_app.add_option("--method", taps.method, "the method that runs")->capture_default_str();
+    taps_app.add_flag("--json", taps.as_json, "as JSON");
+
+    CLI::App& init_app = add("init", "Print a config to start from, for a model of your own");
+    init_app.add_option("model", init.model, "a TorchScript archive")->required();
+    init_app.add_option(
+        "--data", init.data,
+        "a safetensors file, a folder of images, IDX files or a CSV file of digits");
+    init_app.add_option("--input", init.inputs, input_help)->expected(1)->take_all();
+    init_app.add_option("--method", init.method, "the method that runs")->capture_default_str();
+  }
+
+  void add_experiment_commands() {
+    CLI::App& check_app = add("check", "Check a config and print it with every default");
+    check_app.add_option("config", check.config, "the config, a JSON file")->required();
+    check_app.add_option("--set", check.assignments, "POINTER=VALUE; may be repeated")
+        ->expected(1)
+        ->take_all();
+
+    add_run_options(add("run", "Run an experiment and write its result folder"), experiment);
+    add_run_options(add("train", "Train a small reference network"), training);
+
+    CLI::App& verify_app = add("verify", "Recompute what a result folder certifies");
+    verify_app.add_option("folder", folder, "a result folder")->required();
+    verify_app.add_option("--model", original,
+                          "the original model, if it is not where the config named it");
+  }
+
+  void add_data_command() {
+    CLI::App& data_app = add("data", "Write a generated data set");
+    data_app.add_option("name", data.kind, "its kind: glyphs")->required();
+    data_app.add_option("--out", data.out, "the folder to write, which must not exist yet")
+        ->required();
+    data_app.add_option("--train", data.train, "training samples")
+        ->check(CLI::Range(1, 10000000))
+        ->capture_default_str();
+    data_app.add_option("--test", data.test, "test samples")
+        ->check(CLI::Range(1, 10000000))
+        ->capture_default_str();
+    data_app.add_option("--seed", data.seed, "seed")->capture_default_str();
+    data_app.add_flag("--force", data.force, "replace an earlier folder of this command");
+    data_app.add_flag("--quiet", data_quiet, "print nothing but errors");
+  }
+};
+
+int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostream& err) {
+  CommandLine line;
+  CLI::App& app = line.app;
   if (!args.empty() && !args.front().starts_with("-")) {
     std::vector<std::string> names;
     for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
@@ -174,17 +195,17 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
 
   LibtorchWarnings warnings;
   const LibtorchWarnings::Guard handler(&warnings);
-  if (taps_app->parsed()) return list_command(taps, out);
-  if (init_app->parsed()) return init_command(init, out, err);
-  if (check_app->parsed()) return check_command(check, out);
-  if (verify_app->parsed()) return verify_command(folder, original, out, err);
-  if (kinds_app->parsed()) return kinds_command(kind, as_schema, out);
+  if (line.parsed("taps")) return list_command(line.taps, out);
+  if (line.parsed("init")) return init_command(line.init, out, err);
+  if (line.parsed("check")) return check_command(line.check, out);
+  if (line.parsed("verify")) return verify_command(line.folder, line.original, out, err);
+  if (line.parsed("kinds")) return kinds_command(line.kind, line.as_schema, out);
   const InterruptScope interrupts;
-  Progress progress(out, style_for(out, experiment.quiet || training.quiet || data_quiet));
+  Progress progress(out, style_for(out, line.quiet()));
   warnings.tell(progress);
-  if (run_app->parsed()) return run_command(experiment, progress);
-  if (train_app->parsed()) return train_command(training, progress);
-  return data_command(data, progress);
+  if (line.parsed("run")) return run_command(line.experiment, progress);
+  if (line.parsed("train")) return train_command(line.training, progress);
+  return data_command(line.data, progress);
 }
 
 }  // namespace

@@ -120,90 +120,122 @@ void save_safetensors(const std::filesystem::path& file, const NamedTensors& ten
   });
 }
 
-NamedTensors load_safetensors(const std::filesystem::path& file) {
-  FileReader reader(file);
-  const auto refuse = [&file](const std::string& expected, const std::string& found) -> Error {
-    return Error({"not a safetensors file", file.string(), expected, found});
-  };
-  if (reader.size() < 8) throw refuse("at least 8 bytes", fmt::format("{}", reader.size()));
-  unsigned char first[8];
-  reader.read(first, sizeof first);
-  std::uint64_t length = 0;
-  for (std::size_t i = 0; i < 8; ++i) length |= std::uint64_t{first[i]} << (8 * i);
-  if (length > reader.size() - 8) {
-    throw refuse(fmt::format("a header of at most {} bytes", reader.size() - 8),
-                 fmt::format("{}", length));
-  }
-  std::string text(length, ' ');
-  reader.read(text.data(), text.size());
-  const json header = parse_json(text, file.string());
-  if (!header.is_object()) throw refuse("a JSON object as header", describe(header));
-  const std::size_t data_size = reader.size() - 8 - length;
+namespace {
 
-  std::vector<HeaderEntry> entries;
-  for (const auto& [name, value] : header.items()) {
-    if (name == "__metadata__") {
-      const bool texts =
-          value.is_object() && std::all_of(value.begin(), value.end(),
-                                           [](const json& item) { return item.is_string(); });
-      if (!texts) throw refuse("texts in __metadata__", describe(value));
-      continue;
+/// Reads one file of tensors.
+class TensorReader {
+ public:
+  explicit TensorReader(const std::filesystem::path& file) : file_(file), reader_(file) {}
+
+  NamedTensors read() {
+    const json header = read_header();
+    std::vector<HeaderEntry> entries;
+    for (const auto& [name, value] : header.items()) {
+      if (name == "__metadata__") {
+        const bool texts =
+            value.is_object() && std::all_of(value.begin(), value.end(),
+                                             [](const json& item) { return item.is_string(); });
+        if (!texts) throw refusal("texts in __metadata__", describe(value));
+        continue;
+      }
+      entries.push_back(entry_of(name, value));
     }
+    std::sort(entries.begin(), entries.end(), [](const HeaderEntry& a, const HeaderEntry& b) {
+      return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
+    });
+    require_cover(entries);
+    NamedTensors tensors;
+    for (const HeaderEntry& entry : entries) tensors.emplace(entry.name, read_tensor(entry));
+    return tensors;
+  }
+
+ private:
+  Error refusal(const std::string& expected, const std::string& found) const {
+    return Error({"not a safetensors file", file_.string(), expected, found});
+  }
+
+  json read_header() {
+    if (reader_.size() < 8) throw refusal("at least 8 bytes", fmt::format("{}", reader_.size()));
+    unsigned char first[8];
+    reader_.read(first, sizeof first);
+    std::uint64_t length = 0;
+    for (std::size_t i = 0; i < 8; ++i) length |= std::uint64_t{first[i]} << (8 * i);
+    if (length > reader_.size() - 8) {
+      throw refusal(fmt::format("a header of at most {} bytes", reader_.size() - 8),
+                    fmt::format("{}", length));
+    }
+    std::string text(length, ' ');
+    reader_.read(text.data(), text.size());
+    json header = parse_json(text, file_.string());
+    if (!header.is_object()) throw refusal("a JSON object as header", describe(header));
+    data_size_ = reader_.size() - 8 - length;
+    return header;
+  }
+
+  HeaderEntry entry_of(const std::string& name, const json& value) const {
+    HeaderEntry entry{};
     try {
       const TypeName* type = type_of(value.at("dtype").get<std::string>());
       if (type == nullptr)
-        throw refuse("a known dtype for '" + name + "'", describe(value.at("dtype")));
+        throw refusal("a known dtype for '" + name + "'", describe(value.at("dtype")));
       const std::vector<std::int64_t> offsets = sizes_of(value.at("data_offsets"));
       if (offsets.size() != 2) throw std::invalid_argument("two offsets");
-      entries.push_back({name, type->type, sizes_of(value.at("shape")),
-                         static_cast<std::size_t>(offsets[0]),
-                         static_cast<std::size_t>(offsets[1])});
+      entry = {name, type->type, sizes_of(value.at("shape")), static_cast<std::size_t>(offsets[0]),
+               static_cast<std::size_t>(offsets[1])};
     } catch (const json::exception&) {
-      throw refuse("dtype, shape and data_offsets for '" + name + "'", describe(value));
+      throw refusal("dtype, shape and data_offsets for '" + name + "'", describe(value));
     } catch (const std::invalid_argument&) {
-      throw refuse("shape and two data_offsets of integers >= 0 for '" + name + "'", value.dump());
+      throw refusal("shape and two data_offsets of integers >= 0 for '" + name + "'", value.dump());
     }
-    const HeaderEntry& entry = entries.back();
     std::size_t needed = c10::elementSize(entry.type);
     for (const std::int64_t one : entry.shape) {
       if (__builtin_mul_overflow(needed, static_cast<std::size_t>(one), &needed)) {
-        throw refuse("a shape that fits in memory for '" + name + "'", value.at("shape").dump());
+        throw refusal("a shape that fits in memory for '" + name + "'", value.at("shape").dump());
       }
     }
-    if (entry.begin > entry.end || entry.end > data_size || entry.end - entry.begin != needed) {
-      throw refuse(fmt::format("{} bytes for '{}' within {}", needed, name, data_size),
-                   value.at("data_offsets").dump());
+    if (entry.begin > entry.end || entry.end > data_size_ || entry.end - entry.begin != needed) {
+      throw refusal(fmt::format("{} bytes for '{}' within {}", needed, name, data_size_),
+                    value.at("data_offsets").dump());
     }
+    return entry;
   }
 
-  // Together the tensors cover the data, each byte once.
-  std::sort(entries.begin(), entries.end(), [](const HeaderEntry& a, const HeaderEntry& b) {
-    return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
-  });
-  std::size_t covered = 0;
-  for (const HeaderEntry& entry : entries) {
-    if (entry.begin != covered) {
-      throw refuse(fmt::format("'{}' to begin at byte {}", entry.name, covered),
-                   fmt::format("{}", entry.begin));
+  /// Together the tensors cover the data, each byte once.
+  void require_cover(const std::vector<HeaderEntry>& entries) const {
+    std::size_t covered = 0;
+    for (const HeaderEntry& entry : entries) {
+      if (entry.begin != covered) {
+        throw refusal(fmt::format("'{}' to begin at byte {}", entry.name, covered),
+                      fmt::format("{}", entry.begin));
+      }
+      covered = entry.end;
     }
-    covered = entry.end;
+    if (covered != data_size_)
+      throw refusal(fmt::format("{} bytes of data", covered), fmt::format("{}", data_size_));
   }
-  if (covered != data_size)
-    throw refuse(fmt::format("{} bytes of data", covered), fmt::format("{}", data_size));
 
-  NamedTensors tensors;
-  for (const HeaderEntry& entry : entries) {
+  /// The next one in the file.
+  at::Tensor read_tensor(const HeaderEntry& entry) {
     at::Tensor tensor = at::empty(entry.shape, entry.type);
     const std::size_t size = entry.end - entry.begin;
     auto* raw = static_cast<char*>(tensor.data_ptr());
-    if (size > 0) reader.read(raw, size);
+    if (size > 0) reader_.read(raw, size);
     if (entry.type == at::kBool &&
         std::any_of(raw, raw + size, [](char byte) { return byte != 0 && byte != 1; })) {
-      throw refuse("0 or 1 in '" + entry.name + "'", "another byte");
+      throw refusal("0 or 1 in '" + entry.name + "'", "another byte");
     }
-    tensors.emplace(entry.name, tensor);
+    return tensor;
   }
-  return tensors;
+
+  const std::filesystem::path& file_;
+  FileReader reader_;
+  std::size_t data_size_ = 0;
+};
+
+}  // namespace
+
+NamedTensors load_safetensors(const std::filesystem::path& file) {
+  return TensorReader(file).read();
 }
 
 }  // namespace descramble

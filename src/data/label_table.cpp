@@ -1,11 +1,12 @@
 #include "data/label_table.h"
 
-#include <charconv>
+#include <cstddef>
 #include <optional>
 #include <string_view>
 
 #include <fmt/format.h>
 
+#include "data/text_table.h"
 #include "descramble/core/error.h"
 #include "descramble/core/files.h"
 
@@ -13,7 +14,8 @@ namespace descramble {
 
 namespace {
 
-/// The fields of one line; nothing if its quotes do not match.
+/// The fields of one line; nothing if its quotes do not match. Fields of a file of digits have
+/// another form: they have no quotes, and blanks around them do not count.
 std::optional<std::vector<std::string>> split(std::string_view line) {
   std::vector<std::string> fields{""};
   bool quoted = false;
@@ -41,12 +43,12 @@ std::vector<LabelledFile> read_label_table(const std::filesystem::path& table) {
   constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
   if (rest.starts_with(byte_order_mark)) rest.remove_prefix(byte_order_mark.size());
 
+  std::vector<std::string_view> lines = lines_of(rest);
+  if (lines.empty()) lines.emplace_back();  // the header that an empty file lacks
   std::vector<LabelledFile> rows;
-  for (std::int64_t number = 1; number == 1 || !rest.empty(); ++number) {
-    const std::size_t end = rest.find('\n');
-    std::string_view line = rest.substr(0, end);
-    rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
-    if (line.ends_with('\r')) line.remove_suffix(1);
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const std::string_view line = lines[i];
+    const auto number = static_cast<std::int64_t>(i) + 1;
     const auto wrong = [&](const std::string& expected, std::string_view found) {
       return Error({"wrong line in the table of labels",
                     fmt::format("{}:{}", table.string(), number), expected,
@@ -60,13 +62,9 @@ std::vector<LabelledFile> read_label_table(const std::filesystem::path& table) {
     const std::optional<std::vector<std::string>> fields = split(line);
     if (!fields || fields->size() != 2 || fields->front().empty())
       throw wrong("a file and a label", line);
-    const std::string& text = fields->back();
-    std::int64_t label = -1;
-    const auto [stop, code] = std::from_chars(text.data(), text.data() + text.size(), label);
-    if (code != std::errc() || stop != text.data() + text.size() || label < 0) {
-      throw wrong("an integer >= 0 as the label", text);
-    }
-    rows.push_back({fields->front(), label, number});
+    const std::optional<std::int64_t> label = integer_of(fields->back());
+    if (!label || *label < 0) throw wrong("an integer >= 0 as the label", fields->back());
+    rows.push_back({fields->front(), *label, number});
   }
   return rows;
 }

@@ -1,6 +1,8 @@
 #include "descramble/jacobian/jacobian_stack.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <utility>
 
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
@@ -52,11 +54,79 @@ at::Tensor counted_positions(const LayerJacobian& layer, const DataSet& data,
   return at::cat(found);
 }
 
-void require_samples(const std::vector<std::int64_t>& indices, const std::string& where) {
-  if (indices.empty()) throw Error({"no samples", where, "at least one", "none"});
+std::string between_taps(const LayerJacobian& layer) {
+  return fmt::format("taps '{}' to '{}'", layer.from_space().name, layer.to_space().name);
 }
 
+std::int64_t require_samples(const std::vector<std::int64_t>& indices, const LayerJacobian& layer) {
+  if (indices.empty()) throw Error({"no samples", between_taps(layer), "at least one", "none"});
+  return static_cast<std::int64_t>(indices.size());
+}
+
+/// What fits under the ceiling of memory.
+struct Room {
+  bool for_all = false;     ///< Jacobians of all samples
+  std::int64_t chunk = 1;   ///< samples at a time
+  std::int64_t values = 0;  ///< bytes that values at the first tap may have in place of Jacobians
+};
+
+Room room_for(const LayerJacobian& layer, std::int64_t samples,
+              const JacobianStack::Options& options) {
+  const std::int64_t one = layer.bytes_of_one();
+  const std::int64_t work = layer.work_bytes_of_one();
+  const std::int64_t ceiling = (options.memory_mb << 20) / options.sharers;
+  if (one + work > ceiling) {
+    throw Error({"a single Jacobian does not fit under the memory ceiling", between_taps(layer),
+                 fmt::format("memory_mb >= {}", ((one + work) * options.sharers >> 20) + 1),
+                 fmt::format("{}", options.memory_mb)});
+  }
+  const std::int64_t chunk =
+      std::clamp<std::int64_t>(std::min(chunk_bytes / one, ceiling / (4 * (one + work))), 1,
+                               std::min(samples, std::max<std::int64_t>(1, options.batch_size)));
+  return {one * samples + work * chunk <= ceiling, chunk, ceiling / 4};
+}
+
+/// Makes parts of a stack from a layer's Jacobians.
+struct PartMaker {
+  std::shared_ptr<const LayerJacobian> layer;
+  std::shared_ptr<const DataSet> data;
+  std::vector<std::int64_t> indices;
+  at::Tensor weights;  ///< [N], float64, of one block of each sample
+  std::int64_t chunk;
+  /// At the first tap, chunk by chunk: all that the Jacobians depend on. Empty: they are made from
+  /// the inputs.
+  std::vector<at::Tensor> values{};
+
+  Batch inputs(std::int64_t begin, std::int64_t end) const {
+    return data->gather({indices.begin() + begin, indices.begin() + end});
+  }
+
+  JacobianBlocks blocks(std::int64_t begin, std::int64_t end) const {
+    try {
+      if (!values.empty()) return layer->of_values(values[static_cast<std::size_t>(begin / chunk)]);
+      return (*layer)(inputs(begin, end).inputs);
+    } catch (const SampleError& error) {
+      throw in_data(error, indices, begin);
+    }
+  }
+
+  JacobianStack::Part operator()(std::int64_t begin, std::int64_t end) const {
+    const JacobianBlocks found = blocks(begin, end);
+    const at::Tensor own = weights.slice(0, begin, end);
+    const at::Tensor sample = found.sample.defined() ? found.sample.to(at::kCPU) : at::Tensor();
+    const at::Tensor each = sample.defined() ? own.index_select(0, sample) : own;
+    return {found.blocks, each.reshape({-1, 1, 1}), sample, end - begin};
+  }
+};
+
 }  // namespace
+
+JacobianStack::JacobianStack(const LayerJacobian& layer)
+    : from_(layer.from_space().name),
+      to_(layer.to_space().name),
+      inputs_(layer.from_space().dimension),
+      outputs_(layer.to_space().dimension),
+      dtype_(layer.dtype()) {}
 
 JacobianStack::JacobianStack(std::string from, std::string to, const at::Tensor& jacobians)
     : from_(std::move(from)), to_(std::move(to)) {
@@ -71,98 +141,66 @@ JacobianStack::JacobianStack(std::string from, std::string to, const at::Tensor&
   const std::int64_t bytes =
       outputs_ * inputs_ * static_cast<std::int64_t>(jacobians.element_size());
   const std::int64_t chunk = std::max<std::int64_t>(1, chunk_bytes / bytes);
+  Kept kept;
   for (std::int64_t begin = 0; begin < samples_; begin += chunk) {
     const std::int64_t end = std::min(samples_, begin + chunk);
-    parts_.push_back(
+    kept.parts.push_back(
         {jacobians.slice(0, begin, end).detach(),
          at::full({end - begin, 1, 1}, 1.0 / static_cast<double>(samples_), at::kDouble),
          {},
          end - begin});
   }
+  content_ = std::move(kept);
   weights_ = at::full({samples_}, 1.0 / static_cast<double>(samples_), at::kDouble);
 }
 
 JacobianStack JacobianStack::of(std::shared_ptr<const LayerJacobian> layer,
                                 std::shared_ptr<const DataSet> data,
                                 const std::vector<std::int64_t>& indices, const Options& options) {
-  const std::string where = fmt::format("taps '{}' to '{}'", layer->from(), layer->to());
-  require_samples(indices, where);
-  JacobianStack stack;
-  stack.from_ = layer->from();
-  stack.to_ = layer->to();
-  stack.inputs_ = layer->inputs();
-  stack.outputs_ = layer->outputs();
-  stack.samples_ = static_cast<std::int64_t>(indices.size());
-  stack.dtype_ = layer->dtype();
-  const std::int64_t one = layer->bytes_of_one();
-  const std::int64_t work = layer->work_bytes_of_one();
-  const std::int64_t ceiling = (options.memory_mb << 20) / options.sharers;
-  if (one + work > ceiling) {
-    throw Error({"a single Jacobian does not fit under the memory ceiling", where,
-                 fmt::format("memory_mb >= {}", ((one + work) * options.sharers >> 20) + 1),
-                 fmt::format("{}", options.memory_mb)});
-  }
-  stack.chunk_ = std::clamp<std::int64_t>(
-      std::min(chunk_bytes / one, ceiling / (4 * (one + work))), 1,
-      std::min(stack.samples_, std::max<std::int64_t>(1, options.batch_size)));
-  const bool fits = one * stack.samples_ + work * stack.chunk_ <= ceiling;
-  stack.weights_ = checked_weights(options.weights, stack.samples_);
-  at::Tensor positions = at::full({stack.samples_}, layer->positions(), at::kDouble);
+  const std::int64_t samples = require_samples(indices, *layer);
+  JacobianStack stack(*layer);
+  stack.samples_ = samples;
+  const Room room = room_for(*layer, samples, options);
+  stack.weights_ = checked_weights(options.weights, samples);
+  at::Tensor positions = at::full({samples}, layer->positions(), at::kDouble);
   if (layer->selects_rows()) {
     positions =
         counted_positions(*layer, *data, indices, std::max<std::int64_t>(1, options.batch_size));
     const at::Tensor counts = positions.gt(0);
-    stack.uncounted_ = stack.samples_ - counts.sum().item<std::int64_t>();
-    if (stack.uncounted_ == stack.samples_) {
-      throw Error({"no row of the samples counts", where, "a sampled position that counts",
-                   fmt::format("none in {} samples", stack.samples_)});
+    stack.uncounted_ = samples - counts.sum().item<std::int64_t>();
+    if (stack.uncounted_ == samples) {
+      throw Error({"no row of the samples counts", between_taps(*layer),
+                   "a sampled position that counts", fmt::format("none in {} samples", samples)});
     }
-    stack.weights_ = checked_weights(stack.weights_ * counts, stack.samples_);
+    stack.weights_ = checked_weights(stack.weights_ * counts, samples);
     positions.clamp_min_(1);
   }
+  // The mean over a sample's positions that count.
+  PartMaker make{layer, data, indices, stack.weights_ / positions, room.chunk};
   // Values at the first tap are all that the Jacobians depend on; they may be kept instead.
   std::vector<at::Tensor> values;
-  bool keep_values = !fits && layer->route() == "masked_product" && !layer->selects_rows();
-  const auto blocks_of = [layer, data, indices](std::int64_t begin, std::int64_t end,
-                                                const at::Tensor& values_there) {
-    try {
-      if (values_there.defined()) return layer->of_values(values_there);
-      return (*layer)(data->gather({indices.begin() + begin, indices.begin() + end}).inputs);
-    } catch (const SampleError& error) {
-      throw in_data(error, indices, begin);
-    }
-  };
-  // The mean over a sample's positions that count.
-  const auto part_of = [weights = stack.weights_ / positions](
-                           const JacobianBlocks& found, std::int64_t begin, std::int64_t end) {
-    const at::Tensor own = weights.slice(0, begin, end);
-    const at::Tensor sample = found.sample.defined() ? found.sample.to(at::kCPU) : at::Tensor();
-    const at::Tensor each = sample.defined() ? own.index_select(0, sample) : own;
-    return Part{found.blocks, each.reshape({-1, 1, 1}), sample, end - begin};
-  };
-  for (std::int64_t begin = 0; begin < stack.samples_; begin += stack.chunk_) {
-    const std::int64_t end = std::min(stack.samples_, begin + stack.chunk_);
-    if (fits) {
-      stack.parts_.push_back(part_of(blocks_of(begin, end, {}), begin, end));
+  bool keep_values = !room.for_all && layer->route() == "masked_product" && !layer->selects_rows();
+  Kept kept;
+  for (std::int64_t begin = 0; begin < samples; begin += room.chunk) {
+    const std::int64_t end = std::min(samples, begin + room.chunk);
+    if (room.for_all) {
+      kept.parts.push_back(make(begin, end));
     } else if (keep_values) {
-      const Batch batch = data->gather({indices.begin() + begin, indices.begin() + end});
-      values.push_back(layer->from_values(batch.inputs));
-      const auto all = static_cast<std::int64_t>(values[0].nbytes()) *
-                       ((stack.samples_ + stack.chunk_ - 1) / stack.chunk_);
-      if (all > ceiling / 4) {
+      values.push_back(layer->from_values(make.inputs(begin, end).inputs));
+      const auto all =
+          static_cast<std::int64_t>(values[0].nbytes()) * ((samples + room.chunk - 1) / room.chunk);
+      if (all > room.values) {
         keep_values = false;
         values.clear();
       }
     }
     if (options.watch) options.watch(end - begin);
   }
-  if (!fits) {
-    stack.make_ = [blocks_of, part_of, values, chunk = stack.chunk_](std::int64_t begin,
-                                                                     std::int64_t end) {
-      const at::Tensor there =
-          values.empty() ? at::Tensor() : values[static_cast<std::size_t>(begin / chunk)];
-      return part_of(blocks_of(begin, end, there), begin, end);
-    };
+  if (room.for_all) {
+    stack.content_ = std::move(kept);
+  } else {
+    make.values = std::move(values);
+    stack.content_ = Streamed{std::move(make), room.chunk};
   }
   return stack;
 }
@@ -175,19 +213,17 @@ std::optional<JacobianStack> JacobianStack::collapsed(const LayerJacobian& layer
   if (!masked) return std::nullopt;
   const bool constant = !masked->on_inputs && !masked->on_outputs;
   if (!constant && masked->on_outputs != (side == Side::outputs)) return std::nullopt;
-  require_samples(indices, fmt::format("taps '{}' to '{}'", layer.from(), layer.to()));
-  const auto samples = static_cast<std::int64_t>(indices.size());
-  JacobianStack stack("", "", masked->weight.unsqueeze(0));
-  stack.from_ = layer.from();
-  stack.to_ = layer.to();
+  const std::int64_t samples = require_samples(indices, layer);
+  JacobianStack stack(layer);
   stack.samples_ = samples;
-  stack.collapsed_ = side;
-  stack.constant_ = constant;
-  stack.parts_[0].samples = samples;
   stack.weights_ = checked_weights(options.weights, samples);
-  if (constant) return stack;
+  Part part{masked->weight.unsqueeze(0).detach(), at::ones({1, 1, 1}, at::kDouble), {}, samples};
+  if (constant) {
+    stack.content_ = Collapsed{std::move(part), std::nullopt};
+    return stack;
+  }
   at::Tensor rates =
-      at::zeros({side == Side::outputs ? layer.outputs() : layer.inputs()}, at::kDouble);
+      at::zeros({side == Side::outputs ? stack.outputs_ : stack.inputs_}, at::kDouble);
   const std::int64_t batch_size = std::max<std::int64_t>(1, options.batch_size);
   for (std::int64_t begin = 0; begin < samples; begin += batch_size) {
     const std::int64_t end = std::min(samples, begin + batch_size);
@@ -200,8 +236,14 @@ std::optional<JacobianStack> JacobianStack::collapsed(const LayerJacobian& layer
     }
     if (options.watch) options.watch(end - begin);
   }
-  stack.parts_[0].weights = side == Side::outputs ? rates.view({1, -1, 1}) : rates.view({1, 1, -1});
+  part.weights = side == Side::outputs ? rates.view({1, -1, 1}) : rates.view({1, 1, -1});
+  stack.content_ = Collapsed{std::move(part), side};
   return stack;
+}
+
+std::optional<JacobianStack::Side> JacobianStack::collapsed_side() const {
+  const auto* collapsed = std::get_if<Collapsed>(&content_);
+  return collapsed != nullptr ? collapsed->side : std::nullopt;
 }
 
 namespace {
@@ -224,12 +266,14 @@ JacobianStack JacobianStack::first(std::int64_t samples) const {
   JacobianStack result = *this;
   result.samples_ = samples;
   result.share_ = share;
-  if (make_) return result;
-  result.parts_.clear();
+  const auto* all = std::get_if<Kept>(&content_);
+  if (all == nullptr) return result;
+  Kept some;
   for (std::size_t i = 0; samples > 0; ++i) {
-    result.parts_.push_back(first_of(parts_[i], samples));
-    samples -= result.parts_.back().samples;
+    some.parts.push_back(first_of(all->parts[i], samples));
+    samples -= some.parts.back().samples;
   }
+  result.content_ = std::move(some);
   return result;
 }
 
@@ -250,14 +294,16 @@ void JacobianStack::for_each(const std::function<void(const Part& part)>& visit)
              part.sample.slice(0, begin, end), begin == 0 ? part.samples : 0});
     }
   };
-  if (!make_) {
-    for (const Part& part : parts_) show(scaled(part));
+  if (const auto* collapsed = std::get_if<Collapsed>(&content_)) return show(collapsed->part);
+  if (const auto* kept = std::get_if<Kept>(&content_)) {
+    for (const Part& part : kept->parts) show(scaled(part));
     return;
   }
-  for (std::int64_t begin = 0; begin < samples_; begin += chunk_) {
+  const Streamed& streamed = std::get<Streamed>(content_);
+  for (std::int64_t begin = 0; begin < samples_; begin += streamed.chunk) {
     // Whole chunks, as they were cut at first.
-    const std::int64_t end = std::min(begin + chunk_, weights_.size(0));
-    show(scaled(first_of(make_(begin, end), samples_ - begin)));
+    const std::int64_t end = std::min(begin + streamed.chunk, weights_.size(0));
+    show(scaled(first_of(streamed.make(begin, end), samples_ - begin)));
   }
 }
 

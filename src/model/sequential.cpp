@@ -148,6 +148,20 @@ Field integer_field(const char* name, const char* doc, std::optional<Fallback> f
           .minimum = minimum};
 }
 
+std::vector<Field> batch_norm_fields() {
+  return {{.name = "momentum",
+           .type = FieldType::number,
+           .doc = "weight of the new batch in the running statistics",
+           .fallback = 0.1,
+           .minimum = 0,
+           .maximum = 1},
+          {.name = "eps",
+           .type = FieldType::number,
+           .doc = "added to the variance",
+           .fallback = 1e-5,
+           .minimum = 0}};
+}
+
 const std::vector<LayerKind>& layer_kinds() {
   static const std::vector<Field> pool = {
       integer_field("kernel", "side of the window", std::nullopt, 1),
@@ -209,17 +223,7 @@ const std::vector<LayerKind>& layer_kinds() {
        avg_pool},
       {{.name = "batch_norm",
         .summary = "batch normalisation over the channels (the first dimension of a sample)",
-        .fields = {{.name = "momentum",
-                    .type = FieldType::number,
-                    .doc = "weight of the new batch in the running statistics",
-                    .fallback = 0.1,
-                    .minimum = 0,
-                    .maximum = 1},
-                   {.name = "eps",
-                    .type = FieldType::number,
-                    .doc = "added to the variance",
-                    .fallback = 1e-5,
-                    .minimum = 0}}},
+        .fields = batch_norm_fields()},
        "batchnorm.BatchNorm2d",
        "",
        any_shape,

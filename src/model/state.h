@@ -13,6 +13,7 @@
 #include "descramble/core/error.h"
 #include "descramble/model/model.h"
 #include "descramble/model/snapshot.h"
+#include "model/interpreter_message.h"
 
 namespace descramble {
 
@@ -55,9 +56,6 @@ struct Model::State {
 
 /// Name of the first scripted hook of a module; empty: it has none.
 std::string first_hook(const torch::jit::Module& module);
-
-/// The sentence that a person needs out of a TorchScript exception (LibTorch's text is a stack).
-std::string interpreter_message(const std::exception& error);
 
 /// The complaint about a pass that failed: what of model, inputs or LibTorch does not fit, with the
 /// shapes received and LibTorch's reason.

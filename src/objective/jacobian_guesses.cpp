@@ -32,7 +32,8 @@ Sides sides_of_mean(const JacobianTerm& term) {
 
 /// Rotation with a large Σ w z⁴ over the rows of one-sided terms, by the power method from `start`:
 /// P ← polar(Σ w z³ hᵀ), which never lowers it.
-/// `rows`: of a size near one.
+/// `rows`: of a size near one. The objective Quartimax computes in float64 and without weights, so
+/// that its sums are rounded otherwise.
 at::Tensor quartimax(const std::vector<JacobianRows>& rows, const at::Tensor& start) {
   at::Tensor point = start;
   double before = 0;

@@ -5,7 +5,8 @@
 #include <torch/csrc/jit/api/function_impl.h>
 
 #include "model/copy_module.h"
-#include "taps/walk.h"
+#include "model/writes.h"
+#include "taps/node_numbers.h"
 
 namespace descramble {
 

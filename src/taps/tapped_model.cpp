@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "descramble/taps/axis.h"
 #include "descramble/taps/select.h"
 #include "taps/memory.h"
+#include "taps/node_numbers.h"
 #include "taps/operator.h"
 #include "taps/program.h"
 #include "taps/split_graph.h"
@@ -94,6 +96,7 @@ class SelectedSlot final : public TapSlot {
   std::int64_t fired = 0;
   bool stop = false;
   at::Tensor stopped_at{};
+  std::optional<bool> in_memory{};  ///< shares_written_memory, once it was asked for
 
  private:
   bool batched_;
@@ -138,7 +141,7 @@ struct TappedModel::State {
     c10::IValue output;
     try {
       callers_gradients = at::GradMode::is_enabled();
-      const c10::AutoGradMode gradients(callers_gradients || model.state().writes().derives);
+      const c10::AutoGradMode gradients(callers_gradients || model.derives());
       output = program->run(std::move(stack));
     } catch (const std::exception& error) {
       if (failure) std::rethrow_exception(failure);
@@ -215,8 +218,8 @@ Watch TappedModel::replace(const std::string& tap,
                            std::function<at::Tensor(const at::Tensor&)> handler) const {
   SelectedSlot& slot = state_->slot(tap);
   // Where other values share the memory and somebody writes to it, the replacement goes there too.
-  const bool in_memory = shares_written_memory(state_->model.state(), tap);
-  const auto checked = [name = tap, in_memory,
+  if (!slot.in_memory) slot.in_memory = shares_written_memory(state_->model.state(), tap);
+  const auto checked = [name = tap, in_memory = *slot.in_memory,
                         handler = std::move(handler)](const at::Tensor& value) {
     at::Tensor result = handler(value);
     if (!result.defined() || result.sizes() != value.sizes() ||

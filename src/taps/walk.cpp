@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <set>
 #include <unordered_map>
+#include <utility>
 
 #include <torch/csrc/jit/api/function_impl.h>
-#include <torch/csrc/jit/ir/constants.h>
+
+#include "taps/names.h"
+#include "taps/node_numbers.h"
+#include "taps/one_dimension.h"
 
 namespace descramble {
 
@@ -16,97 +20,16 @@ using torch::jit::Value;
 namespace prim = torch::jit::prim;
 namespace attr = torch::jit::attr;
 
-bool is_torch_nn(const c10::TypePtr& type) {
-  const auto class_type = type->cast<c10::ClassType>();
-  if (!class_type || !class_type->name()) return false;
-  const std::string name = class_type->name()->qualifiedName();
-  return name.rfind("__torch__.torch.nn.", 0) == 0 || name.rfind("__torch__.torch.ao.nn.", 0) == 0;
-}
-
 namespace {
-
-/// Operations that leave each number where it is.
-const std::set<std::string>& pointwise() {
-  static const std::set<std::string> names{
-      "abs",     "add",      "add_", "alias", "clamp", "contiguous", "detach",     "div",
-      "dropout", "dropout_", "elu",  "exp",   "gelu",  "hardtanh",   "leaky_relu", "mish",
-      "mul",     "mul_",     "relu", "relu_", "selu",  "sigmoid",    "sigmoid_",   "silu",
-      "silu_",   "softplus", "sub",  "tanh",  "tanh_", "tap"};
-  return names;
-}
-
-bool comes_from(const Value* value, int depth, std::set<const Value*>& seen) {
-  // Branches meet again: a value is looked at once.
-  if (depth == 0 || !seen.insert(value).second) return false;
-  const Node* node = value->node();
-  if (node->kind() == prim::If) {
-    for (const Block* block : node->blocks()) {
-      if (comes_from(block->outputs()[value->offset()], depth - 1, seen)) return true;
-    }
-    return false;
-  }
-  const std::string name = node->kind().toUnqualString();
-  if (name.find("1d") != std::string::npos && name.find("pad") == std::string::npos) return true;
-  if (name == "_convolution" || name == "convolution") {
-    const Node* list = node->input(3)->node();  // the stride: one number
-    const auto stride = torch::jit::toIValue(node->input(3));
-    return (stride && stride->isIntList() && stride->toIntVector().size() == 1) ||
-           (list->kind() == prim::ListConstruct && list->inputs().size() == 1);
-  }
-  // Normalisation works on any number of dimensions, with the channels in dimension 1.
-  if (name == "batch_norm" || name == "instance_norm" || name == "group_norm") return true;
-  if (!pointwise().contains(name) || node->inputs().empty()) return false;
-  return comes_from(node->input(0), depth - 1, seen);
-}
-
-}  // namespace
-
-bool comes_from_one_dimension(const Value* value) {
-  constexpr int far = 64;
-  std::set<const Value*> seen;
-  return comes_from(value, far, seen);
-}
-
-namespace {
-
-void number_nodes(Block* block, std::vector<Node*>& nodes) {
-  for (Node* node : block->nodes()) {
-    nodes.push_back(node);
-    for (Block* inner : node->blocks()) number_nodes(inner, nodes);
-  }
-}
 
 bool is_tensor(const Value* value) {
   return value->type()->isSubtypeOf(*c10::TensorType::get());
-}
-
-std::string class_name(const c10::TypePtr& type) {
-  const auto named = type->cast<c10::NamedType>();
-  return named && named->name() ? named->name()->name() : type->str();
-}
-
-std::string original_name(const std::string& method) {
-  return method.substr(0, method.find(variant_mark));
-}
-
-/// `forward`, or `forward1`, `forward2`, … as tracing names the further calls of one module, or
-/// `forward__0`, … as scripting names its overloads.
-bool is_forward(const std::string& method) {
-  if (!method.starts_with("forward")) return false;
-  const std::size_t number = method.compare(7, 2, "__") == 0 ? 9 : 7;
-  return method.find_first_not_of("0123456789", number) == std::string::npos;
 }
 
 /// Takes an element out of a list or dict: no operation on a value.
 bool takes_element(const Node* node) {
   const std::string name = node->kind().toUnqualString();
   return name == "__getitem__" || name == "get" || name == "pop";
-}
-
-/// A script function's name; torch.nn.functional marks some of its own with a leading underscore.
-std::string function_name(const c10::QualifiedName& name) {
-  const bool functional = name.qualifiedName().rfind("__torch__.torch.nn.functional.", 0) == 0;
-  return functional && name.name()[0] == '_' ? name.name().substr(1) : name.name();
 }
 
 /// Where the walk stands: in the body of which method of which module.
@@ -116,7 +39,7 @@ struct Frame {
   bool silent = false;  ///< operations here are no points
   bool in_control_flow = false;
   std::vector<CallSite> chain{};
-  std::shared_ptr<std::unordered_map<const Node*, std::int64_t>> numbers{};
+  std::shared_ptr<const NodeNumbers> numbers{};
 };
 
 class Walk {
@@ -132,8 +55,8 @@ class Walk {
 
   std::shared_ptr<Graph> run() {
     // Operators of the top module are points, whatever its class: a frozen one has nothing else.
-    Frame frame{.method = method_, .numbers = number(graph_->block())};
     Node* first = *graph_->nodes().begin();
+    const Frame frame{.method = method_, .numbers = numbers_of(first, graph_->return_node())};
     inputs(first);
     // Input taps stand before `first` and are not walked.
     range(first, graph_->return_node(), frame);
@@ -142,24 +65,6 @@ class Walk {
   }
 
  private:
-  static std::shared_ptr<std::unordered_map<const Node*, std::int64_t>> number(Block* block) {
-    auto numbers = std::make_shared<std::unordered_map<const Node*, std::int64_t>>();
-    std::int64_t next = 0;
-    for (const Node* node : numbered_nodes(block)) (*numbers)[node] = next++;
-    return numbers;
-  }
-
-  static void number_range(Node* begin, const Node* end,
-                           std::unordered_map<const Node*, std::int64_t>& numbers) {
-    std::int64_t next = 0;
-    for (Node* node = begin; node != end; node = node->next()) {
-      numbers[node] = next++;
-      for (Block* inner : node->blocks()) {
-        for (const Node* deep : numbered_nodes(inner)) numbers[deep] = next++;
-      }
-    }
-  }
-
   std::string unique(const std::string& base, bool real) {
     std::string name = base;
     // The first call of a real module has its name; everything else takes the next free one.
@@ -270,8 +175,7 @@ class Walk {
       const torch::jit::WithInsertPoint here(call);
       result = torch::jit::insertGraph(*graph_, body, arguments)[0];
     }
-    frame.numbers = std::make_shared<std::unordered_map<const Node*, std::int64_t>>();
-    number_range(before->next(), call, *frame.numbers);
+    frame.numbers = numbers_of(before->next(), call);
     // The body may return a value that the walk is about to tap: hold on to it through the call.
     Node* holder = graph_->create(prim::Return, {result}, 0);
     holder->insertBefore(call);
@@ -420,16 +324,6 @@ Value* insert_tuple(Graph& graph, const std::vector<Value*>& parts, const c10::T
   // LibTorch takes the type of named tuples alone.
   Node* node = graph.createTuple(parts, tuple->schema() ? tuple : nullptr);
   return graph.insertNode(node)->output();
-}
-
-std::string variant_name(const std::string& method, int number) {
-  return original_name(method) + std::string(variant_mark) + std::to_string(number);
-}
-
-std::vector<Node*> numbered_nodes(Block* block) {
-  std::vector<Node*> nodes;
-  number_nodes(block, nodes);
-  return nodes;
 }
 
 std::shared_ptr<Graph> walk_forward(const Model::State& model, const PointVisitor& visit) {

@@ -44,25 +44,9 @@ using PointVisitor = std::function<torch::jit::Value*(const MetPoint&, torch::ji
 std::shared_ptr<torch::jit::Graph> walk_forward(const Model::State& model,
                                                 const PointVisitor& visit);
 
-/// Nodes of a graph in the depth-first order that CallSite::node counts in.
-std::vector<torch::jit::Node*> numbered_nodes(torch::jit::Block* block);
-
-constexpr std::string_view variant_mark = "_descrambled_";
-
-/// The name of a copy of `method` that one call of it is given. A walk sees it under the name of
-/// the original, so that tap names stay what they were.
-std::string variant_name(const std::string& method, int number);
-
 /// Puts values together to a tuple of this type at the insert point.
 torch::jit::Value* insert_tuple(torch::jit::Graph& graph,
                                 const std::vector<torch::jit::Value*>& parts,
                                 const c10::TypePtr& type);
-
-/// Whether a value of an inlined graph comes from a convolution, pool or normalisation in one
-/// dimension, perhaps through operations number by number.
-bool comes_from_one_dimension(const torch::jit::Value* value);
-
-/// Whether the class is one of torch.nn's (whose own operations are no points).
-bool is_torch_nn(const c10::TypePtr& type);
 
 }  // namespace descramble

@@ -29,9 +29,7 @@ LEVELS = {
 KNOWS_TORCHSCRIPT = {"model", "taps"}
 KNOWS_JSON = {"config", "results", "experiment", "cli"}
 # What else may reach such a header through its includes, a file or a whole layer, and why.
-REACHES_TORCHSCRIPT = {
-    "src/jacobian/layer_jacobian.cpp": "it asks whether the model takes derivatives itself, which stands beside its module",
-}
+REACHES_TORCHSCRIPT = {}
 REACHES_JSON = {
     "src/core/json.cpp": "it reads and writes the text",
     "src/core/safetensors.cpp": "the header of such a file is JSON",

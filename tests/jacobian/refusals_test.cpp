@@ -229,15 +229,15 @@ TEST(LayerJacobian, OfBrainFloatsIsInSinglePrecision) {
   const at::Tensor inputs = inputs_of(5, at::kBFloat16);
   const LayerJacobian layer(model, "tanh", "relu", {inputs});
   EXPECT_EQ(layer.dtype(), at::kFloat);
-  EXPECT_EQ(layer.from_dtype(), at::kBFloat16);
+  EXPECT_EQ(layer.from_space().dtype, at::kBFloat16);
   EXPECT_EQ(layer({inputs}).blocks.scalar_type(), at::kFloat);
 }
 
 TEST(LayerJacobian, KnowsTheDtypeOfBothTaps) {
   const Model model = model_of("  u = torch.sin(y.to(6))\n  z = u.to(7)");
   const LayerJacobian layer(model, "tanh", "sin", {inputs_of()});
-  EXPECT_EQ(layer.from_dtype(), at::kDouble);
-  EXPECT_EQ(layer.to_dtype(), at::kFloat);
+  EXPECT_EQ(layer.from_space().dtype, at::kDouble);
+  EXPECT_EQ(layer.to_space().dtype, at::kFloat);
 }
 
 }  // namespace

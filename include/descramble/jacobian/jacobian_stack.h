@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -70,15 +71,31 @@ class JacobianStack {
   std::int64_t outputs() const { return outputs_; }  ///< o
   std::int64_t samples() const { return samples_; }
   std::int64_t uncounted() const { return uncounted_; }  ///< samples without a row that counts
-  bool kept() const { return !make_; }
-  bool is_collapsed() const { return collapsed_.has_value(); }
+  bool kept() const { return !std::holds_alternative<Streamed>(content_); }
+  bool is_collapsed() const { return std::holds_alternative<Collapsed>(content_); }
   /// The side whose rates the weights of a collapsed stack are; nothing: not collapsed, or a
   /// constant Jacobian, which fits both.
-  std::optional<Side> collapsed_side() const { return constant_ ? std::nullopt : collapsed_; }
+  std::optional<Side> collapsed_side() const;
   at::ScalarType dtype() const { return dtype_; }
 
  private:
-  JacobianStack() = default;
+  /// The Jacobians at hand.
+  struct Kept {
+    std::vector<Part> parts;
+  };
+  /// They are made again whenever they are asked for, `chunk` samples at a time.
+  struct Streamed {
+    /// Samples begin … end − 1.
+    std::function<Part(std::int64_t begin, std::int64_t end)> make{};
+    std::int64_t chunk = 0;
+  };
+  /// One block in place of all.
+  struct Collapsed {
+    Part part{};
+    std::optional<Side> side{};  ///< whose rates its weights are; nothing: J is constant
+  };
+
+  explicit JacobianStack(const LayerJacobian& layer);  ///< without samples
 
   std::string from_{};
   std::string to_{};
@@ -86,15 +103,10 @@ class JacobianStack {
   std::int64_t outputs_ = 0;
   std::int64_t samples_ = 0;
   std::int64_t uncounted_ = 0;
-  std::optional<Side> collapsed_{};
-  bool constant_ = false;
   at::ScalarType dtype_ = at::kFloat;
-  std::vector<Part> parts_{};
   at::Tensor weights_{};  ///< [N], float64, of the samples: a sum of 1 over all that there were
   double share_ = 1;      ///< what those of the samples at hand sum to
-  /// Samples begin … end − 1.
-  std::function<Part(std::int64_t begin, std::int64_t end)> make_{};
-  std::int64_t chunk_ = 0;
+  std::variant<Kept, Streamed, Collapsed> content_{};
 };
 
 /// Jacobians from tap to tap along a chain: layer i leads from taps[i] to taps[i + 1].

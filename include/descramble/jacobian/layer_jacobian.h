@@ -13,6 +13,7 @@
 #include "descramble/model/model.h"
 #include "descramble/taps/axis.h"
 #include "descramble/taps/rows.h"
+#include "descramble/taps/space.h"
 
 namespace descramble {
 
@@ -96,19 +97,13 @@ class LayerJacobian {
   /// m(x), [B, o] or [B, h]. @throws Error where masked() is nothing or constant
   at::Tensor masks(const at::Tensor& from_values) const;
 
-  const std::string& from() const;
-  const std::string& to() const;
+  const TapSpace& from_space() const;  ///< h is its dimension
+  const TapSpace& to_space() const;    ///< o is its dimension
   const std::string& route() const;
   const std::string& obstacle() const;  ///< why it is no masked product; empty: it is one
   /// Comparisons and indices on the way, by operator: J takes what they return as constant, as
   /// masks are. It is the derivative where there is one; at a jump there is none.
   const std::vector<std::string>& constants() const;
-  Axis from_axis() const;
-  Axis to_axis() const;
-  std::int64_t inputs() const;                          ///< h
-  std::int64_t outputs() const;                         ///< o
-  const std::vector<std::int64_t>& from_shape() const;  ///< of one sample
-  const std::vector<std::int64_t>& to_shape() const;
   std::int64_t positions() const;  ///< sampled positions; 1 where there are none
   /// Which output positions those are, in the order of the value's memory.
   const std::vector<std::int64_t>& sampled_positions() const;
@@ -122,9 +117,7 @@ class LayerJacobian {
   /// Of what it is made from, beside it: copies of it, and cotangents at the widest value between
   /// the taps, in and out of one operation.
   std::int64_t work_bytes_of_one() const;
-  at::ScalarType dtype() const;       ///< of the blocks
-  at::ScalarType from_dtype() const;  ///< of the values
-  at::ScalarType to_dtype() const;
+  at::ScalarType dtype() const;  ///< of the blocks
 
  private:
   struct State;

@@ -93,6 +93,8 @@ class Model {
   const std::vector<std::string>& written() const;
   /// By argument of forward: whether forward writes into it.
   const std::vector<bool>& written_inputs() const;
+  /// Whether forward takes derivatives itself (of an energy, of a score).
+  bool derives() const;
   /// The same module under another policy; what the module holds now is the start. Under `reset`
   /// and `carry`, inputs that forward writes are copied first.
   Model with_state(StatePolicy policy) const;

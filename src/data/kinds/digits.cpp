@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <string_view>
 
@@ -8,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "data/samples.h"
+#include "data/text_table.h"
 #include "descramble/core/files.h"
 #include "descramble/core/json.h"
 #include "descramble/data/kinds.h"
@@ -45,12 +45,8 @@ class DigitTable {
  public:
   explicit DigitTable(std::filesystem::path file) : file_(std::move(file)) {
     const std::string bytes = read_file(file_);
-    std::string_view rest = bytes;
-    for (line_ = 1; !rest.empty(); ++line_) {
-      const std::size_t end = rest.find('\n');
-      std::string_view line = rest.substr(0, end);
-      rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
-      if (line.ends_with('\r')) line.remove_suffix(1);
+    for (const std::string_view line : lines_of(bytes)) {
+      ++line_;
       if (line_ == 1) {
         read_header(line);
       } else if (!line.empty()) {
@@ -81,13 +77,6 @@ class DigitTable {
     return fields;
   }
 
-  static std::optional<std::int64_t> integer(std::string_view text) {
-    std::int64_t value = 0;
-    const auto [stop, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (code != std::errc() || stop != text.data() + text.size()) return std::nullopt;
-    return value;
-  }
-
   Error wrong(const std::string& expected, std::string_view found) const {
     return Error({"wrong line in the file of digits", fmt::format("{}:{}", file_.string(), line_),
                   expected, fmt::format("'{}'", found.substr(0, 80))});
@@ -104,21 +93,21 @@ class DigitTable {
     const std::vector<std::string_view> fields = split(line);
     require_columns(fields);
     // Without this check the first sample of a file that has no header would be lost.
-    if (std::all_of(fields.begin(), fields.end(), integer)) throw wrong("a header line", line);
+    if (std::all_of(fields.begin(), fields.end(), integer_of)) throw wrong("a header line", line);
   }
 
   void read_row(std::string_view line) {
     const std::vector<std::string_view> fields = split(line);
     require_columns(fields);
     for (std::size_t column = 0; column < fields.size() - 1; ++column) {
-      const std::optional<std::int64_t> value = integer(fields[column]);
+      const std::optional<std::int64_t> value = integer_of(fields[column]);
       if (!value || *value < 0 || *value > darkest) {
         throw wrong(fmt::format("an integer from 0 to {} in column {}", darkest, column + 1),
                     fields[column]);
       }
       values.push_back(static_cast<float>(*value) / static_cast<float>(darkest));
     }
-    const std::optional<std::int64_t> label = integer(fields.back());
+    const std::optional<std::int64_t> label = integer_of(fields.back());
     if (!label || *label < 0) throw wrong("an integer >= 0 as the class", fields.back());
     labels.push_back(*label);
   }

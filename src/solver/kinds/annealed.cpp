@@ -95,6 +95,104 @@ bool stopped(const Run& run) {
   return run.outcome.reason == "interrupted" || interrupt_requested();
 }
 
+/// All starts, and which of them is the best.
+struct Runs {
+  std::vector<Run> all{};
+  std::size_t best = 0;
+  bool interrupted = false;
+
+  Run& winner() { return all[best]; }
+};
+
+/// Takes every start through the stages, on the samples of `screened`.
+Runs compare_starts(const Annealing& annealing, const Objective& screened,
+                    const StartingPoints& points, std::size_t starts, double margin, Work& work) {
+  Runs runs;
+  std::vector<double> least(stages, INFINITY);  // by any start so far, after each stage
+  for (std::size_t i = 0; i < starts && !runs.interrupted; ++i) {
+    Run& one = runs.all.emplace_back();
+    const Guess start = points.at_index(i);
+    one.outcome.from = start.name;
+    one.start = one.point = start.rotation;
+    for (std::size_t stage = 0; stage < stages; ++stage) {
+      annealing.stage(one, screened, widths[stage], static_cast<std::int64_t>(i), work);
+      if (!one.best.defined() || stopped(one)) break;
+      // Early stages say little of where a start will end.
+      if (stage >= 2 && stage + 1 < stages &&
+          one.outcome.value - least[stage] > (margin - 1) * std::abs(least[stage])) {
+        one.outcome.reason = "abandoned";
+        one.abandoned = true;
+        break;
+      }
+      least[stage] = std::min(least[stage], one.outcome.value);
+    }
+    work.done = static_cast<double>(stages) * screened.cost() * static_cast<double>(i + 1);
+    runs.interrupted = stopped(one);
+    if (one.best.defined() &&
+        (!runs.winner().best.defined() || one.outcome.value < runs.winner().outcome.value)) {
+      runs.best = i;
+    }
+  }
+  return runs;
+}
+
+/// Scores every start's end and beginning on all samples: the best goes on.
+void score_on_all(const Objective& objective, Runs& runs, Solution& solution) {
+  solution.value = INFINITY;
+  const auto score = [&](std::size_t i, const at::Tensor& point) {
+    const double value = objective.value(point);
+    if (value < solution.value) {
+      solution.value = value;
+      solution.point = point;
+      runs.best = i;
+    }
+    return value;
+  };
+  for (std::size_t i = 0; i < runs.all.size() && !runs.interrupted; ++i) {
+    Run& one = runs.all[i];
+    if (!one.best.defined()) continue;
+    one.outcome.value = score(i, one.best);
+    if (!one.start.is_same(one.best)) score(i, one.start);
+    runs.interrupted = interrupt_requested();
+  }
+}
+
+/// Goes on from the solution on all samples. `screened`: the starts were compared on fewer.
+Run refine(const Annealing& annealing, const Objective& objective, bool screened, Runs& runs,
+           const Solution& solution, Work& work) {
+  Run refined{.outcome = {.from = runs.winner().outcome.from}, .point = solution.point};
+  const auto start = static_cast<std::int64_t>(runs.best);
+  if (screened && !runs.interrupted) {
+    for (std::size_t stage = stages - 3; stage < stages && !stopped(refined); ++stage)
+      annealing.stage(refined, objective, widths[stage], start, work);
+  }
+  // A solution at the kinks is pinned down by going on to sharper ones, as long as that pays.
+  for (double width = widths[stages - 1] / 3;
+       width > 1e-6 && !runs.interrupted && !stopped(refined); width /= 5) {
+    const double before = refined.best.defined() ? refined.outcome.value : solution.value;
+    annealing.stage(refined, objective, width, start, work);
+    if (!refined.best.defined() || before - refined.outcome.value < stage_gain * std::abs(before))
+      break;
+  }
+  runs.interrupted = runs.interrupted || stopped(refined);
+  return refined;
+}
+
+/// Puts what the refinement found into the run that it went on from, and into the solution.
+void add_refined(const Run& refined, bool screened, Run& winner, Solution& solution) {
+  if (!refined.outcome.reason.empty()) winner.outcome.reason = refined.outcome.reason;
+  winner.outcome.iterations += refined.outcome.iterations;
+  if (!screened && !refined.outcome.trace.empty()) {
+    // One way down; its second part begins where the first one ends.
+    std::vector<double>& trace = winner.outcome.trace;
+    trace.insert(trace.end(), refined.outcome.trace.begin() + 1, refined.outcome.trace.end());
+  }
+  if (refined.best.defined() && refined.outcome.value < solution.value) {
+    solution.point = winner.best = refined.best;
+    solution.value = winner.outcome.value = refined.outcome.value;
+  }
+}
+
 Solution solve_annealed(const Objective& objective, const Settings& settings,
                         const SolverRun& run) {
   if (!objective.smoothed(1)) {
@@ -112,99 +210,31 @@ Solution solve_annealed(const Objective& objective, const Settings& settings,
   const double of_start = static_cast<double>(stages) * screened.cost();
   Work work{.total = of_start * static_cast<double>(starts) + last_stages * objective.cost()};
 
-  std::vector<Run> runs;
-  std::vector<double> least(stages, INFINITY);  // by any start so far, after each stage
-  std::size_t best = 0;
-  bool interrupted = false;
-  for (std::size_t i = 0; i < starts && !interrupted; ++i) {
-    Run& one = runs.emplace_back();
-    const Guess start = points.at_index(i);
-    one.outcome.from = start.name;
-    one.start = one.point = start.rotation;
-    for (std::size_t stage = 0; stage < stages; ++stage) {
-      annealing.stage(one, screened, widths[stage], static_cast<std::int64_t>(i), work);
-      if (!one.best.defined() || stopped(one)) break;
-      // Early stages say little of where a start will end.
-      if (stage >= 2 && stage + 1 < stages &&
-          one.outcome.value - least[stage] > (margin - 1) * std::abs(least[stage])) {
-        one.outcome.reason = "abandoned";
-        one.abandoned = true;
-        break;
-      }
-      least[stage] = std::min(least[stage], one.outcome.value);
-    }
-    work.done = of_start * static_cast<double>(i + 1);
-    interrupted = stopped(one);
-    if (one.best.defined() &&
-        (!runs[best].best.defined() || one.outcome.value < runs[best].outcome.value)) {
-      best = i;
-    }
-  }
-  Run& winner = runs[best];
-  if (!winner.best.defined()) {
-    if (interrupted) throw Interrupted();
+  Runs runs = compare_starts(annealing, screened, points, starts, margin, work);
+  if (!runs.winner().best.defined()) {
+    if (runs.interrupted) throw Interrupted();
     throw Error({"the objective is not finite anywhere it was tried", objective.name(),
                  "a finite number", "inf"});
   }
   Solution solution;
-  solution.point = winner.best;
-  solution.value = winner.outcome.value;
-  if (fewer && !interrupted) {
-    // On all samples: every start's end and beginning is scored, the best goes on.
-    solution.value = INFINITY;
-    const auto score = [&](std::size_t i, const at::Tensor& point) {
-      const double value = objective.value(point);
-      if (value < solution.value) {
-        solution.value = value;
-        solution.point = point;
-        best = i;
-      }
-      return value;
-    };
-    for (std::size_t i = 0; i < runs.size() && !interrupted; ++i) {
-      if (!runs[i].best.defined()) continue;
-      runs[i].outcome.value = score(i, runs[i].best);
-      if (!runs[i].start.is_same(runs[i].best)) score(i, runs[i].start);
-      interrupted = interrupt_requested();
-    }
-  }
-  Run refined{.outcome = {.from = runs[best].outcome.from}, .point = solution.point};
-  if (fewer && !interrupted) {
-    for (std::size_t stage = stages - 3; stage < stages && !stopped(refined); ++stage)
-      annealing.stage(refined, objective, widths[stage], static_cast<std::int64_t>(best), work);
-  }
-  // A solution at the kinks is pinned down by going on to sharper ones, as long as that pays.
-  for (double width = widths[stages - 1] / 3; width > 1e-6 && !interrupted && !stopped(refined);
-       width /= 5) {
-    const double before = refined.best.defined() ? refined.outcome.value : solution.value;
-    annealing.stage(refined, objective, width, static_cast<std::int64_t>(best), work);
-    if (!refined.best.defined() || before - refined.outcome.value < stage_gain * std::abs(before))
-      break;
-  }
-  interrupted = interrupted || stopped(refined);
-  if (!refined.outcome.reason.empty()) runs[best].outcome.reason = refined.outcome.reason;
-  runs[best].outcome.iterations += refined.outcome.iterations;
-  if (!fewer && !refined.outcome.trace.empty()) {
-    // One way down; its second part begins where the first one ends.
-    std::vector<double>& trace = runs[best].outcome.trace;
-    trace.insert(trace.end(), refined.outcome.trace.begin() + 1, refined.outcome.trace.end());
-  }
-  if (refined.best.defined() && refined.outcome.value < solution.value) {
-    solution.point = runs[best].best = refined.best;
-    solution.value = runs[best].outcome.value = refined.outcome.value;
-  }
+  solution.point = runs.winner().best;
+  solution.value = runs.winner().outcome.value;
+  if (fewer && !runs.interrupted) score_on_all(objective, runs, solution);
+  const Run refined = refine(annealing, objective, fewer != nullptr, runs, solution, work);
+  Run& winner = runs.winner();
+  add_refined(refined, fewer != nullptr, winner, solution);
   solution.starts = 0;
-  for (Run& one : runs) {
+  for (Run& one : runs.all) {
     if (!one.best.defined()) continue;
     ++solution.starts;
     one.outcome.point = one.best;
     solution.outcomes.push_back(one.outcome);
   }
-  solution.reason = interrupted ? "interrupted" : runs[best].outcome.reason;
-  solution.iterations = runs[best].outcome.iterations;
-  solution.trace = fewer && !interrupted ? refined.outcome.trace : runs[best].outcome.trace;
+  solution.reason = runs.interrupted ? "interrupted" : winner.outcome.reason;
+  solution.iterations = winner.outcome.iterations;
+  solution.trace = fewer && !runs.interrupted ? refined.outcome.trace : winner.outcome.trace;
   // What is known on some samples alone is no answer: without its value on all there is none.
-  if (fewer && interrupted) solution.value = objective.value(solution.point);
+  if (fewer && runs.interrupted) solution.value = objective.value(solution.point);
   finish(solution, objective);
   return solution;
 }
