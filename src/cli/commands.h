@@ -23,7 +23,7 @@ struct InitOptions {
   std::filesystem::path model{};
   std::vector<std::string> inputs{};
   std::string method = "forward";
-  std::filesystem::path data{};
+  std::optional<std::filesystem::path> data{};
 };
 int init_command(const InitOptions& options, std::ostream& out, std::ostream& err);
 

@@ -35,7 +35,10 @@ ordered_json arranged(const json& value) {
 }  // namespace
 
 int init_command(const InitOptions& options, std::ostream& out, std::ostream& err) {
-  InitialOptions given{.model = options.model, .method = options.method, .data = options.data};
+  if (options.data && options.data->empty())
+    throw Error({"no data", "--data", "a file or folder", "an empty name"});
+  InitialOptions given{.model = options.model, .method = options.method};
+  if (options.data) given.data = *options.data;
   for (const std::string& text : options.inputs) given.inputs.push_back(parse_input_spec(text));
   const InitialConfig initial = initial_config(given);
   for (const std::string& note : initial.notes) err << "note: " << printable(note) << '\n';

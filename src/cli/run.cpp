@@ -229,7 +229,11 @@ int run(const std::vector<std::string>& args, std::ostream& out, std::ostream& e
     say("out of memory");
     return 1;
   } catch (const std::exception& error) {
-    say(first_line(error.what()));
+    const std::string line = first_line(error.what());
+    // LibTorch's allocators, of the CPU and of a GPU, say it in their own ways.
+    const bool memory = line.find("can't allocate memory") != std::string::npos ||
+                        line.find("out of memory") != std::string::npos;
+    say(memory ? "out of memory" : line);
     return 1;
   }
 }

@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 
 #include "model/interpreter_message.h"
-#include "model/writes.h"
 
 namespace descramble {
 

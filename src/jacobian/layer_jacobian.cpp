@@ -22,7 +22,6 @@
 #include "jacobian/graphed_pass.h"
 #include "jacobian/masked_product.h"
 #include "jacobian/sample_check.h"
-#include "model/writes.h"
 
 namespace descramble {
 

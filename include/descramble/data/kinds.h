@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "descramble/config/kind.h"
@@ -14,7 +15,18 @@ namespace descramble {
 /// What is known of a network when the data for it are guessed.
 struct DataHints {
   std::vector<std::string> arguments{};  ///< that take tensors
+  bool containers = false;               ///< one of them takes several
   std::int64_t side = 0;                 ///< of the pictures that it takes, in pixels; 0: unknown
+};
+
+/// The part of a config that opens some data, to start from, and what a person should know of the
+/// guess.
+struct SourceGuess {
+  SourceGuess(Settings settings, std::vector<std::string> remarks = {})
+      : source(std::move(settings)), notes(std::move(remarks)) {}
+
+  Settings source;  ///< an object with a kind, or one with train and test
+  std::vector<std::string> notes;
 };
 
 /// A kind of data source: its fields, and how it is opened once they are resolved.
@@ -22,10 +34,9 @@ struct SourceKind {
   KindInfo info{};
   std::shared_ptr<const DataSet> (*open)(const Settings& settings,
                                          const DataContext& context) = nullptr;
-  /// The part of a config that opens what lies at `path`, to start from: an object with a kind, or
-  /// one with train and test. Nothing where that is no data of this kind; absent: never guessed.
-  std::optional<Settings> (*guess)(const std::filesystem::path& path,
-                                   const DataHints& hints) = nullptr;
+  /// What opens the data at `path`. Nothing where they are of another kind; absent: never guessed.
+  std::optional<SourceGuess> (*guess)(const std::filesystem::path& path,
+                                      const DataHints& hints) = nullptr;
 };
 
 /// Every kind in src/data/builtin.def.
@@ -34,6 +45,6 @@ const KindFamily& source_family();
 
 /// What the first kind that knows `path` guesses. @throws Error where none does, or nothing is
 /// there
-Settings guess_source(const std::filesystem::path& path, const DataHints& hints);
+SourceGuess guess_source(const std::filesystem::path& path, const DataHints& hints);
 
 }  // namespace descramble

@@ -127,7 +127,7 @@ std::shared_ptr<const DataSet> open_digits(const Settings& settings, const DataC
   return std::make_shared<DigitSet>(values, int64_tensor(table.labels), file);
 }
 
-std::optional<Settings> guess_digits(const std::filesystem::path& path, const DataHints&) {
+std::optional<SourceGuess> guess_digits(const std::filesystem::path& path, const DataHints&) {
   const std::string ending = path.extension().string();
   if (ending != ".csv" && ending != ".tra" && ending != ".tes") return std::nullopt;
   return settings_of({{"kind", "digits"}, {"path", path.string()}});

@@ -87,7 +87,7 @@ bool names_idx(const fs::path& file) {
   return file.filename().string().find("-idx") != std::string::npos;
 }
 
-std::optional<Settings> guess_idx(const fs::path& path, const DataHints&) {
+std::optional<SourceGuess> guess_idx(const fs::path& path, const DataHints&) {
   std::error_code ignored;
   if (!fs::is_directory(path, ignored))
     return names_idx(path) ? std::optional(pair_of(path)) : std::nullopt;

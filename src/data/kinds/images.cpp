@@ -266,7 +266,7 @@ std::shared_ptr<const DataSet> open_images(const Settings& settings, const DataC
 
 /// Folders of images, or a folder of them with a table of labels. What a network that takes
 /// pictures of 3 colours was trained on is not known: torchvision's usual preparation is a start.
-std::optional<Settings> guess_images(const fs::path& path, const DataHints& hints) {
+std::optional<SourceGuess> guess_images(const fs::path& path, const DataHints& hints) {
   std::error_code ignored;
   if (!fs::is_directory(path, ignored)) return std::nullopt;
   bool found = false;

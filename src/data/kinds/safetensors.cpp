@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "data/held_tensors.h"
@@ -50,38 +52,70 @@ std::vector<std::string> names_of(const NamedTensors& tensors) {
 }
 
 /// Tensors that bear the arguments' names, else all but the labels, in the order of their names.
-std::optional<Settings> guess_safetensors(const std::filesystem::path& path,
-                                          const DataHints& hints) {
+/// The tensor that is taken for the labels; empty: none.
+std::string guess_labels(const NamedTensors& tensors, std::vector<std::string>& notes) {
+  std::vector<std::string> found;
+  for (const char* name : {"label", "labels", "class", "classes", "target", "targets", "y"}) {
+    if (tensors.contains(name)) found.emplace_back(name);
+  }
+  if (found.empty()) return "";
+  if (found.size() > 1) {
+    notes.push_back("'" + found.front() + "' is taken for the labels; there are " +
+                    quoted_list(found));
+  }
+  return found.front();
+}
+
+/// The tensors that are taken for the inputs: those that bear the arguments' names, else all but
+/// the labels, as many as the model takes.
+std::vector<std::string> guess_inputs(const NamedTensors& tensors, const std::string& labels,
+                                      const DataHints& hints, std::vector<std::string>& notes) {
+  std::vector<std::string> inputs;
+  std::vector<std::string> others;
+  for (const std::string& name : hints.arguments) {
+    if (tensors.contains(name) && labels != name) inputs.push_back(name);
+  }
+  const bool named = !inputs.empty();
+  for (const auto& [name, tensor] : tensors) {
+    if (tensor.dim() == 0 || labels == name) continue;
+    if (std::find(inputs.begin(), inputs.end(), name) == inputs.end()) others.push_back(name);
+  }
+  if (!named) {
+    const std::size_t takes = hints.containers || hints.arguments.empty()
+                                  ? others.size()
+                                  : std::min(others.size(), hints.arguments.size());
+    inputs.assign(others.begin(), others.begin() + static_cast<std::ptrdiff_t>(takes));
+    others.erase(others.begin(), others.begin() + static_cast<std::ptrdiff_t>(takes));
+    if (!inputs.empty() && !hints.arguments.empty()) {
+      notes.push_back("no tensor is named as an argument (" + quoted_list(hints.arguments) +
+                      "): taken are " + quoted_list(inputs));
+    }
+  }
+  if (!others.empty()) notes.push_back("tensors that are not used: " + quoted_list(others));
+  return inputs;
+}
+
+std::optional<SourceGuess> guess_safetensors(const std::filesystem::path& path,
+                                             const DataHints& hints) {
   std::error_code ignored;
   const bool folder = std::filesystem::is_directory(path, ignored);
   const std::filesystem::path file = folder ? path / "tensors.safetensors" : path;
   if (file.extension() != ".safetensors" || !std::filesystem::is_regular_file(file, ignored))
     return std::nullopt;
   const NamedTensors tensors = load_safetensors(file);
-  std::string labels;
-  for (const char* name : {"label", "labels", "class", "classes", "target", "targets", "y"}) {
-    if (!tensors.contains(name)) continue;
-    labels = name;
-    break;
-  }
-  std::vector<std::string> inputs;
-  for (const std::string& name : hints.arguments) {
-    if (tensors.contains(name) && labels != name) inputs.push_back(name);
-  }
-  if (inputs.empty()) {
-    for (const auto& [name, tensor] : tensors) {
-      if (tensor.dim() > 0 && labels != name) inputs.push_back(name);
-    }
-    // A model of one argument takes one tensor.
-    if (hints.arguments.size() == 1 && inputs.size() > 1) inputs.resize(1);
-  }
+  std::vector<std::string> notes;
+  const std::string labels = guess_labels(tensors, notes);
+  const std::vector<std::string> inputs = guess_inputs(tensors, labels, hints, notes);
   if (inputs.empty()) {
     throw Error({"no tensors with samples", file.string(),
-                 "at least one beside the labels, N x ...", quoted_list(names_of(tensors))});
+                 "at least one beside the labels, N x ...",
+                 tensors.empty() ? "no tensors" : quoted_list(names_of(tensors))});
   }
+  for (const std::string& name : inputs)
+    require_samples(tensors.at(name), -1, "", fmt::format("'{}' in {}", name, file.string()));
   SettingValues result = {{"kind", "safetensors"}, {"path", path.string()}, {"inputs", inputs}};
   if (!labels.empty()) result.emplace_back("labels", labels);
-  return settings_of(result);
+  return SourceGuess(settings_of(result), std::move(notes));
 }
 
 }  // namespace
