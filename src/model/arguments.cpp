@@ -4,11 +4,13 @@
 #include <cmath>
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/function_schema.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "descramble/core/error.h"
 #include "descramble/core/json.h"
+#include "descramble/model/network.h"
 #include "model/state.h"
 
 namespace descramble {
@@ -295,12 +297,30 @@ std::optional<std::vector<Fill>> fill_arguments(const c10::FunctionSchema& schem
   return fills;
 }
 
+/// A backend whose inputs have neither names nor types takes the data's inputs in order.
+Model with_tensors(const Model& model, const json& arguments, const std::vector<std::string>& names,
+                   std::int64_t batch_dim, bool batched, const std::string& pointer) {
+  if (!arguments.empty()) {
+    throw Error({"the model's inputs have no names", pointer, "no arguments",
+                 "'" + arguments.items().begin().key() + "'"});
+  }
+  Filling filling(names, batch_dim, batched);
+  std::vector<Fill> fills;
+  while (!filling.left().empty()) fills.push_back(filling.from_inputs(c10::TensorType::get()));
+  auto copy = std::make_shared<Model::State>(model.state());
+  copy->fills = std::make_shared<const std::vector<Fill>>(std::move(fills));
+  copy->batched = batched;
+  return Model(std::move(copy));
+}
+
 }  // namespace
 
 Model with_arguments(const Model& model, const json& arguments,
                      const std::vector<std::string>& names, std::int64_t batch_dim, bool batched,
                      const std::string& pointer, const std::vector<std::string>& spare) {
-  const c10::FunctionSchema& schema = model.state().run_method().function().getSchema();
+  if (model.network().schema() == nullptr)
+    return with_tensors(model, arguments, names, batch_dim, batched, pointer);
+  const c10::FunctionSchema& schema = *model.network().schema();
   for (const auto& [name, value] : arguments.items()) {
     const bool known =
         std::any_of(schema.arguments().begin() + 1, schema.arguments().end(),

@@ -3,13 +3,15 @@
 #include <charconv>
 #include <optional>
 
+#include <ATen/core/function_schema.h>
+#include <ATen/core/ivalue.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
 #include "descramble/core/error.h"
 #include "descramble/core/random.h"
-#include "model/state.h"
+#include "descramble/model/network.h"
 
 namespace descramble {
 
@@ -147,8 +149,13 @@ bool holds_many(const c10::TypePtr& type) {
 }  // namespace
 
 std::vector<c10::IValue> example_inputs(const Model& model, const std::vector<InputSpec>& specs) {
-  const auto& arguments = model.state().run_method().function().getSchema().arguments();
   RandomStream stream = random_stream(0, "example");
+  if (model.network().schema() == nullptr) {
+    std::vector<c10::IValue> tensors;
+    for (const InputSpec& spec : specs) tensors.emplace_back(example(spec, model, stream));
+    return tensors;
+  }
+  const auto& arguments = model.network().schema()->arguments();
   std::vector<bool> used(specs.size(), false);
   std::string expected;
   for (std::size_t i = 1; i < arguments.size(); ++i) {

@@ -5,9 +5,10 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/csrc/jit/runtime/jit_exception.h>
 
 #include "descramble/core/error.h"
+#include "descramble/model/network.h"
+#include "model/interpreter_message.h"
 #include "model/state.h"
 
 namespace descramble {
@@ -68,7 +69,7 @@ Error input_error(const Model& model, const std::vector<c10::IValue>& inputs,
                   "one of those that it was built with", reason});
   }
   // `raise` and `assert` in the archive's code; operators throw other exceptions.
-  if (dynamic_cast<const torch::jit::JITException*>(&error) != nullptr) {
+  if (model.network().raised(error)) {
     return Error({"the model's own code raises an exception", model.name(),
                   "inputs that it takes, if it takes any (they were " + found + ")", reason});
   }

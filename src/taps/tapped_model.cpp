@@ -13,14 +13,11 @@
 #include <fmt/ranges.h>
 
 #include "descramble/core/error.h"
+#include "descramble/model/network.h"
 #include "descramble/taps/axis.h"
 #include "descramble/taps/select.h"
-#include "taps/memory.h"
-#include "taps/node_numbers.h"
-#include "taps/operator.h"
-#include "taps/program.h"
-#include "taps/split_graph.h"
-#include "taps/walk.h"
+#include "model/state.h"
+#include "taps/split_state.h"
 
 namespace descramble {
 
@@ -44,38 +41,28 @@ struct Stop : std::exception {};
 }  // namespace
 
 /// One tap that was selected: its handlers and how often it fired.
-class SelectedSlot final : public TapSlot {
+class SelectedSlot {
  public:
   struct Handler {
     std::function<at::Tensor(const at::Tensor&)> handle;
     bool released = false;
   };
 
-  SelectedSlot(TapPoint met, bool batched, std::exception_ptr* failure)
-      : point(std::move(met)), batched_(batched), failure_(failure), id(remember_slot(this)) {}
-  ~SelectedSlot() override { forget_slot(id); }
-  SelectedSlot(const SelectedSlot&) = delete;
-  SelectedSlot& operator=(const SelectedSlot&) = delete;
+  SelectedSlot(TapPoint met, bool batched) : point(std::move(met)), batched_(batched) {}
 
-  /// An exception would lose its type on the way through LibTorch's interpreter: it is kept aside.
-  at::Tensor fire(const at::Tensor& value) override {
+  at::Tensor fire(const at::Tensor& value) {
     ++fired;
-    try {
-      at::Tensor current = batched_ ? value : value.unsqueeze(0);
-      // A handler may add and release any, itself too: those of this firing live until its end.
-      const auto firing = handlers;
-      for (const auto& handler : firing) {
-        if (!handler->released) current = handler->handle(current);
-      }
-      if (stop) {
-        stopped_at = current;
-        throw Stop{};
-      }
-      return batched_ ? current : current.squeeze(0);
-    } catch (...) {
-      *failure_ = std::current_exception();
-      throw;
+    at::Tensor current = batched_ ? value : value.unsqueeze(0);
+    // A handler may add and release any, itself too: those of this firing live until its end.
+    const auto firing = handlers;
+    for (const auto& handler : firing) {
+      if (!handler->released) current = handler->handle(current);
     }
+    if (stop) {
+      stopped_at = current;
+      throw Stop{};
+    }
+    return batched_ ? current : current.squeeze(0);
   }
 
   /// The watch that removes the handler again, as long as `owner`, the slot's, is there.
@@ -100,10 +87,6 @@ class SelectedSlot final : public TapSlot {
 
  private:
   bool batched_;
-  std::exception_ptr* failure_;
-
- public:
-  const std::int64_t id;
 };
 
 Watch& Watch::operator=(Watch&& other) noexcept {
@@ -134,15 +117,24 @@ struct TappedModel::State {
                  "'" + name + "'"});
   }
 
+  /// An exception would lose its type on the way through an interpreter: it is kept aside.
+  at::Tensor fire(std::size_t point, const at::Tensor& value) {
+    try {
+      return slots.at(point)->fire(value);
+    } catch (...) {
+      failure = std::current_exception();
+      throw;
+    }
+  }
+
   c10::IValue run(const std::vector<c10::IValue>& inputs, bool all_must_fire = true) {
     failure = nullptr;
     for (const auto& slot : slots) slot->fired = 0;
-    auto stack = forward_stack(model, inputs);
     c10::IValue output;
     try {
       callers_gradients = at::GradMode::is_enabled();
       const c10::AutoGradMode gradients(callers_gradients || model.derives());
-      output = program->run(std::move(stack));
+      output = program->run(model.state().begin_pass(inputs));
     } catch (const std::exception& error) {
       if (failure) std::rethrow_exception(failure);
       throw input_error(model, inputs, error);
@@ -164,7 +156,7 @@ struct TappedModel::State {
   Model model;
   std::vector<std::unique_ptr<SelectedSlot>> slots{};
   std::vector<TapPoint> points{};
-  std::unique_ptr<Program> program{};
+  std::unique_ptr<TapProgram> program{};
   std::exception_ptr failure{};
   bool callers_gradients = true;
 };
@@ -218,7 +210,7 @@ Watch TappedModel::replace(const std::string& tap,
                            std::function<at::Tensor(const at::Tensor&)> handler) const {
   SelectedSlot& slot = state_->slot(tap);
   // Where other values share the memory and somebody writes to it, the replacement goes there too.
-  if (!slot.in_memory) slot.in_memory = shares_written_memory(state_->model.state(), tap);
+  if (!slot.in_memory) slot.in_memory = state_->model.network().shares_written_memory(tap);
   const auto checked = [name = tap, in_memory = *slot.in_memory,
                         handler = std::move(handler)](const at::Tensor& value) {
     at::Tensor result = handler(value);
@@ -260,14 +252,13 @@ TappedModel tap_model(const Model& model, const std::vector<std::string>& select
   const std::vector<std::string> selected = select_taps(model, selectors);
   const std::set<std::string> wanted(selected.begin(), selected.end());
   auto state = std::make_shared<TappedModel::State>(model);
-  auto graph = walk_forward(
-      model.state(), [&](const MetPoint& met, torch::jit::Value* value, torch::jit::Node* place) {
-        if (!wanted.contains(met.point.name)) return value;
-        state->slots.push_back(
-            std::make_unique<SelectedSlot>(met.point, model.batched(), &state->failure));
-        state->points.push_back(met.point);
-        return insert_tap(value, state->slots.back()->id, place);
+  state->program = model.network().tapped(
+      wanted, [raw = state.get()](std::size_t point, const at::Tensor& value) {
+        return raw->fire(point, value);
       });
+  state->points = state->program->points();
+  for (const TapPoint& point : state->points)
+    state->slots.push_back(std::make_unique<SelectedSlot>(point, model.batched()));
   for (const std::string& name : wanted) {
     const bool met = std::any_of(state->points.begin(), state->points.end(),
                                  [&](const TapPoint& point) { return point.name == name; });
@@ -276,27 +267,15 @@ TappedModel tap_model(const Model& model, const std::vector<std::string>& select
                    "a call whose first argument is a tensor", "none"});
     }
   }
-  state->program = std::make_unique<Program>("tapped", std::move(graph));
   return TappedModel(std::move(state));
 }
 
 std::int64_t count_forks(const Model& model) {
-  const auto graph = walk_forward(model.state(), [](const MetPoint&, torch::jit::Value* value,
-                                                    torch::jit::Node*) { return value; });
-  const std::vector<torch::jit::Node*> nodes = numbered_nodes(graph->block());
-  return std::count_if(nodes.begin(), nodes.end(), [](const torch::jit::Node* node) {
-    return node->kind() == torch::jit::prim::fork;
-  });
+  return model.network().forks();
 }
 
 std::vector<TapPoint> list_taps(const Model& model) {
-  std::vector<TapPoint> points;
-  walk_forward(model.state(),
-               [&](const MetPoint& met, torch::jit::Value* value, torch::jit::Node*) {
-                 if (!met.is_argument) points.push_back(met.point);
-                 return value;
-               });
-  return points;
+  return model.network().points();
 }
 
 std::vector<TapReading> read_taps(const Model& model, const std::vector<c10::IValue>& inputs) {

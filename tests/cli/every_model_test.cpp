@@ -13,7 +13,7 @@
 #include "descramble/taps/point.h"
 #include "model/fixtures.h"
 #include "model/held.h"
-#include "model/state.h"
+#include "torchscript/torchscript.h"
 
 namespace descramble::test {
 namespace {
@@ -161,8 +161,8 @@ TEST_P(EveryModel, RunsEachKindOfStepAndLeavesNoTrace) {
     ASSERT_TRUE(after.contains(path)) << path;
     EXPECT_TRUE(bit_equal(before.at(path), after.at(path))) << path;
   }
-  EXPECT_EQ(original.state().training, exported.state().training);
-  EXPECT_EQ(original.state().extra_files, exported.state().extra_files);
+  EXPECT_EQ(torchscript_of(original).training, torchscript_of(exported).training);
+  EXPECT_EQ(torchscript_of(original).extra_files, torchscript_of(exported).extra_files);
   const double allowed = result()["steps"][0]["certificate"]["allowed"];
   for (const std::string& method : other_methods(original)) {
     const auto compare = [&](const Model& one) {

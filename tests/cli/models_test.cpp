@@ -18,7 +18,6 @@
 #include "descramble/taps/point.h"
 #include "descramble/taps/tapped_model.h"
 #include "model/fixtures.h"
-#include "model/state.h"
 
 namespace descramble::test {
 namespace {

@@ -6,8 +6,8 @@
 #include <ATen/core/ivalue.h>
 
 #include "descramble/model/model.h"
-#include "model/state.h"
-#include "model/writes.h"
+#include "torchscript/torchscript.h"
+#include "torchscript/writes.h"
 
 namespace descramble::test {
 
@@ -27,7 +27,7 @@ inline void collect_held(const c10::IValue& object, const std::string& path,
 
 inline std::map<std::string, c10::IValue> held_by(const Model& model) {
   std::map<std::string, c10::IValue> held;
-  collect_held(model.state().module._ivalue(), "", held);
+  collect_held(torchscript_of(model).module._ivalue(), "", held);
   return held;
 }
 

@@ -1,8 +1,6 @@
 // What forward writes is found, put back, carried in order, and kept out of exported models, over
 // all fixtures.
 
-#include "model/state.h"
-
 #include <set>
 
 #include <ATen/ops/eye.h>
@@ -12,8 +10,9 @@
 #include "descramble/taps/tapped_model.h"
 #include "model/fixtures.h"
 #include "model/held.h"
-#include "model/writes.h"
 #include "taps/names_with_inputs.h"
+#include "torchscript/torchscript.h"
+#include "torchscript/writes.h"
 
 namespace descramble::test {
 namespace {
@@ -44,7 +43,7 @@ class State : public ::testing::TestWithParam<std::string> {
 TEST_P(State, NamesWhatForwardWrites) {
   const Model model = subject().load();
   const auto expected = subject().facts.value("writes", std::vector<std::string>());
-  if (model.state().writes().opaque) {
+  if (torchscript_of(model).writes().opaque) {
     for (const std::string& path : expected) EXPECT_THAT(model.written(), Contains(path));
   } else {
     EXPECT_THAT(model.written(), ElementsAreArray(expected));
@@ -56,7 +55,7 @@ TEST_P(State, NamesWhatForwardWrites) {
     EXPECT_THAT(model.written(), Contains(path));
   bool writes_input = false;
   for (const bool written : model.written_inputs()) writes_input = writes_input || written;
-  if (model.state().writes().opaque) return;
+  if (torchscript_of(model).writes().opaque) return;
   EXPECT_EQ(writes_input, subject().flag("mutates_input"));
 }
 

@@ -44,13 +44,20 @@ struct ModelDescription {
   bool frozen = false;
 };
 
-/// A TorchScript model on one device, in eval mode. Copies share the module, which nothing here
-/// changes.
+class Network;
+
+/// A network on one device, in eval mode: a TorchScript model, or one of another backend. Copies
+/// share it, and nothing here changes it.
 class Model {
  public:
-  struct State;  ///< holds torch::jit::Module; known to model/ and taps/ only
+  struct State;
 
   explicit Model(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  /// A model of another backend. `name` stands in errors and results.
+  static Model of(std::shared_ptr<const Network> network, const std::string& name,
+                  at::Device device = at::kCPU);
+
+  const Network& network() const;
 
   /// The untouched module's output. @throws Error when the model does not take these inputs
   c10::IValue forward_values(const std::vector<c10::IValue>& inputs) const;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <memory>
+#include <functional>
 
 #include "descramble/model/model.h"
 
@@ -16,11 +16,12 @@ class Snapshot {
  public:
   explicit Snapshot(const Model& model);
   /// Tensors keep their identity: contents are copied back into them.
-  void restore() const;
+  void restore() const {
+    if (restore_) restore_();
+  }
 
  private:
-  struct Entry;
-  std::shared_ptr<const std::vector<Entry>> entries_;
+  std::function<void()> restore_;
 };
 
 /// Restores at its end what a model's forward has written meanwhile.
