@@ -68,7 +68,7 @@ JacobianStack::Options stack_options(const Subject& subject, const Source& sourc
   return {.memory_mb = subject.memory_mb,
           .sharers = sharers,
           .batch_size = source.batch_size,
-          .watch = [&progress](std::int64_t samples) {
+          .on_samples = [&progress](std::int64_t samples) {
             check_interrupt();
             progress.advance(samples);
           }};

@@ -11,7 +11,7 @@ Solution solve(const Objective& objective, const SolverChoice& chosen, const std
   constexpr std::int64_t units = 1'000'000;
   bool begun = false;
   SolverRun run{.seed = seed};
-  run.watch = [&](const Iteration& at) {
+  run.on_iteration = [&](const Iteration& at) {
     if (!begun) progress.begin(fmt::format("{} of {}", name, what), units);
     begun = true;
     progress.reach(static_cast<std::int64_t>(static_cast<double>(units) * at.share));

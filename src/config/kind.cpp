@@ -142,6 +142,34 @@ json resolve_split(const Field& field, const json& value, const std::string& poi
   return result;
 }
 
+json resolve_names(const Field& field, const json& value, const std::string& pointer) {
+  const json list = value.is_string() ? json::array({value}) : value;
+  if (!list.is_array() || list.empty()) mismatch(field, value, pointer);
+  const auto& known = field.choices;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const json& item = list[i];
+    const bool named = item.is_string() && !item.get_ref<const std::string&>().empty();
+    const bool fits = named && (known.empty() || std::find(known.begin(), known.end(),
+                                                           item.get<std::string>()) != known.end());
+    if (fits) continue;
+    if (value.is_string()) mismatch(field, value, pointer);
+    throw Error({"wrong value for '" + field.name + "'", join_pointer(pointer, std::to_string(i)),
+                 known.empty() ? "a name" : "one of " + quoted_list(known), describe(item)});
+  }
+  return known.empty() ? value : list;
+}
+
+void check_numbers(const Field& field, const json& value, const std::string& pointer) {
+  if (!value.is_array()) mismatch(field, value, pointer);
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const std::string place = join_pointer(pointer, std::to_string(i));
+    const bool fits =
+        field.type == FieldType::integers ? fits_integer(value[i]) : value[i].is_number();
+    if (!fits) mismatch(field, value[i], place);
+    check_limits(field, value[i], place, value[i]);
+  }
+}
+
 json resolve_value(const Field& field, const json& value, const std::string& pointer) {
   const auto require = [&](bool condition) {
     if (!condition) mismatch(field, value, pointer);
@@ -171,34 +199,11 @@ json resolve_value(const Field& field, const json& value, const std::string& poi
       require(value.is_number());
       check_limits(field, value, pointer, value);
       return value;
-    case FieldType::names: {
-      const json list = value.is_string() ? json::array({value}) : value;
-      require(list.is_array() && !list.empty());
-      for (std::size_t i = 0; i < list.size(); ++i) {
-        const json& item = list[i];
-        const auto& known = field.choices;
-        const bool named = item.is_string() && !item.get_ref<const std::string&>().empty();
-        const bool fits =
-            named && (known.empty() || std::find(known.begin(), known.end(),
-                                                 item.get<std::string>()) != known.end());
-        if (fits) continue;
-        if (value.is_string()) mismatch(field, value, pointer);
-        throw Error({"wrong value for '" + field.name + "'",
-                     join_pointer(pointer, std::to_string(i)),
-                     known.empty() ? "a name" : "one of " + quoted_list(known), describe(item)});
-      }
-      return field.choices.empty() ? value : list;
-    }
+    case FieldType::names:
+      return resolve_names(field, value, pointer);
     case FieldType::integers:
     case FieldType::numbers:
-      require(value.is_array());
-      for (std::size_t i = 0; i < value.size(); ++i) {
-        const std::string place = join_pointer(pointer, std::to_string(i));
-        const bool fits =
-            field.type == FieldType::integers ? fits_integer(value[i]) : value[i].is_number();
-        if (!fits) mismatch(field, value[i], place);
-        check_limits(field, value[i], place, value[i]);
-      }
+      check_numbers(field, value, pointer);
       return value;
     case FieldType::index_or_key:
       require(value.is_string() || (is_non_negative(value) && fits_integer(value)));

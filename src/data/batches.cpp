@@ -60,10 +60,15 @@ void for_each_batch(const Source& source, at::Device device, const VisitBatch& v
 
 void for_each_batch(const Source& source, const std::vector<std::int64_t>& indices,
                     at::Device device, const VisitBatch& visit) {
+  for_each_batch(*source.data, indices, source.batch_size, device, visit);
+}
+
+void for_each_batch(const DataSet& data, const std::vector<std::int64_t>& indices,
+                    std::int64_t batch_size, at::Device device, const VisitBatch& visit) {
   for_each_part(
-      std::ssize(indices), source.batch_size, device,
+      std::ssize(indices), batch_size, device,
       [&](std::int64_t begin, std::int64_t end) {
-        return source.data->gather({indices.begin() + begin, indices.begin() + end});
+        return data.gather({indices.begin() + begin, indices.begin() + end});
       },
       visit);
 }

@@ -126,6 +126,24 @@ json data_to_come(const Model& model) {
   return {{"kind", "safetensors"}, {"path", "data.safetensors"}, {"inputs", names}};
 }
 
+/// What the data may be guessed by.
+DataHints hints_of(const Model& model, const InitialOptions& options,
+                   std::vector<std::string>& notes) {
+  DataHints hints;
+  for (const Argument& argument : model.description().inputs) {
+    if (holds_tensors(argument.type)) hints.arguments.push_back(argument.name);
+    hints.containers = hints.containers || is_container(argument.type);
+  }
+  for (const InputSpec& spec : options.inputs) {
+    if (spec.shape.size() != 4) continue;
+    hints.side = spec.shape.back();
+    if (spec.shape[1] == 3 && spec.shape[2] == spec.shape[3]) continue;
+    notes.emplace_back(
+        "--input is no square of 3 channels, which pictures become: the crop is as wide as it");
+  }
+  return hints;
+}
+
 }  // namespace
 
 InitialConfig initial_config(const InitialOptions& options) {
@@ -155,25 +173,13 @@ InitialConfig initial_config(const InitialOptions& options) {
         fmt::format("the model returns {}: {} is taken for the logits", type, key.dump()));
   };
   if (has_data) {
-    DataHints hints;
-    bool unlike_pictures = false;
-    for (const Argument& argument : model.description().inputs) {
-      if (holds_tensors(argument.type)) hints.arguments.push_back(argument.name);
-      hints.containers = hints.containers || is_container(argument.type);
-    }
-    for (const InputSpec& spec : options.inputs) {
-      if (spec.shape.size() != 4) continue;
-      hints.side = spec.shape.back();
-      if (spec.shape[1] != 3 || spec.shape[2] != spec.shape[3]) unlike_pictures = true;
-    }
+    std::vector<std::string> of_pictures;
+    const DataHints hints = hints_of(model, options, of_pictures);
     SourceGuess guess = guess_source(options.data, hints);
     config["data"] = guess.source.json();
     for (std::string& note : guess.notes) result.notes.push_back(std::move(note));
     if (config["data"].value("kind", "") == "images") {
-      if (unlike_pictures) {
-        result.notes.emplace_back(
-            "--input is no square of 3 channels, which pictures become: the crop is as wide as it");
-      }
+      for (std::string& note : of_pictures) result.notes.push_back(std::move(note));
       result.notes.emplace_back(
           "resize, crop, mean and std are torchvision's usual ones: hold them against how the "
           "network was trained");

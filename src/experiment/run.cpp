@@ -163,7 +163,7 @@ void tell(Progress& progress, const std::string& heading, double seconds,
 
 /// Runs every step and takes in what it leaves behind; later steps see the rotations of earlier
 /// ones.
-Gathered run_steps(const json& steps, Opened& opened, ResultFolder& folder, Stopwatch& watch,
+Gathered run_steps(const json& steps, Opened& opened, ResultFolder& folder, Stopwatch& stopwatch,
                    Progress& progress) {
   Workspace& workspace = opened.workspace;
   Gathered all;
@@ -174,7 +174,7 @@ Gathered run_steps(const json& steps, Opened& opened, ResultFolder& folder, Stop
       return step_kind(kind).run(steps[i], workspace, progress);
     });
     check_interrupt();  // a solver that was stopped returns what it has
-    const double seconds = watch.lap(fmt::format("steps.{}.{}", i, kind));
+    const double seconds = stopwatch.lap(fmt::format("steps.{}.{}", i, kind));
     tell(progress, fmt::format("[{}/{}] {}", i + 1, steps.size(), kind), seconds, result.lines);
     json entry = {{"kind", kind}};
     entry.update(result.json);
@@ -244,13 +244,13 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
         {"a training config", config.file.string(), "'steps' (use: descramble train)", "'train'"});
   }
   ResultFolder folder(out, force);
-  Stopwatch watch;
+  Stopwatch stopwatch;
   const ThreadScope scope(config.resolved.at("threads"));
   const int threads = scope.count();
   progress.say(heading(config, threads));
   Opened opened = open_workspace(config);
   Workspace& workspace = opened.workspace;
-  watch.lap("open");
+  stopwatch.lap("open");
 
   const json& steps = config.resolved.at("steps");
   const std::map<std::string, std::size_t> step_of_tap = check_against(workspace, steps);
@@ -267,21 +267,21 @@ void run_experiment(const Config& config, const fs::path& out, bool force, Progr
   for (const std::string& warning : workspace.check.warnings) folder.add_warning(warning);
   const Stateful stateful(workspace.model);
   for (const std::string& line : stateful.lines) progress.say(line);
-  Gathered all = run_steps(steps, opened, folder, watch, progress);
+  Gathered all = run_steps(steps, opened, folder, stopwatch, progress);
   json methods = json::object();
   if (!all.edits.empty()) {
     methods = export_rotations(workspace, folder.file("model.pt"), step_of_tap, all, progress);
-    watch.lap("export");
+    stopwatch.lap("export");
   }
   add_check_tensors(workspace.check, all.tensors);
   json result = result_json(config, opened, threads, std::move(all.steps));
   result["state"] = stateful.json;
   if (!all.edits.empty()) result["methods"] = methods;
   result["check"] = check_json(workspace.check);
-  watch.lap("hash inputs");
+  stopwatch.lap("hash inputs");
   for (const std::string& warning : folder.warnings())
     progress.say(fmt::format("{:<18}{}", "warning", warning));
-  folder.finish(std::move(result), all.tensors, watch.json_value());
+  folder.finish(std::move(result), all.tensors, stopwatch.json_value());
   progress.say(fmt::format("{:<18}{}", "result", out.string()));
 }
 

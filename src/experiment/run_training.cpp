@@ -37,14 +37,14 @@ void run_training(const Config& config, const fs::path& out, bool force, Progres
                  "'steps'"});
   }
   ResultFolder folder(out, force);
-  Stopwatch watch;
+  Stopwatch stopwatch;
   const ThreadScope scope(config.resolved.at("threads"));
   const int threads = scope.count();
   progress.say(heading(config, threads));
   Opened opened = open_workspace(config);
   Workspace& workspace = opened.workspace;
   workspace.model = workspace.model.with_policy(StatePolicy::live);
-  watch.lap("open");
+  stopwatch.lap("open");
   const json& settings = config.resolved.at("train");
   Probes probes(workspace.model, workspace.memory_mb);
   for (std::size_t i = 0; i < settings.at("probes").size(); ++i) {
@@ -64,7 +64,7 @@ void run_training(const Config& config, const fs::path& out, bool force, Progres
                   workspace.test, progress, hooks);
   probes.at_end();
   for (const std::string& line : probes.new_lines()) progress.say("  probe  " + line);
-  watch.lap("train");
+  stopwatch.lap("train");
   json epochs = json::array();
   for (const Epoch& epoch : history) epochs.push_back(epoch_json(epoch));
   workspace.model.save(folder.file("model.pt"));
@@ -88,7 +88,7 @@ void run_training(const Config& config, const fs::path& out, bool force, Progres
   json result = result_json(config, opened, threads, json::array({std::move(step)}));
   result["check"] = check_json(workspace.check);
   for (const std::string& warning : folder.warnings()) progress.say("warning  " + warning);
-  folder.finish(std::move(result), tensors, watch.json_value());
+  folder.finish(std::move(result), tensors, stopwatch.json_value());
   progress.say(fmt::format("result  {}", out.string()));
 }
 

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "descramble/core/error.h"
+#include "descramble/data/batches.h"
 
 namespace descramble {
 
@@ -44,13 +45,10 @@ Error in_data(const SampleError& error, const std::vector<std::int64_t>& indices
 /// How many of the sampled positions count, of each sample.
 at::Tensor counted_positions(const LayerJacobian& layer, const DataSet& data,
                              const std::vector<std::int64_t>& indices, std::int64_t batch_size) {
-  const auto samples = static_cast<std::int64_t>(indices.size());
   std::vector<at::Tensor> found;
-  for (std::int64_t begin = 0; begin < samples; begin += batch_size) {
-    const std::int64_t end = std::min(samples, begin + batch_size);
-    found.push_back(layer.counted_positions(
-        data.gather({indices.begin() + begin, indices.begin() + end}).inputs));
-  }
+  for_each_batch(data, indices, batch_size, at::kCPU, [&](const Batch& batch, std::int64_t) {
+    found.push_back(layer.counted_positions(batch.inputs));
+  });
   return at::cat(found);
 }
 
@@ -164,8 +162,7 @@ JacobianStack JacobianStack::of(std::shared_ptr<const LayerJacobian> layer,
   stack.weights_ = checked_weights(options.weights, samples);
   at::Tensor positions = at::full({samples}, layer->positions(), at::kDouble);
   if (layer->selects_rows()) {
-    positions =
-        counted_positions(*layer, *data, indices, std::max<std::int64_t>(1, options.batch_size));
+    positions = counted_positions(*layer, *data, indices, options.batch_size);
     const at::Tensor counts = positions.gt(0);
     stack.uncounted_ = samples - counts.sum().item<std::int64_t>();
     if (stack.uncounted_ == samples) {
@@ -194,7 +191,7 @@ JacobianStack JacobianStack::of(std::shared_ptr<const LayerJacobian> layer,
         values.clear();
       }
     }
-    if (options.watch) options.watch(end - begin);
+    if (options.on_samples) options.on_samples(end - begin);
   }
   if (room.for_all) {
     stack.content_ = std::move(kept);
@@ -224,18 +221,17 @@ std::optional<JacobianStack> JacobianStack::collapsed(const LayerJacobian& layer
   }
   at::Tensor rates =
       at::zeros({side == Side::outputs ? stack.outputs_ : stack.inputs_}, at::kDouble);
-  const std::int64_t batch_size = std::max<std::int64_t>(1, options.batch_size);
-  for (std::int64_t begin = 0; begin < samples; begin += batch_size) {
-    const std::int64_t end = std::min(samples, begin + batch_size);
-    const Batch batch = data.gather({indices.begin() + begin, indices.begin() + end});
+  const auto add = [&](const Batch& batch, std::int64_t begin) {
+    const std::int64_t count = batch.inputs.at(0).size(0);
     try {
       const at::Tensor masks = layer.masks(layer.from_values(batch.inputs));
-      rates += masks.to(at::kCPU, at::kDouble).t().matmul(stack.weights_.slice(0, begin, end));
+      rates += masks.to(at::kCPU, at::kDouble).t().matmul(stack.weights_.narrow(0, begin, count));
     } catch (const SampleError& error) {
       throw in_data(error, indices, begin);
     }
-    if (options.watch) options.watch(end - begin);
-  }
+    if (options.on_samples) options.on_samples(count);
+  };
+  for_each_batch(data, indices, options.batch_size, at::kCPU, add);
   part.weights = side == Side::outputs ? rates.view({1, -1, 1}) : rates.view({1, 1, -1});
   stack.content_ = Collapsed{std::move(part), side};
   return stack;

@@ -11,6 +11,7 @@
 #include "descramble/core/error.h"
 #include "descramble/core/json.h"
 #include "descramble/model/network.h"
+#include "model/fill.h"
 #include "model/state.h"
 
 namespace descramble {
@@ -18,8 +19,6 @@ namespace descramble {
 using nlohmann::json;
 
 namespace {
-
-using Fill = std::function<c10::IValue(const std::vector<at::Tensor>&)>;
 
 /// Reads what fills each argument of a method.
 class Filling {
@@ -85,11 +84,12 @@ class Filling {
         return constant(c10::IValue());
       case c10::TypeKind::TupleType:
         if (!value.is_array() || value.size() != type->containedTypes().size()) throw refuse();
-        return tuple(parts(value, pointer, [&](std::size_t i) { return type->containedType(i); }));
+        return tuple_fill(
+            parts(value, pointer, [&](std::size_t i) { return type->containedType(i); }));
       case c10::TypeKind::ListType: {
         if (!value.is_array()) throw refuse();
         const c10::TypePtr element = type->containedType(0);
-        return list(parts(value, pointer, [&](std::size_t) { return element; }), element);
+        return list_fill(parts(value, pointer, [&](std::size_t) { return element; }), element);
       }
       case c10::TypeKind::DictType: {
         if (!value.is_object() || type->containedType(0)->kind() != c10::TypeKind::StringType)
@@ -100,7 +100,7 @@ class Filling {
           keys.push_back(key);
           fills.push_back(from_config(part, type->containedType(1), join_pointer(pointer, key)));
         }
-        return dictionary(std::move(keys), std::move(fills), type->containedType(1));
+        return dictionary_fill(std::move(keys), std::move(fills), type->containedType(1));
       }
       default:
         throw refuse();
@@ -125,7 +125,7 @@ class Filling {
       }
       std::vector<Fill> fills;
       for (std::size_t i = 0; i < count; ++i) fills.push_back(tensor(*take(), batch_dim_));
-      return tuple(std::move(fills));
+      return tuple_fill(std::move(fills));
     }
     const bool is_list = type->kind() == c10::TypeKind::ListType && holds(0);
     const bool is_dict = type->kind() == c10::TypeKind::DictType && holds(1);
@@ -137,8 +137,8 @@ class Filling {
       fills.push_back(tensor(*next, batch_dim_));
     }
     if (fills.empty()) return {};
-    return is_list ? list(std::move(fills), type->containedType(0))
-                   : dictionary(std::move(keys), std::move(fills), type->containedType(1));
+    return is_list ? list_fill(std::move(fills), type->containedType(0))
+                   : dictionary_fill(std::move(keys), std::move(fills), type->containedType(1));
   }
 
   std::vector<std::string> left() const {
@@ -221,32 +221,6 @@ class Filling {
     for (std::size_t i = 0; i < value.size(); ++i)
       fills.push_back(from_config(value[i], type_at(i), join_pointer(pointer, std::to_string(i))));
     return fills;
-  }
-
-  static Fill tuple(std::vector<Fill> fills) {
-    return [fills = std::move(fills)](const std::vector<at::Tensor>& inputs) {
-      std::vector<c10::IValue> values;
-      for (const Fill& fill : fills) values.push_back(fill(inputs));
-      return c10::IValue(c10::ivalue::Tuple::create(std::move(values)));
-    };
-  }
-
-  static Fill list(std::vector<Fill> fills, const c10::TypePtr& element) {
-    return [fills = std::move(fills), element](const std::vector<at::Tensor>& inputs) {
-      c10::impl::GenericList values(element);
-      for (const Fill& fill : fills) values.push_back(fill(inputs));
-      return c10::IValue(values);
-    };
-  }
-
-  static Fill dictionary(std::vector<std::string> keys, std::vector<Fill> fills,
-                         const c10::TypePtr& element) {
-    return [keys = std::move(keys), fills = std::move(fills),
-            element](const std::vector<at::Tensor>& inputs) {
-      c10::impl::GenericDict values(c10::StringType::get(), element);
-      for (std::size_t i = 0; i < keys.size(); ++i) values.insert(keys[i], fills[i](inputs));
-      return c10::IValue(values);
-    };
   }
 
   std::vector<std::string> names_;

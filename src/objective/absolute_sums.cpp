@@ -6,8 +6,9 @@
 #include <vector>
 
 #include <ATen/Functions.h>
-#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
+
+#include "data/samples.h"
 
 namespace descramble {
 
@@ -109,21 +110,19 @@ AbsoluteSums on_processor(at::Tensor& z, const at::Tensor& weights, double epsil
   // Row by row, summed in their order: the same whatever the number of threads.
   std::vector<RowSums> found(static_cast<std::size_t>(rows));
   constexpr std::int64_t enough = 16384;  // entries that are worth a thread
-  at::parallel_for(
-      0, rows, std::max<std::int64_t>(1, enough / d), [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t r = begin; r < end; ++r) {
-          Number* row = numbers + r * d;
-          const auto factor = static_cast<Number>(weighted ? weight[r] : 1);
-          RowSums& sums = found[static_cast<std::size_t>(r)];
-          if (epsilon > 0) {
-            sums =
-                with_gradient ? smooth_slope(row, d, width, factor) : smooth(row, d, width, factor);
-          } else {
-            sums =
-                with_gradient ? sharp_slope(row, d, width, factor) : sharp(row, d, width, factor);
-          }
-        }
-      });
+  const std::int64_t at_once = std::max<std::int64_t>(1, enough / d);
+  for_each_sample((rows + at_once - 1) / at_once, 1, [&](std::int64_t part) {
+    for (std::int64_t r = part * at_once; r < std::min(rows, (part + 1) * at_once); ++r) {
+      Number* row = numbers + r * d;
+      const auto factor = static_cast<Number>(weighted ? weight[r] : 1);
+      RowSums& sums = found[static_cast<std::size_t>(r)];
+      if (epsilon > 0) {
+        sums = with_gradient ? smooth_slope(row, d, width, factor) : smooth(row, d, width, factor);
+      } else {
+        sums = with_gradient ? sharp_slope(row, d, width, factor) : sharp(row, d, width, factor);
+      }
+    }
+  });
   AbsoluteSums sums;
   for (std::int64_t r = 0; r < rows; ++r) {
     sums.value += weight[r] * found[static_cast<std::size_t>(r)].value;

@@ -7,7 +7,7 @@ SolverChoice solver(const SolverOptions& options) {
             SolverOptions own = options;
             own.seed = run.seed;
             own.start = run.start;
-            own.watch = run.watch;
+            own.on_iteration = run.on_iteration;
             return minimise(objective, own);
           }};
 }

@@ -90,7 +90,7 @@ Solution minimise(const Objective& objective, const SolverOptions& options) {
   if (options.starts) solver.emplace_back("starts", *options.starts);
   if (options.history) solver.emplace_back("history", *options.history);
   return minimise_with(objective, settings_of(solver).json(),
-                       SolverRun{options.seed, options.start, options.watch});
+                       SolverRun{options.seed, options.start, options.on_iteration});
 }
 
 }  // namespace descramble

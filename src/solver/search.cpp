@@ -49,8 +49,11 @@ std::vector<Field> search_fields(int max_iterations, double tolerance) {
 }
 
 Descent::Descent(const Objective& objective, std::int64_t budget, double tolerance,
-                 std::function<void(std::int64_t, double)> watch)
-    : objective_(objective), budget_(budget), tolerance_(tolerance), watch_(std::move(watch)) {}
+                 std::function<void(std::int64_t, double)> on_iteration)
+    : objective_(objective),
+      budget_(budget),
+      tolerance_(tolerance),
+      on_iteration_(std::move(on_iteration)) {}
 
 Evaluation Descent::evaluate(const at::Tensor& point) {
   check_interrupt();
@@ -82,7 +85,7 @@ Evaluation Descent::evaluate(const at::Tensor& point) {
 bool Descent::step(double value) {
   if (!trace_.empty()) ++iterations_;
   trace_.push_back(value);
-  if (watch_) watch_(iterations_, value);
+  if (on_iteration_) on_iteration_(iterations_, value);
   return iterations_ < budget_ && !interrupted();
 }
 
@@ -215,13 +218,13 @@ Solution search(const Objective& objective, const Settings& settings, const Solv
   bool interrupted = false;
   for (std::size_t i = 0; i < starts && !interrupted; ++i) {
     const auto index = static_cast<std::int64_t>(i);
-    Descent descent(objective, settings.integer("max_iterations"), settings.number("tolerance"),
-                    [&](std::int64_t iteration, double value) {
-                      if (!run.watch) return;
-                      const double ended =
-                          static_cast<double>(i) + static_cast<double>(iteration) / budget;
-                      run.watch({index, iteration, value, ended / static_cast<double>(starts)});
-                    });
+    Descent descent(
+        objective, settings.integer("max_iterations"), settings.number("tolerance"),
+        [&](std::int64_t iteration, double value) {
+          if (!run.on_iteration) return;
+          const double ended = static_cast<double>(i) + static_cast<double>(iteration) / budget;
+          run.on_iteration({index, iteration, value, ended / static_cast<double>(starts)});
+        });
     StartOutcome outcome;
     try {
       const Guess start = points.at_index(i);

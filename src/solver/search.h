@@ -19,7 +19,7 @@ std::vector<Field> search_fields(int max_iterations, double tolerance);
 class Descent {
  public:
   Descent(const Objective& objective, std::int64_t budget, double tolerance,
-          std::function<void(std::int64_t, double)> watch);
+          std::function<void(std::int64_t, double)> on_iteration);
 
   /// @throws Interrupted if the user asked to stop, Error when the value is no number (+inf is one:
   /// a point to keep away from), or the gradient of a finite value is not finite
@@ -46,7 +46,7 @@ class Descent {
   const Objective& objective_;
   std::int64_t budget_;
   double tolerance_;
-  std::function<void(std::int64_t, double)> watch_;
+  std::function<void(std::int64_t, double)> on_iteration_;
   at::Tensor best_{};
   double best_value_ = 0;
   double last_value_ = 0;

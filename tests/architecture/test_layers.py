@@ -1,4 +1,4 @@
-"""The layers of the project: a file includes only its own layer or a lower one.
+"""The rooms of the project, as docs/architecture.md lists them: a file includes its own room or one below.
 
 Also keeps heavy headers where they belong: JSON and torch::jit in the few layers that know them, whichever
 of the project's headers they come through; torch/torch.h in training/; and nothing but the light ones in
@@ -12,21 +12,11 @@ import sys
 from functools import cache
 from pathlib import Path
 
-LEVELS = {
-    "core": 0,
-    "config": 1,
-    "model": 2, "data": 2,
-    "taps": 3,
-    "torchscript": 4,
-    "stats": 4, "basis": 4, "jacobian": 4, "plot": 4,
-    "objective": 5, "solver": 5,
-    "analysis": 6,
-    "training": 7,
-    "results": 8,
-    "experiment": 9,
-    "report": 10,
-    "cli": 11,
-}
+ROOT = Path(os.environ.get("DESCRAMBLE_SOURCE_DIR", Path(__file__).parents[2]))
+PAGE = ROOT / "docs" / "architecture.md"
+PICTURE = ROOT / "docs" / "pictures" / "architecture.svg"
+# The rooms and their levels, as the page for people has them.
+LEVELS = {room: int(level) for level, room in re.findall(r"^\| (\d+) \| `(\w+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)}
 KNOWS_TORCHSCRIPT = {"torchscript"}
 KNOWS_JSON = {"config", "results", "experiment", "cli"}
 # What else may reach such a header through its includes, a file or a whole layer, and why.
@@ -106,7 +96,7 @@ def violations(path, layer, public):
             continue
         bracket, header = include.groups()
         target = layer_of_include(header)
-        if target and LEVELS[target] > LEVELS[layer]:
+        if target and target != layer and LEVELS[target] >= LEVELS[layer]:
             yield at(f"{layer}/ (layer {LEVELS[layer]}) includes {header} (layer {LEVELS[target]})")
         if header == "descramble/descramble.h":
             yield at("includes the header of the whole library; include what is used")
@@ -139,6 +129,12 @@ def main():
                 found += violations(path, parts[0], base.name == "descramble")
                 found += reach_violations(path, parts[0], root)
     found += idle_exceptions(root)
+    picture = PICTURE.read_text(encoding="utf-8")
+    for room in LEVELS:
+        if not (root / "src" / room).is_dir():
+            found.append(f"{PAGE}: there is no room {room}/")
+        if f">{room}<" not in picture:
+            found.append(f"{PICTURE}: does not show the room {room}")
     if files == 0:
         found.append(f"no sources under {root}")
     print("\n".join(found) or f"{files} files keep to their layers")

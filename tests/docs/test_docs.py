@@ -205,7 +205,8 @@ class Pages(unittest.TestCase):
         self.assertGreater(links, 5)
 
     def test_snippets_are_the_compiled_ones(self):
-        for example, page in (("embed", "README.md"), ("own_objective", "docs/objectives.md")):
+        for example, page in (("analyse", "README.md"), ("embed", "README.md"),
+                              ("own_objective", "docs/objectives.md")):
             source = read(SOURCE / "examples" / example / "main.cpp")
             region = re.search(r"^  // \[snippet\]\n(.*?)^  // \[/snippet\]$", source,
                                re.MULTILINE | re.DOTALL).group(1)

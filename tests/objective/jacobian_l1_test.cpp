@@ -212,7 +212,7 @@ TEST(JacobianL1, AnInterruptInAnyPhaseKeepsWhatIsKnown) {
     clear_interrupt();
     SolverRun run{.seed = 1};
     int calls = 0;
-    run.watch = [&](const Iteration&) {
+    run.on_iteration = [&](const Iteration&) {
       if (++calls == when) request_interrupt();
     };
     const Solution found =
@@ -270,7 +270,7 @@ TEST(JacobianL1, TheShareOfTheWorkNeverFalls) {
   for (const std::int64_t screen : {0, 20}) {
     SolverRun run{.seed = 1};
     double before = 0;
-    run.watch = [&before](const Iteration& at) {
+    run.on_iteration = [&before](const Iteration& at) {
       EXPECT_GE(at.share, before);
       EXPECT_LE(at.share, 1);
       before = at.share;
@@ -286,7 +286,7 @@ TEST(JacobianL1, NeverReturnsAWorsePointThanItSaw) {
   for (const int budget : {1, 2, 10}) {
     double least = INFINITY;
     SolverRun run{.seed = 1};
-    run.watch = [&](const Iteration& at) { least = std::min(least, at.value); };
+    run.on_iteration = [&](const Iteration& at) { least = std::min(least, at.value); };
     const Solution found =
         minimise_with(objective, {{"kind", "annealed"}, {"max_iterations", budget}}, run);
     EXPECT_LE(found.value, least * (1 + 1e-12)) << budget;

@@ -173,7 +173,7 @@ TEST_P(Iterative, StopsAtAnInterruptWithWhatItHas) {
   clear_interrupt();
   SolverRun run{.seed = 1};
   double share = 0;
-  run.watch = [&share](const Iteration& at) {
+  run.on_iteration = [&share](const Iteration& at) {
     EXPECT_GE(at.share, share);
     share = at.share;
     if (at.start == 1 && at.iteration == 2) request_interrupt();
@@ -211,7 +211,7 @@ class Recomputed final : public Objective {
 TEST_P(Iterative, AnInterruptDuringAnEvaluationKeepsTheBestPoint) {
   clear_interrupt();
   SolverRun run{.seed = 1};
-  run.watch = [](const Iteration& at) {
+  run.on_iteration = [](const Iteration& at) {
     if (at.iteration == 2) request_interrupt();
   };
   const Recomputed objective;
@@ -310,14 +310,15 @@ TEST(Minimise, TakesOptionsOfAProgram) {
   const Smoothness objective(Stencil::forward_free, covariance(10));
   EXPECT_EQ(minimise(objective).solver, "exact");
   int calls = 0;
-  const Solution solution = minimise(objective, {.max_iterations = 30,
-                                                 .tolerance = 1e-6,
-                                                 .starts = 2,
-                                                 .history = 3,
-                                                 .kind = "riemannian_lbfgs",
-                                                 .seed = 4,
-                                                 .start = haar(10, 1),
-                                                 .watch = [&](const Iteration&) { ++calls; }});
+  const Solution solution =
+      minimise(objective, {.max_iterations = 30,
+                           .tolerance = 1e-6,
+                           .starts = 2,
+                           .history = 3,
+                           .kind = "riemannian_lbfgs",
+                           .seed = 4,
+                           .start = haar(10, 1),
+                           .on_iteration = [&](const Iteration&) { ++calls; }});
   EXPECT_EQ(solution.starts, 2);
   EXPECT_GT(calls, 2);
   EXPECT_NEAR(solution.outcomes[0].trace[0], objective.value(haar(10, 1)), 1e-10);

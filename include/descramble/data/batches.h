@@ -21,6 +21,9 @@ void for_each_batch(const Source& source, at::Device device, const VisitBatch& v
 void for_each_batch(const Source& source, const std::vector<std::int64_t>& indices,
                     at::Device device, const VisitBatch& visit);
 
+void for_each_batch(const DataSet& data, const std::vector<std::int64_t>& indices,
+                    std::int64_t batch_size, at::Device device, const VisitBatch& visit);
+
 /// The same source with floating-point inputs and labels in `dtype`.
 Source with_dtype(const Source& source, at::ScalarType dtype);
 

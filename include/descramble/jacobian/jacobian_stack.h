@@ -26,7 +26,7 @@ class JacobianStack {
     std::int64_t batch_size = 512;  ///< samples that run through the network at once, at most
     at::Tensor weights{};           ///< [N], float64, ≥ 0: of each sample; undefined: all 1
     /// Called with the samples that are done, for progress.
-    std::function<void(std::int64_t)> watch{};
+    std::function<void(std::int64_t)> on_samples{};
   };
   /// Which side's rates a collapse may put its masks into.
   enum class Side { outputs, inputs };

@@ -13,7 +13,8 @@ struct SolverChoice {
   std::function<Solution(const Objective& objective, const SolverRun& run)> solve{};
 };
 
-/// A solver with its fields. Seed, start and watch of `options` are left to the analysis.
+/// A solver with its fields. The seed, start and on_iteration of `options` are left to the
+/// analysis.
 SolverChoice solver(const SolverOptions& options = {});
 
 }  // namespace descramble

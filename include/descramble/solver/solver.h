@@ -64,7 +64,7 @@ struct Iteration {
 struct SolverRun {
   std::uint64_t seed = 0;
   at::Tensor start{};  ///< first starting point; undefined: the objective's guess, or identity
-  std::function<void(const Iteration&)> watch{};
+  std::function<void(const Iteration&)> on_iteration{};
 };
 
 struct SolverKind {
@@ -103,7 +103,7 @@ struct SolverOptions {
   std::string kind{};  ///< empty: best_solver
   std::uint64_t seed = 0;
   at::Tensor start{};
-  std::function<void(const Iteration&)> watch{};
+  std::function<void(const Iteration&)> on_iteration{};
 };
 
 /// Minimises over the orthogonal group.

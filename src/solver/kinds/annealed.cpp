@@ -58,10 +58,10 @@ class Annealing {
     descent = std::make_unique<Descent>(
         *smooth, budget_, tolerance_, [&](std::int64_t iteration, double) {
           values.push_back(descent->last_value());
-          if (!run_.watch) return;
+          if (!run_.on_iteration) return;
           const double part = static_cast<double>(iteration) /
                               static_cast<double>(std::max<std::int64_t>(1, budget_));
-          run_.watch({start, before + iteration, values.back(), work.share(part, sharp)});
+          run_.on_iteration({start, before + iteration, values.back(), work.share(part, sharp)});
         });
     GroupSpace space;
     try {
