@@ -28,6 +28,7 @@
 #include "descramble/data/batches.h"
 #include "descramble/data/tensor_set.h"
 #include "descramble/model/model.h"
+#include "descramble/model/network.h"
 #include "descramble/model/snapshot.h"
 #include "descramble/objective/choice.h"
 #include "descramble/objective/jacobian_l1.h"

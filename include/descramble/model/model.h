@@ -19,12 +19,12 @@ namespace descramble {
 /// list, or a key into a dict.
 using OutputKey = std::variant<std::monostate, std::int64_t, std::string>;
 
-/// Where a pass starts in a model whose forward writes to itself (hidden states, counters,
-/// statistics of batches).
+/// The state that a pass starts from, in a model whose forward writes to itself (hidden states,
+/// counters, statistics of batches).
 enum class StatePolicy {
-  live,   ///< from what the pass before has left, as the module itself does; inputs may be written
-  reset,  ///< each pass from the start: its order and its batches do not matter
-  carry   ///< from what the pass before has left, since Model::restart
+  live,   ///< the state that the last pass left, as in the module itself; forward may write inputs
+  reset,  ///< the same state for each pass: the order of batches does not matter
+  carry   ///< the state that the last pass left, beginning at Model::restart
 };
 
 struct Argument {
@@ -33,7 +33,7 @@ struct Argument {
   bool has_default = false;
 };
 
-/// What can be said of a model without running it.
+/// What a model says of itself without a pass.
 struct ModelDescription {
   std::string class_name{};
   std::vector<Argument> inputs{};
@@ -59,22 +59,23 @@ class Model {
 
   const Network& network() const;
 
-  /// The untouched module's output. @throws Error when the model does not take these inputs
+  /// The output of the untouched network. @throws Error when the model does not take these inputs
   c10::IValue forward_values(const std::vector<c10::IValue>& inputs) const;
-  /// The same for tensors in and one tensor (chosen by the output key) out.
+  /// The logits for some tensors: the part of the output that the output key selects.
   at::Tensor forward(const std::vector<at::Tensor>& inputs) const;
 
   ModelDescription description() const;
   at::Device device() const;
-  /// How many devices the archive's code spells out that are not this one; they are here.
+  /// The number of devices that the archive's code names and that were replaced by this one.
   std::int64_t moved_devices() const;
-  /// Dtype of the first floating-point parameter, buffer or constant; float32 where there is none.
+  /// The dtype of the first floating-point parameter, buffer or constant; float32 where the model
+  /// has none.
   at::ScalarType dtype() const;
   const std::string& name() const;  ///< the file it came from, or "sequential"
   const OutputKey& output_key() const;
-  const std::string& method() const;  ///< that runs: "forward" unless another one was named
-  /// Whether values have the samples in front. Where they do not, a pass takes one sample: tensors
-  /// given and got, taps included, have a first dimension of size 1 outside.
+  const std::string& method() const;  ///< the method that runs; "forward" by default
+  /// Whether the first dimension of values counts samples. If not, the network takes one sample at
+  /// a time, and this library adds a first dimension of size 1 to all tensors, taps included.
   bool batched() const;
   /// The arguments of the method, filled with the inputs of some samples (see with_arguments).
   std::vector<c10::IValue> arguments(const std::vector<at::Tensor>& inputs) const;
@@ -89,32 +90,33 @@ class Model {
   /// @throws Error naming the operator when the graph holds a constant of another floating dtype
   Model to_dtype(at::ScalarType dtype) const;
   Model with_output(OutputKey key) const;
-  /// The same module, another of its methods; its arguments are the inputs in order.
-  /// @throws Error where there is none
+  /// The same network with another method as the one that runs. The inputs fill its arguments in
+  /// order. @throws Error where the network has no such method
   Model with_method(const std::string& method) const;
-  /// Another archive, used as this one: device, method, arguments, output. @throws Error
+  /// Another archive with the device, method, arguments and output key of this one. @throws Error
   Model loaded_like(const std::filesystem::path& file) const;
 
-  /// Buffers and attributes that forward writes, by path, as the graph tells in the mode (training
-  /// or not) that the model is in. All of them where the graph hides what it calls.
+  /// The paths of buffers and attributes that forward writes in the current mode (training or
+  /// evaluation). They come from the graph; where the graph hides a call, all paths are listed.
   const std::vector<std::string>& written() const;
-  /// By argument of forward: whether forward writes into it.
+  /// For each argument of forward: whether forward writes into it.
   const std::vector<bool>& written_inputs() const;
   /// Whether forward takes derivatives itself (of an energy, of a score).
   bool derives() const;
-  /// The same module under another policy; what the module holds now is the start. Under `reset`
-  /// and `carry`, inputs that forward writes are copied first.
+  /// The same network under another policy. Its present state becomes the start. Under `reset` and
+  /// `carry`, a pass copies inputs that forward writes.
   Model with_state(StatePolicy policy) const;
-  /// The same with the start that it has; with what the module holds now where it has none.
+  /// The same network under another policy, with the start that this model has. A model without a
+  /// start takes its present state.
   Model with_policy(StatePolicy policy) const;
   StatePolicy state_policy() const;
-  /// Puts back the start of `reset` or `carry`; nothing where the policy is `live`.
+  /// Puts the start of `reset` or `carry` back. Does nothing under `live`.
   void restart() const;
 
   void set_training(bool on) const;  ///< for training loops; load_model and export give eval mode
   bool is_training() const;
 
-  /// Plain TorchScript. @throws Failure when writing fails
+  /// Writes plain TorchScript. @throws Failure when writing fails
   void save(const std::filesystem::path& file) const;
 
   State& state() const { return *state_; }

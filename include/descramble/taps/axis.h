@@ -8,9 +8,9 @@
 
 namespace descramble {
 
-/// Which dimension of a tapped value holds the d quantities that a basis rotates:
-/// `features` the last one; `channels` dimension 1, every position a sample; `neurons` all but the
-/// batch, flattened.
+/// Which dimension of a tapped value holds the d quantities that a basis rotates. `features`: the
+/// last dimension. `channels`: dimension 1; every position is a row. `neurons`: all dimensions but
+/// the batch, flattened.
 enum class Axis { features, channels, neurons };
 
 std::string axis_name(Axis axis);

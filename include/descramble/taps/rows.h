@@ -12,13 +12,14 @@
 
 namespace descramble {
 
-/// Which rows of a tapped value count. A row is one position of one sample: a token, a pixel.
-/// Padding and tokens that mark the beginning of a sequence are rows that say nothing of the data.
+/// Which rows of a tapped value count. A row is one position of one sample: a token, a pixel. Rows of
+/// padding, and tokens that mark the beginning of a sequence, carry no information about the data.
 struct RowSelection {
-  /// The number of the data's input that is other than 0 where a row counts; absent: all rows.
+  /// The index of the data's input that serves as mask: a row counts where it is not 0. Absent: all
+  /// rows count.
   std::optional<std::size_t> mask{};
   std::string mask_name{};  ///< for errors
-  /// The first so many of each sample's positions that the mask leaves do not count.
+  /// Number of positions at the beginning of each sample that do not count, after the mask.
   std::int64_t skip = 0;
 
   bool all() const { return !mask && skip == 0; }

@@ -17,16 +17,16 @@
 
 namespace descramble {
 
-/// The values of one tap over some data, batch by batch, as often as they are asked for. They do
-/// not depend on what is done to them, so they are computed once and kept, in the model's own
-/// dtype, where they fit under a ceiling; above it the network runs up to the tap each time.
+/// The values of one tap over some data, batch by batch, for any number of passes. The network
+/// computes them once, and they are kept in the model's own dtype if they fit under a memory
+/// ceiling. Above the ceiling the network runs up to the tap for each pass.
 class TapValues {
  public:
   struct Options {
     std::optional<Axis> axis{};     ///< absent: default_axis of the value
     std::int64_t memory_mb = 4096;  ///< ceiling for what is kept
-    /// The whole data as one batch, for losses that are no means over samples (a covariance, a
-    /// median). Needs to fit under the ceiling.
+    /// Give the whole data as one batch, for losses that are no means over samples (a covariance, a
+    /// median). The values must fit under the ceiling.
     bool together = false;
     RowSelection rows{};  ///< rows that do not count are not kept
   };
@@ -42,7 +42,7 @@ class TapValues {
   /// Values at hand: [n, …], the axis holding the d quantities. @throws Error as above
   TapValues(std::string tap, const at::Tensor& values, Axis axis);
 
-  /// The same values less the mean of all rows. Costs one pass.
+  /// The values minus the mean of all rows. Costs one pass.
   TapValues centred() const;
 
   const TapSpace& space() const { return space_; }
