@@ -14,6 +14,7 @@
 
 #include "descramble/core/random.h"
 #include "descramble/objective/smoothness.h"
+#include "descramble/solver/kinds.h"
 #include "descramble/solver/solver.h"
 #include "timing.h"
 

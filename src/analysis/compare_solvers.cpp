@@ -29,7 +29,7 @@ SolverComparison compare_solvers(const Subject& subject, const SolverComparisonO
   SolverComparison result;
   result.tap = std::move(layer.tap);
   result.dimension = objective->dimension();
-  result.maximised = objective->is_maximised();
+  result.maximised = objective->traits().is_maximised;
   result.before = objective->value(at::eye(result.dimension, at::kDouble));
   result.best = std::numeric_limits<double>::infinity();
   for (const SolverChoice& one : options.solvers) {

@@ -24,7 +24,7 @@ LayerDescrambling descramble_one(const Subject& subject, const LayerOptions& opt
   const at::Tensor identity = at::eye(objective->dimension(), at::kDouble);
   result.rotated = {layer.tap.space, RotationPair(point)};
   result.moments = layer.tap.moments;
-  result.maximised = objective->is_maximised();
+  result.maximised = objective->traits().is_maximised;
   const double sign = result.maximised ? -1 : 1;
   const auto in_sense = [sign](const std::optional<double>& value) {
     return value ? std::optional(sign * *value + 0.0) : std::nullopt;  // no negative zero

@@ -2,6 +2,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "descramble/objective/kinds.h"
+#include "descramble/solver/kinds.h"
+
 namespace descramble {
 
 using nlohmann::json;

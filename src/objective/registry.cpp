@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "descramble/objective/kinds.h"
 #include "descramble/objective/objective.h"
 
 namespace descramble {

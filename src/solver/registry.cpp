@@ -3,6 +3,8 @@
 #include <ATen/TensorOperators.h>
 
 #include "descramble/core/error.h"
+#include "descramble/objective/kinds.h"
+#include "descramble/solver/kinds.h"
 #include "descramble/solver/solver.h"
 
 namespace descramble {
@@ -36,9 +38,9 @@ const KindFamily& solver_family() {
 }
 
 std::string best_solver(const Objective& objective) {
-  if (objective.has_closed_form()) return "exact";
-  if (objective.is_sharp()) return "annealed";
-  return objective.is_concave() ? "generalized_power" : "riemannian_lbfgs";
+  if (objective.traits().has_closed_form) return "exact";
+  if (objective.traits().is_sharp) return "annealed";
+  return objective.traits().is_concave ? "generalized_power" : "riemannian_lbfgs";
 }
 
 std::int64_t shared_rows(const at::Tensor& rotation, const at::Tensor& other) {
@@ -75,9 +77,9 @@ Solution minimise_with(const Objective& objective, const nlohmann::json& solver,
   const Settings best = settings_of({{"kind", best_solver(objective)}});
   const auto [kind, settings] =
       solver_registry().resolve(is_null(solver) ? best.json() : solver, "/solver");
-  const bool sharp = objective.is_sharp() || objective.smoothed(1) != nullptr;
-  require_traits(kind, {objective.has_closed_form(), sharp, objective.is_concave()},
-                 objective.name());
+  ObjectiveTraits traits = objective.traits();
+  traits.is_sharp = traits.is_sharp || objective.smoothed(1) != nullptr;
+  require_traits(kind, traits, objective.name());
   Solution solution = kind.solve(objective, settings, run);
   solution.solver = kind.info.name;
   return solution;

@@ -108,7 +108,7 @@ at::Tensor lie_gradient(const at::Tensor& gradient, const at::Tensor& point) {
 
 StartingPoints::StartingPoints(const Objective& objective, const std::string& first,
                                const SolverRun& run)
-    : blocks_(objective.blocks()), proper_(objective.is_proper()), seed_(run.seed) {
+    : blocks_(objective.blocks()), proper_(objective.traits().is_proper), seed_(run.seed) {
   if (run.start.defined()) {
     require_rotation_size(run.start, objective);
     const at::Tensor start = RotationPair(run.start).matrix();

@@ -6,6 +6,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "descramble/config/kind.h"
 #include "descramble/config/settings.h"
 #include "descramble/solver/solver.h"
 

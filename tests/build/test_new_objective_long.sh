@@ -11,6 +11,7 @@ git -c safe.directory="$source_dir" -C "$source_dir" ls-files -z |
   tar -C "$source_dir" --null --files-from - --create | tar -C "$copy" --extract
 
 cat >"$copy/src/objective/kinds/mean_absolute.cpp" <<'CPP'
+#include "descramble/objective/kinds.h"
 #include "descramble/objective/loss_objective.h"
 
 namespace descramble {

@@ -4,7 +4,9 @@
 
 #include "cli/command.h"
 #include "descramble/core/safetensors.h"
+#include "descramble/objective/kinds.h"
 #include "descramble/objective/objective.h"
+#include "descramble/solver/kinds.h"
 #include "descramble/solver/solver.h"
 
 namespace descramble::test {

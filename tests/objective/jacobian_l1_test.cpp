@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "descramble/core/interrupt.h"
+#include "descramble/solver/kinds.h"
 #include "descramble/solver/solver.h"
 #include "objective/support.h"
 
@@ -348,7 +349,7 @@ class Lowered : public Objective {
     if (result.sharp) *result.sharp -= by_;
     return result;
   }
-  bool is_sharp() const override { return true; }
+  ObjectiveTraits traits() const override { return {.is_sharp = true}; }
   std::unique_ptr<Objective> smoothed(double epsilon) const override {
     return std::make_unique<Lowered>(inner_->smoothed(epsilon), by_);
   }

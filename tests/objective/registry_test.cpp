@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "descramble/basis/orthogonal.h"
+#include "descramble/objective/kinds.h"
 #include "descramble/objective/objective.h"
 #include "objective/support.h"
 
@@ -120,7 +121,7 @@ TEST_P(EveryObjective, NoRotationLiesBelowTheBound) {
 TEST_P(EveryObjective, IsConcaveWhereItSaysSo) {
   for (const json& variant : variants()) {
     const std::unique_ptr<Objective> objective = make_objective(variant, layer_of_size(6));
-    if (!objective->is_concave()) continue;
+    if (!objective->traits().is_concave) continue;
     for (std::uint64_t i = 0; i < 10; ++i) {
       const at::Tensor a = haar(6, i);
       const at::Tensor b = haar(6, 20 + i);
@@ -135,9 +136,9 @@ TEST_P(EveryObjective, HasTheTraitsThatItsKindTells) {
     const std::optional<ObjectiveTraits> traits = objective_traits(variant);
     if (!traits) continue;
     const std::unique_ptr<Objective> objective = make_objective(variant, layer_of_size(6));
-    EXPECT_EQ(traits->has_closed_form, objective->has_closed_form()) << variant;
-    EXPECT_EQ(traits->is_sharp, objective->is_sharp()) << variant;
-    EXPECT_EQ(traits->is_concave, objective->is_concave()) << variant;
+    EXPECT_EQ(traits->has_closed_form, objective->traits().has_closed_form) << variant;
+    EXPECT_EQ(traits->is_sharp, objective->traits().is_sharp) << variant;
+    EXPECT_EQ(traits->is_concave, objective->traits().is_concave) << variant;
   }
 }
 
@@ -158,7 +159,7 @@ TEST_P(EveryObjective, GuessesAreRotations) {
       EXPECT_LT(distance_from_orthogonal(guess.rotation), 1e-12 * static_cast<double>(d));
       EXPECT_FALSE(guess.name.empty());
     }
-    EXPECT_EQ(objective->has_closed_form(), objective->solve_exactly().has_value());
+    EXPECT_EQ(objective->traits().has_closed_form, objective->solve_exactly().has_value());
     EXPECT_FALSE(objective->name().empty());
     const Evaluation both = objective->evaluate(haar(d, 1));
     EXPECT_EQ(both.value, objective->value(haar(d, 1))) << "bit for bit";

@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "descramble/objective/kinds.h"
+#include "descramble/solver/kinds.h"
 #include "descramble/solver/solver.h"
 #include "objective/support.h"
 

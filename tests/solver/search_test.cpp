@@ -9,6 +9,7 @@
 #include "descramble/core/interrupt.h"
 #include "descramble/objective/loss_objective.h"
 #include "descramble/objective/maximum_diagonal.h"
+#include "descramble/solver/kinds.h"
 #include "descramble/solver/solver.h"
 #include "objective/support.h"
 
@@ -28,7 +29,7 @@ std::vector<std::string> iterative_kinds() {
 }
 
 bool serves(const std::string& kind, const Objective& objective) {
-  return kind != "generalized_power" || objective.is_concave();
+  return kind != "generalized_power" || objective.traits().is_concave;
 }
 
 /// Those that serve any objective.
@@ -118,7 +119,7 @@ class Witness final : public Objective {
  public:
   explicit Witness(const Objective& inner) : inner_(inner) {}
   std::int64_t dimension() const override { return inner_.dimension(); }
-  bool is_concave() const override { return inner_.is_concave(); }
+  ObjectiveTraits traits() const override { return {.is_concave = inner_.traits().is_concave}; }
   double value(const at::Tensor& p) const override { return seen(inner_.value(p)); }
   at::Tensor gradient(const at::Tensor& p) const override { return inner_.gradient(p); }
   double least() const { return least_; }
@@ -197,7 +198,7 @@ TEST_P(Iterative, StopsAtAnInterruptWithWhatItHas) {
 class Recomputed final : public Objective {
  public:
   std::int64_t dimension() const override { return linear_.size(0); }
-  bool is_concave() const override { return true; }
+  ObjectiveTraits traits() const override { return {.is_concave = true}; }
   double value(const at::Tensor& p) const override {
     check_interrupt();
     return linear_.mul(p).sum().item<double>() - 0.1 * p.square().square().sum().item<double>();
@@ -260,7 +261,7 @@ class Broken final : public Objective {
   explicit Broken(How how) : how_(how), linear_(haar(6, 2)) {}
   std::string name() const override { return "tap 'fc1'"; }
   std::int64_t dimension() const override { return 6; }
-  bool is_concave() const override { return true; }
+  ObjectiveTraits traits() const override { return {.is_concave = true}; }
   double value(const at::Tensor& p) const override {
     ++calls_;
     if (how_ == How::value || (how_ == How::later && calls_ > 4)) return NAN;

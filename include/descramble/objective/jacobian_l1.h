@@ -39,7 +39,7 @@ class JacobianL1 final : public Objective {
   at::Tensor gradient(const at::Tensor& rotation) const override;
   Evaluation evaluate(const at::Tensor& rotation) const override;
 
-  bool is_sharp() const override { return epsilon_ == 0; }
+  ObjectiveTraits traits() const override { return {.is_sharp = epsilon_ == 0}; }
   std::unique_ptr<Objective> smoothed(double epsilon) const override;
   double rounding() const override;
   std::int64_t samples() const;

@@ -22,11 +22,11 @@ class MaximumDiagonalSum final : public Objective {
   std::int64_t dimension() const override { return square_.size(0); }
   double value(const at::Tensor& rotation) const override;
   at::Tensor gradient(const at::Tensor& rotation) const override;
-  bool is_maximised() const override { return true; }
-  bool is_concave() const override { return true; }
-  bool is_proper() const override { return proper_; }
+  ObjectiveTraits traits() const override {
+    return {
+        .is_maximised = true, .is_concave = true, .is_proper = proper_, .has_closed_form = true};
+  }
   std::optional<double> optimum() const override;
-  bool has_closed_form() const override { return true; }
   std::optional<ExactPoint> solve_exactly() const override;
   std::vector<std::string> warnings() const override;
 
@@ -53,8 +53,7 @@ class MaximumDiagonalNormSquare final : public Objective {
   std::int64_t dimension() const override { return square_.size(0); }
   double value(const at::Tensor& rotation) const override;
   at::Tensor gradient(const at::Tensor& rotation) const override;
-  bool is_maximised() const override { return true; }
-  bool is_concave() const override { return true; }
+  ObjectiveTraits traits() const override { return {.is_maximised = true, .is_concave = true}; }
   /// The bound above, negated; absent where Y is not positive definite at the point found.
   std::optional<double> lower_bound(const at::Tensor& found) const override;
   std::vector<Guess> guesses() const override;

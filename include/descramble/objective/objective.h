@@ -6,10 +6,7 @@
 #include <vector>
 
 #include <ATen/core/Tensor.h>
-#include <nlohmann/json_fwd.hpp>
 
-#include "descramble/config/kind.h"
-#include "descramble/config/settings.h"
 #include "descramble/jacobian/jacobian_stack.h"
 #include "descramble/stats/moments.h"
 #include "descramble/taps/tap_values.h"
@@ -37,6 +34,18 @@ struct Guess {
   at::Tensor rotation{};
 };
 
+/// What a solver and a reader have to know of an objective. A kind may tell it before there is an
+/// objective; the objective itself says the same.
+struct ObjectiveTraits {
+  /// The quantity of interest is −f, which is maximised; results then show −f.
+  bool is_maximised = false;
+  /// f is concave in P (as a function on all d×d matrices): what solver `generalized_power` needs.
+  bool is_concave = false;
+  bool is_proper = false;        ///< P must have determinant +1
+  bool has_closed_form = false;  ///< solve_exactly returns a point
+  bool is_sharp = false;  ///< f has kinks, where its gradient says little about its surroundings
+};
+
 /// A real function of an orthogonal P, to be minimised.
 class Objective {
  public:
@@ -54,17 +63,10 @@ class Objective {
     return {value(rotation), gradient(rotation)};
   }
 
-  /// The quantity of interest is −f, which is maximised; results then show −f.
-  virtual bool is_maximised() const { return false; }
-  /// f is concave in P (as a function on all d×d matrices): what solver `generalized_power` needs.
-  virtual bool is_concave() const { return false; }
-  /// P must have determinant +1.
-  virtual bool is_proper() const { return false; }
-
+  /// What a solver and a reader have to know of f.
+  virtual ObjectiveTraits traits() const { return {}; }
   /// The least value over the group, where it is known.
   virtual std::optional<double> optimum() const { return std::nullopt; }
-  /// Whether solve_exactly returns a point.
-  virtual bool has_closed_form() const { return false; }
   /// A point that attains the optimum.
   virtual std::optional<ExactPoint> solve_exactly() const { return std::nullopt; }
   /// A number that f nowhere falls below, as it can be proven at a point found.
@@ -74,8 +76,6 @@ class Objective {
 
   /// Sizes of the diagonal blocks that the point consists of: a rotation each. One by default.
   virtual std::vector<std::int64_t> blocks() const { return {dimension()}; }
-  /// f has kinks, where its gradient says little of its surroundings.
-  virtual bool is_sharp() const { return false; }
   /// A differentiable stand-in, the closer the smaller ε (1: as wide as a typical entry); nothing
   /// where there is none. Its evaluations carry the value of f beside their own.
   virtual std::unique_ptr<Objective> smoothed(double /*epsilon*/) const { return nullptr; }
@@ -105,34 +105,5 @@ struct LayerData {
 
 /// Which of them it needs.
 enum class LayerNeeds { moments, weight, values, jacobians };
-
-/// What decides which solvers serve an objective: what its functions of these names say.
-struct ObjectiveTraits {
-  bool has_closed_form = false;
-  bool is_sharp = false;
-  bool is_concave = false;
-};
-
-/// A kind of objective.
-struct ObjectiveKind {
-  KindInfo info{};
-  /// What its objectives will say, before there is one; absent: that shows once it is made.
-  ObjectiveTraits (*traits)(const Settings& settings) = nullptr;
-  LayerNeeds (*needs)(const Settings& settings) = nullptr;
-  std::unique_ptr<Objective> (*make)(const Settings& settings, const LayerData& layer) = nullptr;
-};
-
-/// Every kind in src/objective/builtin.def.
-const std::vector<ObjectiveKind>& objective_kinds();
-const KindFamily& objective_family();
-LayerNeeds objective_needs(const nlohmann::json& objective);
-/// What is known before there is an objective; nothing where its kind leaves that to the objective.
-std::optional<ObjectiveTraits> objective_traits(const ObjectiveKind& kind,
-                                                const Settings& settings);
-std::optional<ObjectiveTraits> objective_traits(const nlohmann::json& objective);
-/// `objective` is {"kind": …, …}; fields that it leaves out have their defaults.
-/// @throws Error, also where the layer lacks what the objective needs
-std::unique_ptr<Objective> make_objective(const nlohmann::json& objective, const LayerData& layer);
-std::unique_ptr<Objective> make_objective(const nlohmann::json& objective, const Moments& moments);
 
 }  // namespace descramble

@@ -22,8 +22,7 @@ class Quartimax final : public Objective {
   double value(const at::Tensor& rotation) const override;
   at::Tensor gradient(const at::Tensor& rotation) const override;
   Evaluation evaluate(const at::Tensor& rotation) const override;
-  bool is_maximised() const override { return true; }
-  bool is_concave() const override { return true; }
+  ObjectiveTraits traits() const override { return {.is_maximised = true, .is_concave = true}; }
 
  private:
   Evaluation sums(const at::Tensor& rotation, bool with_gradient) const;

@@ -37,7 +37,7 @@ class Smoothness final : public Objective {
   at::Tensor gradient(const at::Tensor& rotation) const override;
   Evaluation evaluate(const at::Tensor& rotation) const override;
   std::optional<double> optimum() const override;
-  bool has_closed_form() const override { return true; }
+  ObjectiveTraits traits() const override { return {.has_closed_form = true}; }
   std::optional<ExactPoint> solve_exactly() const override;
   std::vector<std::string> warnings() const override;
 

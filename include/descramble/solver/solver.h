@@ -7,10 +7,7 @@
 #include <vector>
 
 #include <ATen/core/Tensor.h>
-#include <nlohmann/json_fwd.hpp>
 
-#include "descramble/config/kind.h"
-#include "descramble/config/settings.h"
 #include "descramble/objective/objective.h"
 
 namespace descramble {
@@ -67,31 +64,10 @@ struct SolverRun {
   std::function<void(const Iteration&)> on_iteration{};
 };
 
-struct SolverKind {
-  KindInfo info{};
-  Solution (*solve)(const Objective& objective, const Settings& settings,
-                    const SolverRun& run) = nullptr;
-  /// What an objective must be to be served; null: any will do.
-  bool ObjectiveTraits::*needs = nullptr;
-  const char* needed = "";  ///< in words
-};
-
-/// Every kind in src/solver/builtin.def.
-const std::vector<SolverKind>& solver_kinds();
-const KindFamily& solver_family();
-
 /// The kind that serves an objective best: `exact` where there is a closed form,
 /// `annealed` for those with kinks, `generalized_power` for concave ones, `riemannian_lbfgs` for
 /// the rest.
 std::string best_solver(const Objective& objective);
-
-/// @throws Error where `solver` (JSON; null: the best known) cannot serve `objective` (JSON). Of an
-/// objective that tells its traits only once it is made, every solver is accepted; minimise_with
-/// then refuses those that cannot serve it.
-void require_fit(const nlohmann::json& solver, const nlohmann::json& objective);
-/// The same for an objective of these traits, where they are known.
-void require_fit(const nlohmann::json& solver, const std::optional<ObjectiveTraits>& traits,
-                 const std::string& objective);
 
 /// A solver for a program, with the fields that its kind has; those left out have their defaults.
 /// See `descramble kinds NAME`.
@@ -114,9 +90,5 @@ struct SolverOptions {
 /// a start that is no rotation, and an objective that returns no number (which, and in which
 /// iteration)
 Solution minimise(const Objective& objective, const SolverOptions& options = {});
-
-/// The same from JSON, as configs have it: {"kind": …, …}, or null for the best known.
-Solution minimise_with(const Objective& objective, const nlohmann::json& solver,
-                       const SolverRun& run = {});
 
 }  // namespace descramble

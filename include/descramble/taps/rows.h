@@ -12,8 +12,9 @@
 
 namespace descramble {
 
-/// Which rows of a tapped value count. A row is one position of one sample: a token, a pixel. Rows of
-/// padding, and tokens that mark the beginning of a sequence, carry no information about the data.
+/// Which rows of a tapped value count. A row is one position of one sample: a token, a pixel. Rows
+/// of padding, and tokens that mark the beginning of a sequence, carry no information about the
+/// data.
 struct RowSelection {
   /// The index of the data's input that serves as mask: a row counts where it is not 0. Absent: all
   /// rows count.

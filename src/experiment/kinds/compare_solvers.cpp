@@ -1,5 +1,7 @@
 #include "descramble/analysis/compare_solvers.h"
 
+#include "descramble/objective/kinds.h"
+#include "descramble/solver/kinds.h"
 #include "experiment/choices.h"
 #include "experiment/fields.h"
 #include "experiment/step.h"

@@ -4,6 +4,8 @@
 #include "descramble/analysis/descramble_layer.h"
 #include "descramble/core/error.h"
 #include "descramble/objective/jacobian_l1.h"
+#include "descramble/objective/kinds.h"
+#include "descramble/solver/kinds.h"
 #include "descramble/taps/path.h"
 #include "experiment/choices.h"
 #include "experiment/fields.h"

@@ -1,5 +1,6 @@
 #include "descramble/objective/jacobian_l1.h"
 
+#include "descramble/objective/kinds.h"
 
 namespace descramble {
 

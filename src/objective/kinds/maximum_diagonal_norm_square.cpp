@@ -1,4 +1,5 @@
 
+#include "descramble/objective/kinds.h"
 #include "descramble/objective/maximum_diagonal.h"
 
 namespace descramble {

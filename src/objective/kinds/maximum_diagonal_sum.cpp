@@ -1,4 +1,5 @@
 
+#include "descramble/objective/kinds.h"
 #include "descramble/objective/maximum_diagonal.h"
 
 namespace descramble {
@@ -18,7 +19,7 @@ const ObjectiveKind& objective_kind_maximum_diagonal_sum() {
                            .fallback = false}}},
       .traits =
           [](const Settings&) {
-            return ObjectiveTraits{.has_closed_form = true, .is_concave = true};
+            return ObjectiveTraits{.is_concave = true, .has_closed_form = true};
           },
       .needs = [](const Settings&) { return LayerNeeds::weight; },
       .make = [](const Settings& settings, const LayerData& layer) -> std::unique_ptr<Objective> {

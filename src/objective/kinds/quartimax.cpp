@@ -1,5 +1,7 @@
 #include "descramble/objective/quartimax.h"
 
+#include "descramble/objective/kinds.h"
+
 namespace descramble {
 
 namespace {

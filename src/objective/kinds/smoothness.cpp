@@ -1,5 +1,7 @@
 #include "descramble/objective/smoothness.h"
 
+#include "descramble/objective/kinds.h"
+
 namespace descramble {
 
 const ObjectiveKind& objective_kind_smoothness() {

@@ -6,6 +6,7 @@
 
 #include "descramble/core/error.h"
 #include "descramble/core/interrupt.h"
+#include "descramble/solver/kinds.h"
 #include "solver/quasi_newton.h"
 
 namespace descramble {

@@ -1,4 +1,5 @@
 
+#include "descramble/solver/kinds.h"
 #include "descramble/solver/solver.h"
 
 namespace descramble {

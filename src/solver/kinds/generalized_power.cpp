@@ -1,6 +1,7 @@
 
 #include "descramble/basis/orthogonal.h"
 #include "descramble/core/error.h"
+#include "descramble/solver/kinds.h"
 #include "solver/search.h"
 
 namespace descramble {
@@ -16,7 +17,7 @@ std::string power_iteration(Descent& descent, const at::Tensor& start) {
     if (descent.is_critical(lie_gradient(here.gradient, point), here.gradient)) return "converged";
     if (!more) return descent.interrupted() ? "interrupted" : "max_iterations";
     const at::Tensor next =
-        canonical_polar(-here.gradient, descent.objective().is_proper()).rotation;
+        canonical_polar(-here.gradient, descent.objective().traits().is_proper).rotation;
     Evaluation there = descent.evaluate(next);
     if (there.value >= here.value) return "line_search";
     point = next;

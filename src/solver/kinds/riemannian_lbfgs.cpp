@@ -1,4 +1,5 @@
 
+#include "descramble/solver/kinds.h"
 #include "solver/quasi_newton.h"
 
 namespace descramble {
