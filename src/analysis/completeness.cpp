@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <set>
 
 #include <ATen/TensorOperators.h>
@@ -50,16 +51,22 @@ TapRun cut_tap(const Model& model, const std::string& tap) {
   return run;
 }
 
+/// How the rows of a tap are seen again by a basis that needs them.
+using RowsOfTap = std::function<void(const TapSpace& tap, const VisitRows& visit)>;
+
 /// Makes the bases and says what variance each direction explains. `most`: that fit into memory.
-void add_bases(TapRun& run, const CompletenessOptions& options, const Subject& subject,
-               const TapMoments& measured, std::int64_t most, std::vector<InputFile>& files) {
+void add_bases(TapRun& run, const CompletenessOptions& options, std::uint64_t seed,
+               const TapMoments& measured, const RowsOfTap& rows, std::int64_t most,
+               std::vector<InputFile>& files) {
   const at::Tensor covariance = measured.moments.covariance();
   std::set<std::string> labels;
   for (std::size_t i = 0; i < options.bases.size(); ++i) {
-    BasisDraws draws = options.bases[i]({.moments = measured.moments,
-                                         .tap = measured.space.name,
-                                         .seed = subject.seed,
-                                         .pointer = fmt::format("/bases/{}", i)});
+    BasisDraws draws = options.bases[i](
+        {.moments = measured.moments,
+         .tap = measured.space.name,
+         .seed = seed,
+         .pointer = fmt::format("/bases/{}", i),
+         .for_each_rows = [&](const VisitRows& visit) { rows(measured.space, visit); }});
     const std::string label = free_label(draws.label, labels);
     for (std::int64_t draw = 0; draw < draws.count; ++draw) {
       check_interrupt();
@@ -81,9 +88,10 @@ void add_bases(TapRun& run, const CompletenessOptions& options, const Subject& s
   }
 }
 
-/// Fills in all that the tap's moments tell. `sharers`: taps that have the memory together.
+/// Fills in all that the tap's values tell. `sharers`: taps that have the memory together.
 void prepare_tap(TapRun& run, const CompletenessOptions& options, const Subject& subject,
-                 const TapMoments& measured, std::int64_t sharers, std::vector<InputFile>& files) {
+                 const TapMoments& measured, const RowsOfTap& rows, std::int64_t sharers,
+                 std::vector<InputFile>& files) {
   TapCompleteness& result = run.result;
   result.space = measured.space;
   result.rows = measured.moments.count();
@@ -96,7 +104,7 @@ void prepare_tap(TapRun& run, const CompletenessOptions& options, const Subject&
   }
   const std::int64_t most =
       std::max<std::int64_t>(1, (subject.memory_mb << 20) / sharers / (d * d * 8));
-  add_bases(run, options, subject, measured, most, files);
+  add_bases(run, options, subject.seed, measured, rows, most, files);
   std::set<std::int64_t> ends;
   for (std::size_t basis = 0; basis < result.bases.size(); ++basis) {
     const AblatedBasis& ablated = result.bases[basis];
@@ -156,11 +164,14 @@ Completeness measure_completeness(const Subject& subject, const CompletenessOpti
   std::vector<TapRun> runs;
   // What cannot be cut is said before the first pass.
   for (const std::string& tap : taps) runs.push_back(cut_tap(subject.model, tap));
-  std::vector<TapMoments> measured = measure_taps(subject, subject.source(options.statistics_data),
-                                                  taps, options.axis, use, progress);
+  const Source& seen = subject.source(options.statistics_data);
+  std::vector<TapMoments> measured = measure_taps(subject, seen, taps, options.axis, use, progress);
+  const RowsOfTap rows = [&](const TapSpace& tap, const VisitRows& visit) {
+    for_each_rows(subject, seen, tap, use, visit, progress);
+  };
   for (std::size_t i = 0; i < taps.size(); ++i) {
     at_tap_of(taps[i], [&] {
-      prepare_tap(runs[i], options, subject, measured[i], std::ssize(taps), result.files);
+      prepare_tap(runs[i], options, subject, measured[i], rows, std::ssize(taps), result.files);
     });
     measured[i].moments = {};
   }

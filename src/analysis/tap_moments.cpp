@@ -1,5 +1,7 @@
 #include "descramble/analysis/tap_moments.h"
 
+#include <functional>
+
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/core/ivalue.h>
@@ -77,48 +79,55 @@ void require_samples_first(const Subject& subject, const std::vector<std::string
   }
 }
 
-/// The value as rows that are added to the moments of its tap.
+/// What is done with rows of tap `number`, which lie in `space`.
+using TakeRows =
+    std::function<void(std::size_t number, const TapSpace& space, const at::Tensor& rows)>;
+
+/// The values of the taps as rows.
 struct TapReader {
   const TappedModel& tapped;
   const Subject& subject;
   const RowUse& use;
+  const TakeRows& take;
   std::optional<Axis> axis{};
+  std::vector<TapSpace> spaces{};                   ///< of the taps that have been seen
   const std::vector<at::Tensor>* inputs = nullptr;  ///< of the batch that runs
   std::int64_t first = 0;                           ///< number of its first sample
   std::int64_t batch = 0;
 
-  void take(TapMoments& tap, const std::string& name, const at::Tensor& value) const {
+  void read(std::size_t number, const std::string& name, const at::Tensor& value) {
     if (!value.is_floating_point() || value.dim() == 0) {
       throw Error({"the value cannot be rotated", "tap '" + name + "'",
                    "a floating-point tensor with at least one dimension", shape_text(value)});
     }
-    if (tap.moments.count() == 0) {
-      tap.space = space_of(name, value, axis.value_or(default_axis(value, tapped.point(name))));
-      require_memory(tap.space.dimension, subject.memory_mb, name, tap.space.axis);
+    TapSpace space = spaces[number];
+    if (space.name.empty()) {
+      space = space_of(name, value, axis.value_or(default_axis(value, tapped.point(name))));
+      require_memory(space.dimension, subject.memory_mb, name, space.axis);
     }
     within(fmt::format("tap '{}', batch {}", name, batch), [&] {
-      tap.moments.add(rows_in_use(value, tap.space, use, *inputs, subject.seed, first));
+      const at::Tensor rows = rows_in_use(value, space, use, *inputs, subject.seed, first);
+      take(number, space, rows);
+      if (rows.size(0) > 0) spaces[number] = space;
     });
   }
 };
 
-}  // namespace
-
-std::vector<TapMoments> measure_taps(const Subject& subject, const Source& source,
-                                     const std::vector<std::string>& taps, std::optional<Axis> axis,
-                                     const RowUse& given, Progress& progress) {
-  const RowUse use{found_rows(given.selection, subject), given.one_position};
+/// One pass over the data for all taps together.
+void read_rows(const Subject& subject, const Source& source, const std::vector<std::string>& taps,
+               std::optional<Axis> axis, const RowUse& use, const std::string& label,
+               const TakeRows& take, Progress& progress) {
   const TappedModel tapped = tap_model(subject.model, taps);
-  std::vector<TapMoments> measured(taps.size());
   std::vector<Watch> watches;
-  TapReader reader{.tapped = tapped, .subject = subject, .use = use, .axis = axis};
+  TapReader reader{.tapped = tapped, .subject = subject, .use = use, .take = take, .axis = axis};
+  reader.spaces.resize(taps.size());
   for (std::size_t i = 0; i < taps.size(); ++i) {
     watches.push_back(tapped.observe(
-        taps[i], [&, i](const at::Tensor& value) { reader.take(measured[i], taps[i], value); }));
+        taps[i], [&, i](const at::Tensor& value) { reader.read(i, taps[i], value); }));
   }
   if (!use.selection.all() || use.one_position) require_samples_first(subject, taps);
   const at::NoGradGuard no_grad;
-  progress.begin(fmt::format("moments of {}",
+  progress.begin(fmt::format("{} of {}", label,
                              taps.size() == 1 ? taps[0] : fmt::format("{} taps", taps.size())),
                  source.data->size());
   subject.model.restart();
@@ -130,11 +139,34 @@ std::vector<TapMoments> measure_taps(const Subject& subject, const Source& sourc
     progress.advance(batch.inputs.at(0).size(0));
   });
   progress.end();
+}
+
+}  // namespace
+
+std::vector<TapMoments> measure_taps(const Subject& subject, const Source& source,
+                                     const std::vector<std::string>& taps, std::optional<Axis> axis,
+                                     const RowUse& given, Progress& progress) {
+  const RowUse use{found_rows(given.selection, subject), given.one_position};
+  std::vector<TapMoments> measured(taps.size());
+  const TakeRows add = [&](std::size_t i, const TapSpace& space, const at::Tensor& rows) {
+    measured[i].space = space;
+    measured[i].moments.add(rows);
+  };
+  read_rows(subject, source, taps, axis, use, "moments", add, progress);
   for (std::size_t i = 0; i < taps.size(); ++i) {
     if (measured[i].moments.count() > 0) continue;
     throw Error({"no row of the tap counts", "tap '" + taps[i] + "'", "at least one row", "none"});
   }
   return measured;
+}
+
+void for_each_rows(const Subject& subject, const Source& source, const TapSpace& tap,
+                   const RowUse& given, const VisitRows& visit, Progress& progress) {
+  const RowUse use{found_rows(given.selection, subject), given.one_position};
+  const TakeRows pass_on = [&](std::size_t, const TapSpace&, const at::Tensor& rows) {
+    visit(rows.to(at::kCPU, at::kDouble));
+  };
+  read_rows(subject, source, {tap.name}, tap.axis, use, "values", pass_on, progress);
 }
 
 std::vector<TapMoments> measure_taps(const Subject& subject, const Source& source,

@@ -161,6 +161,20 @@ void tell(Progress& progress, const std::string& heading, double seconds,
   }
 }
 
+/// A rotation that goes into the exported model is one that the step's kind announces and that
+/// `verify` finds in the result. @throws Error where the kind has forgotten that
+void require_certified(const StepResult& result, const StepKind& kind) {
+  for (const RotationEdit& edit : result.edits) {
+    const bool certified = result.json.contains("certificate") && result.json.contains("taps") &&
+                           result.tensors.contains(edit.tap + ".rotation");
+    if (certified && kind.rotates != nullptr) continue;
+    throw Error({"a rotation without its certificate", "tap '" + edit.tap + "'",
+                 "'rotates' in the step's kind; 'certificate', 'taps' and the tensor '" + edit.tap +
+                     ".rotation' in what the step returns",
+                 certified ? "no 'rotates'" : "not all of them"});
+  }
+}
+
 /// Runs every step and takes in what it leaves behind; later steps see the rotations of earlier
 /// ones.
 Gathered run_steps(const json& steps, Opened& opened, ResultFolder& folder, Stopwatch& stopwatch,
@@ -171,7 +185,9 @@ Gathered run_steps(const json& steps, Opened& opened, ResultFolder& folder, Stop
     const std::string kind = steps[i].at("kind");
     StepResult result = in_step(steps, i, [&] {
       const StateScope untouched(workspace.model);
-      return step_kind(kind).run(steps[i], workspace, progress);
+      StepResult found = step_kind(kind).run(steps[i], workspace, progress);
+      require_certified(found, step_kind(kind));
+      return found;
     });
     check_interrupt();  // a solver that was stopped returns what it has
     const double seconds = stopwatch.lap(fmt::format("steps.{}.{}", i, kind));

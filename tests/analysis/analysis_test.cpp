@@ -111,6 +111,32 @@ TEST(Analysis, CompletenessOfARotationIsThatOfItsDirections) {
   EXPECT_EQ(tap.bases[3].label, "mine");
 }
 
+// The rows are those that the moments are of, batch by batch, also where each sample gives but one
+// of its positions.
+TEST(Analysis, ABasisMaySeeTheValues) {
+  const at::Tensor images = random_stream(3, "values").normal_tensor({7, 3, 8, 8}).to(at::kFloat);
+  const Subject subject =
+      open_subject(fixture("conv_inplace_traced").load(), tensor_set(images, {}, 3));
+  for (const bool one_position : {false, true}) {
+    Moments seen;
+    std::int64_t counted = 0;
+    const BasisChoice choice = [&](const BasisInput& input) {
+      input.for_each_rows([&](const at::Tensor& rows) {
+        EXPECT_EQ(rows.scalar_type(), at::kDouble);
+        seen.add(rows);
+      });
+      counted = input.moments.count();
+      EXPECT_TRUE(at::equal(seen.mean(), input.moments.mean()));
+      EXPECT_TRUE(at::equal(seen.covariance(), input.moments.covariance()));
+      return neurons()(input);
+    };
+    measure_completeness(subject,
+                         {.taps = {"features.0"}, .bases = {choice}, .one_position = one_position});
+    EXPECT_EQ(seen.count(), counted);
+    EXPECT_GT(counted, 0);
+  }
+}
+
 TEST(Analysis, LayersAreDescrambledAndExported) {
   const Subject subject = subject_of();
   const TemporaryFolder folder;

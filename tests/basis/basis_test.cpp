@@ -25,17 +25,22 @@ namespace {
 using nlohmann::json;
 
 /// Rows with variances that differ, some equal, one zero.
-Moments moments_of(std::int64_t d, std::int64_t rows = 400) {
+at::Tensor rows_of(std::int64_t d, std::int64_t rows = 400) {
   RandomStream random = random_stream(5, "test/basis/rows", static_cast<std::uint64_t>(d));
   at::Tensor scales = at::arange(1, d + 1, at::kDouble).reciprocal();
   scales[d - 1] = 0;
   at::Tensor values = random.normal_tensor({rows, d}) * scales;
+  return values.matmul(haar_rotation(d, random)) + 3;
+}
+
+Moments moments_of(std::int64_t d, std::int64_t rows = 400) {
   Moments moments;
-  moments.add(values.matmul(haar_rotation(d, random)) + 3);
+  moments.add(rows_of(d, rows));
   return moments;
 }
 
-/// A config value of every kind, and what it needs to be made for `d`.
+/// A config value of every kind, and what it needs to be made for `d`; nobody edits it for a new
+/// one.
 class Bases : public ::testing::TestWithParam<std::string> {
  protected:
   Bases() {
@@ -53,13 +58,16 @@ class Bases : public ::testing::TestWithParam<std::string> {
             .rotations = {{{2, "fc1"}, rotation}},
             .seed = 7,
             .paths = {folder_},
-            .pointer = "/bases/0"};
+            .pointer = "/bases/0",
+            .for_each_rows = [d](const VisitRows& visit) { visit(rows_of(d)); }};
   }
+  /// What is there for fields of these names; fields with a default need none.
   json config() const {
+    const json values = {{"draws", 3}, {"step", 2}, {"path", "basis.safetensors"}, {"name", "Q"}};
     json result = {{"kind", GetParam()}};
-    if (GetParam() == "random") result["draws"] = 3;
-    if (GetParam() == "step") result["step"] = 2;
-    if (GetParam() == "tensor") result.update({{"path", "basis.safetensors"}, {"name", "Q"}});
+    for (const Field& field : basis_family().find(GetParam())->fields) {
+      if (values.contains(field.name)) result[field.name] = values[field.name];
+    }
     return result;
   }
 
@@ -75,19 +83,26 @@ TEST_P(Bases, AreOrthonormalAndExplainAllOfTheVariance) {
         explained_variance(make_basis({{"kind", "pca"}}, from).draw(0), covariance);
     const BasisDraws made = make_basis(config(), from);
     EXPECT_FALSE(made.label.empty());
-    ASSERT_EQ(made.count, GetParam() == "random" ? 3 : 1);
+    ASSERT_EQ(made.count, config().value("draws", 1));
     for (std::int64_t draw = 0; draw < made.count; ++draw) {
       const Basis basis = made.draw(draw);
       EXPECT_EQ(basis.dimension(), d);
-      EXPECT_EQ(basis.size(), d);
-      EXPECT_LT(distance_from_orthogonal(basis.directions()), 1e-13 * static_cast<double>(d));
+      EXPECT_GE(basis.size(), 1);
+      EXPECT_LE(basis.size(), d);
+      const at::Tensor gram = basis.directions().t().matmul(basis.directions());
+      EXPECT_LT((gram - at::eye(basis.size(), at::kDouble)).norm().item<double>(),
+                1e-13 * static_cast<double>(d));
       EXPECT_TRUE(at::equal(basis.mean(), from.moments.mean()));
-      // T13: monotone, ends at 1, nowhere above the principal components.
+      // T13: monotone, a whole basis ends at 1, nowhere above the principal components.
       const at::Tensor explained = explained_variance(basis, covariance);
       EXPECT_GE(explained.min().item<double>(), -1e-15);
-      EXPECT_NEAR(explained.sum().item<double>(), 1, 1e-12);
+      EXPECT_LE(explained.sum().item<double>(), 1 + 1e-12);
+      if (basis.size() == d) {
+        EXPECT_NEAR(explained.sum().item<double>(), 1, 1e-12);
+      }
       const at::Tensor largest = std::get<0>(explained.sort(-1, true)).cumsum(0);
-      EXPECT_LE((largest - principal.cumsum(0)).max().item<double>(), 1e-12);
+      const at::Tensor most = principal.cumsum(0).slice(0, 0, basis.size());
+      EXPECT_LE((largest - most).max().item<double>(), 1e-12);
     }
     const BasisDraws again = make_basis(config(), from);
     for (std::int64_t i = 0; i < made.count; ++i)

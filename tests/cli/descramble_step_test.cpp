@@ -186,11 +186,14 @@ TEST_F(DescrambleStep, SaysWhatIsNotUnique) {
 
 TEST_F(DescrambleStep, ComparesSolvers) {
   json solvers = json::array();
-  for (const std::string& name : solver_family().names()) {
-    // Those that smoothness is nothing for: it is not concave and has no kinks.
-    if (name == "generalized_power" || name == "annealed") continue;
-    solvers.push_back({{"kind", name}});
-    if (name != "exact") solvers.back().update({{"max_iterations", 40}, {"starts", 2}});
+  const ObjectiveTraits smoothness = *objective_traits({{"kind", "smoothness"}});
+  for (const SolverKind& kind : solver_kinds()) {
+    if (kind.needs != nullptr && !(smoothness.*kind.needs)) continue;
+    solvers.push_back({{"kind", kind.info.name}});
+    for (const Field& field : kind.info.fields) {
+      if (field.name == "max_iterations") solvers.back()[field.name] = 40;
+      if (field.name == "starts") solvers.back()[field.name] = 2;
+    }
   }
   const json result =
       run_steps(small_config(), json::array({{{"kind", "compare_solvers"},

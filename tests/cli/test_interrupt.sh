@@ -3,21 +3,26 @@
 # Independent of LibTorch.
 source "$(dirname "${BASH_SOURCE[0]}")/failures.sh"
 write_config "$work/config.json" 3000000
-mkdir "$work/results"
+declare -A runs
 for signal in INT TERM HUP PIPE; do
+  mkdir "$work/$signal"
   # A job in the background ignores SIGINT unless job control gives it a group of its own.
   set -m
-  "$DESCRAMBLE_COMMAND" run "$work/config.json" --out "$work/results/out" --quiet 2> "$work/stderr" &
-  run=$!
+  "$DESCRAMBLE_COMMAND" run "$work/config.json" --out "$work/$signal/out" --quiet 2> "$work/stderr.$signal" &
+  runs[$signal]=$!
   set +m
-  for _ in $(seq 100); do
-    [[ -n "$(ls -A "$work/results")" ]] && break
+done
+for signal in "${!runs[@]}"; do
+  for _ in $(seq 300); do
+    [[ -n "$(ls -A "$work/$signal")" ]] && break
     sleep 0.1
   done
-  sleep 0.5
-  kill -s "$signal" "$run"
+done
+sleep 0.5  # until they are all in a pass over the data
+for signal in "${!runs[@]}"; do kill -s "$signal" "${runs[$signal]}"; done
+for signal in "${!runs[@]}"; do
   code=0
-  wait "$run" || code=$?
-  expect_failure 130 "$work/results" "$work/stderr" "$code" interrupted
+  wait "${runs[$signal]}" || code=$?
+  expect_failure 130 "$work/$signal" "$work/stderr.$signal" "$code" interrupted
 done
 echo "ok: SIGINT, SIGTERM, SIGHUP and SIGPIPE leave nothing behind"

@@ -15,7 +15,7 @@ namespace {
 
 using nlohmann::json;
 
-std::vector<std::string> kind_names() {
+std::vector<std::string> solver_names() {
   return solver_family().names();
 }
 
@@ -96,7 +96,7 @@ TEST_P(EverySolver, T20ReturnsWhatItSaysItDoes) {
   EXPECT_GT(served, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(, EverySolver, ::testing::ValuesIn(kind_names()),
+INSTANTIATE_TEST_SUITE_P(, EverySolver, ::testing::ValuesIn(solver_names()),
                          [](const auto& one) { return one.param; });
 
 TEST(ExactSolver, AttainsTheOptimum) {
@@ -129,17 +129,17 @@ TEST(SolverFamily, RefusesTheUnknown) {
       [] {
         minimise_with(Linear(2), {{"kind", "nonsense"}});
       },
-      ThrowsError("unknown kind", "/solver/kind", quoted_list(kind_names()), "nonsense"));
+      ThrowsError("unknown kind", "/solver/kind", quoted_list(solver_names()), "nonsense"));
   EXPECT_THAT([] { minimise_with(Linear(2), json::object()); }, ThrowsError("missing key 'kind'"));
   EXPECT_THAT(
       [] {
-        minimise_with(Linear(2), {{"kind", kind_names()[0]}, {"nonsense", 2}});
+        minimise_with(Linear(2), {{"kind", solver_names()[0]}, {"nonsense", 2}});
       },
       ThrowsError("/solver/nonsense"));
 }
 
 TEST(SolverFamily, FitsEveryObjectiveWhoseTraitsAreNotKnownYet) {
-  for (const std::string& name : kind_names())
+  for (const std::string& name : solver_names())
     EXPECT_NO_THROW(require_fit({{"kind", name}}, std::nullopt, "own")) << name;
   EXPECT_THAT(
       [] {

@@ -1,5 +1,6 @@
 // Iterative solvers against what is known: optima in closed form, saddles, functions without a gap.
 
+#include <algorithm>
 #include <cmath>
 
 #include <ATen/ATen.h>
@@ -18,25 +19,38 @@ namespace {
 
 using nlohmann::json;
 
-std::vector<std::string> iterative_kinds() {
+/// Solvers that search from several starts, by what they need of an objective; nobody edits it for
+/// a new one. Those for objectives with kinks alone are tested in objective/jacobian_l1_test.cpp.
+std::vector<std::string> kinds_that(bool (*suits)(const SolverKind& kind)) {
   std::vector<std::string> names;
   for (const SolverKind& kind : solver_kinds()) {
-    // Serves objectives with kinks alone, which these are not: see objective/jacobian_l1_test.cpp.
-    if (kind.info.name == "annealed") continue;
-    if (kind.info.name != "exact") names.push_back(kind.info.name);
+    const std::vector<Field>& fields = kind.info.fields;
+    const bool searches = std::any_of(fields.begin(), fields.end(),
+                                      [](const Field& field) { return field.name == "starts"; });
+    if (searches && suits(kind)) names.push_back(kind.info.name);
   }
   return names;
 }
 
-bool serves(const std::string& kind, const Objective& objective) {
-  return kind != "generalized_power" || objective.traits().is_concave;
+std::vector<std::string> iterative_kinds() {
+  return kinds_that(
+      [](const SolverKind& kind) { return kind.needs != &ObjectiveTraits::is_sharp; });
 }
 
 /// Those that serve any objective.
 std::vector<std::string> general_kinds() {
-  std::vector<std::string> names = iterative_kinds();
-  std::erase(names, "generalized_power");
-  return names;
+  return kinds_that([](const SolverKind& kind) { return kind.needs == nullptr; });
+}
+
+bool needs_concave(const std::string& name) {
+  for (const SolverKind& kind : solver_kinds()) {
+    if (kind.info.name == name) return kind.needs == &ObjectiveTraits::is_concave;
+  }
+  return false;
+}
+
+bool serves(const std::string& kind, const Objective& objective) {
+  return !needs_concave(kind) || objective.traits().is_concave;
 }
 
 class General : public ::testing::TestWithParam<std::string> {};
@@ -169,7 +183,7 @@ TEST_P(Iterative, T20ReturnsTheBestPointItSaw) {
 TEST_P(Iterative, StopsAtAnInterruptWithWhatItHas) {
   const Smoothness smoothness(Stencil::fourier_second, covariance(20));
   const MaximumDiagonalNormSquare diagonal(random_stream(3, "test/weight").normal_tensor({20, 20}));
-  const bool concave = GetParam() == "generalized_power";
+  const bool concave = needs_concave(GetParam());
   const Objective& objective = concave ? static_cast<const Objective&>(diagonal) : smoothness;
   clear_interrupt();
   SolverRun run{.seed = 1};

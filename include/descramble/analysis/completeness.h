@@ -72,10 +72,10 @@ struct Completeness {
 ///
 ///     auto found = descramble::measure_completeness(subject, {.taps = {"fc1"}});
 ///
-/// Moments take one pass for all taps, then one pass over the data for the first counts of all taps
-/// and one for the counts that refine them. Bases that do not fit under the memory ceiling together
-/// take several such passes, some at a time. Memory does not grow with the number of samples, but
-/// for one bit of each curve.
+/// Moments take one pass for all taps and a basis that asks for the values one more, then one pass
+/// over the data for the first counts of all taps and one for the counts that refine them. Bases
+/// that do not fit under the memory ceiling together take several such passes, some at a time.
+/// Memory does not grow with the number of samples, but for one bit of each curve.
 /// @throws Error as its parts do, with the tap
 Completeness measure_completeness(const Subject& subject, const CompletenessOptions& options);
 Completeness measure_completeness(const Subject& subject, const CompletenessOptions& options,

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "descramble/analysis/subject.h"
+#include "descramble/basis/kinds.h"
 #include "descramble/core/progress.h"
 #include "descramble/stats/moments.h"
 #include "descramble/taps/rows.h"
@@ -36,6 +37,11 @@ std::vector<TapMoments> measure_taps(const Subject& subject, const Source& sourc
 std::vector<TapMoments> measure_taps(const Subject& subject, const Source& source,
                                      const std::vector<std::string>& taps, std::optional<Axis> axis,
                                      const RowUse& use, Progress& progress);
+
+/// Visits the rows of a tap that an analysis looks at, [n, d] in float64 on the CPU, batch by
+/// batch. The network runs once more for it; no more than a batch is held.
+void for_each_rows(const Subject& subject, const Source& source, const TapSpace& tap,
+                   const RowUse& use, const VisitRows& visit, Progress& progress);
 
 /// The taps that the selectors mean, as `position` asks: "after" a tap is its value; "before" it,
 /// what its call receives (NAME.input); "both", one behind the other; in the model's order.

@@ -22,6 +22,9 @@ namespace descramble {
 /// Rotations P [d, d] that steps of this run have found, by the step's number and the tap.
 using Rotations = std::map<std::pair<std::int64_t, std::string>, at::Tensor>;
 
+/// Takes rows [n, d] in float64, some of all at a time.
+using VisitRows = std::function<void(const at::Tensor& rows)>;
+
 /// What a basis may be made of.
 struct BasisInput {
   Moments moments{};      ///< of the layer's values
@@ -30,6 +33,9 @@ struct BasisInput {
   std::uint64_t seed = 0;
   PathSearch paths{};
   std::string pointer{};  ///< where the basis stands in the config, for errors
+  /// Visits the values that the moments are of, one row each. It costs a pass over the data, which
+  /// only a kind pays for that calls it, while it makes its basis; empty: there are no values.
+  std::function<void(const VisitRows& visit)> for_each_rows{};
 };
 
 /// One basis, or several of one kind that are drawn at random, each when it is asked for: many of

@@ -24,7 +24,7 @@ const BasisKind& basis_kind_step() {
                .formula = "Q = P'",
                .fields = {{.name = "step",
                            .type = FieldType::integer,
-                           .doc = "the number of a descramble step, counted from 0",
+                           .doc = "the number of a step that rotates, counted from 0",
                            .minimum = 0},
                           {.name = "tap",
                            .type = FieldType::string,

@@ -16,6 +16,15 @@ namespace {
 
 using nlohmann::json;
 
+/// "'descramble'", and what else rotates.
+std::string rotating_kinds() {
+  std::vector<std::string> names;
+  for (const StepKind& kind : step_kinds()) {
+    if (kind.rotates != nullptr) names.push_back(kind.info.name);
+  }
+  return quoted_list(names);
+}
+
 /// An order is drawn once. A basis of a step needs a rotation that was found before.
 void check_steps(const json& steps, std::size_t number) {
   const json& orders = steps[number].at("orders");
@@ -37,7 +46,7 @@ void check_steps(const json& steps, std::size_t number) {
     }
     if (step_kind(steps[named].at("kind")).rotates == nullptr) {
       throw Error(
-          {"a basis of a step that rotates nothing", where, "a step of kind 'descramble'",
+          {"a basis of a step that rotates nothing", where, "a step of kind " + rotating_kinds(),
            fmt::format("step {} of kind '{}'", named, steps[named].at("kind").get<std::string>())});
     }
   }
