@@ -16,11 +16,9 @@ struct NewKind {
   std::string name;
 };
 
-const std::vector<NewKind> new_kinds = {{"objective", "first_entry"},
-                                        {"solver", "reversal"},
-                                        {"basis", "first_rows"},
-                                        {"data", "waves"},
-                                        {"step", "reverse"}};
+const std::vector<NewKind> new_kinds = {{"objective", "first_entry"}, {"solver", "reversal"},
+                                        {"basis", "first_rows"},      {"data", "waves"},
+                                        {"step", "reverse"},          {"layer", "cube"}};
 
 class Seams : public CommandTest {
  protected:
@@ -32,6 +30,7 @@ class Seams : public CommandTest {
               {{"kind", "tanh"}, {"name", "act1"}},
               {{"kind", "linear"}, {"out", 5}, {"name", "fc2"}},
               {{"kind", "relu"}, {"name", "act2"}},
+              {{"kind", "cube"}, {"name", "cube"}},
               {{"kind", "linear"}, {"out", 3}, {"name", "fc3"}}}}};
   }
   static json archived() { return {{"kind", "torchscript"}, {"path", fixture("mlp.pt").string()}}; }
@@ -121,7 +120,8 @@ TEST_F(Seams, NewKindsAreKnownToErrors) {
                                     {"/steps/0", "reverse"},
                                     {"/steps/1/objective", "first_entry"},
                                     {"/steps/1/solver", "reversal"},
-                                    {"/steps/2/bases/0", "first_rows"}}) {
+                                    {"/steps/2/bases/0", "first_rows"},
+                                    {"/model/layers/4", "cube"}}) {
     json wrong = config(built());
     wrong[json::json_pointer(place)] = {{"kind", "nonsense"}};
     expect_refused(run_config(wrong), {place, std::string("'") + name + "'"});
