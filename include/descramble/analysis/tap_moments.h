@@ -18,11 +18,12 @@ struct TapMoments {
   Moments moments{};
 };
 
-/// Which of a tap's rows an analysis looks at.
+/// Which rows of a tap an analysis uses.
 struct RowUse {
   RowSelection selection{};
-  /// Of each sample one of the rows that count, drawn from the stream "position/TAP" of its number:
-  /// the same seed and sample, the same position. A sample without such a row has none.
+  /// Uses only one row of each sample, drawn from the rows that count with the stream
+  /// "position/TAP" and the number of the sample. The same seed and sample give the same position.
+  /// A sample without a row that counts gives none.
   bool one_position = false;
 };
 
@@ -37,11 +38,12 @@ std::vector<TapMoments> measure_taps(const Subject& subject, const Source& sourc
                                      const std::vector<std::string>& taps, std::optional<Axis> axis,
                                      const RowUse& use, Progress& progress);
 
-/// The taps that the selectors mean, as `position` asks: "after" a tap is its value; "before" it,
-/// what its call receives (NAME.input); "both", one behind the other; in the model's order.
+/// Which value of a tap is meant: `after` is the tap's value, `before` is the input of its call
+/// (NAME.input), `both` is first the input and then the value.
 enum class Position { before, after, both };
 /// @throws Error for another name than "before", "after", "both"
 Position parse_position(const std::string& name);
+/// The taps that the selectors match, for this position, in the model's order.
 std::vector<std::string> positioned_taps(const Model& model,
                                          const std::vector<std::string>& selectors,
                                          Position position);
