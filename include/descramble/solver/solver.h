@@ -15,44 +15,45 @@
 
 namespace descramble {
 
-/// One starting point of a solver, and where it led.
+/// One starting point of a solver, and its result.
 struct StartOutcome {
   std::string from{};  ///< "identity", "haar", a guess of the objective, "given"
   double value = 0;
   std::string reason{};
   std::int64_t iterations = 0;
-  /// Value at the start and after each iteration; of a start that was compared with others on
-  /// fewer samples, those values.
+  /// Value at the start and after each iteration. If starts were compared on fewer samples, the
+  /// values on these samples.
   std::vector<double> trace{};
-  /// Its best point; undefined where the solver keeps none but the answer.
+  /// Its best point; undefined if the solver keeps only the answer.
   at::Tensor point{};
 };
 
-/// How many rows of a rotation are, up to sign, rows of another one: |cos| > 0.9. Rotations of
-/// equal value that share few rows say that the value is identified and the basis is not.
+/// How many rows of a rotation are, up to sign, rows of another rotation: |cos| > 0.9. If rotations
+/// of equal value share few rows, the value is identified but the basis is not.
 std::int64_t shared_rows(const at::Tensor& rotation, const at::Tensor& other);
 
-/// What a solver found. `value` is the objective at `point`, exactly, and no point that the solver
-/// has seen is better (up to the rounding of the last reorthogonalisation; where starts are
-/// compared on fewer samples, of the points that were then evaluated on all: every start and its
-/// end, and the way from the best of them). `reason` says why it stopped: "exact", "converged",
-/// "max_iterations", "line_search" (no step lowers the value any further in floating point),
-/// "interrupted"; of a start that was given up because others were far better, "abandoned".
+/// The result of a solver. `value` is exactly the objective at `point`. No point that the solver
+/// evaluated is better, up to the rounding of the last reorthogonalisation. If starts are compared
+/// on fewer samples, this holds for the points that were evaluated on all samples: every start and
+/// its end, and the search that continues from the best of them. `reason` says why the solver
+/// stopped: "exact", "converged", "max_iterations", "line_search" (no step lowers the value any
+/// further in floating point), "interrupted". A start that was given up because others were far
+/// better has the reason "abandoned".
 struct Solution {
   at::Tensor point{};  ///< P, [d, d], float64, orthogonal
   double value = 0;
   std::string reason{};
-  std::string solver{};  ///< its kind
+  std::string solver{};  ///< kind of the solver
   std::int64_t iterations = 0;
   std::int64_t starts = 1;
-  std::int64_t degenerate = 0;  ///< directions that the optimum does not tell apart
-  /// Of the best start; where starts were compared on fewer samples, of what followed on all. Empty
-  /// for a closed form.
+  std::int64_t degenerate = 0;  ///< directions that the optimum does not distinguish
+  /// Trace of the best start. If starts were compared on fewer samples, trace of the final search
+  /// on all samples. Empty for a closed form.
   std::vector<double> trace{};
   std::vector<StartOutcome> outcomes{};  ///< of every start; empty for a closed form
 };
 
-/// Where a solver is, for whoever watches.
+/// The progress of a solver, for code that watches it.
 struct Iteration {
   std::int64_t start = 0;      ///< from 0
   std::int64_t iteration = 0;  ///< of this start, from 0
@@ -60,7 +61,7 @@ struct Iteration {
   double share = 0;  ///< of the work done so far, in [0, 1], if nothing ends early from here on
 };
 
-/// What a solver is given besides its own fields.
+/// The inputs of a solver besides its own fields.
 struct SolverRun {
   std::uint64_t seed = 0;
   at::Tensor start{};  ///< first starting point; undefined: the objective's guess, or identity
@@ -71,30 +72,29 @@ struct SolverKind {
   KindInfo info{};
   Solution (*solve)(const Objective& objective, const Settings& settings,
                     const SolverRun& run) = nullptr;
-  /// What an objective must be to be served; null: any will do.
+  /// The trait that an objective must have for this solver; null: any objective is accepted.
   bool ObjectiveTraits::*needs = nullptr;
-  const char* needed = "";  ///< in words
+  const char* needed = "";  ///< this trait in words
 };
 
 /// Every kind in src/solver/builtin.def.
 const std::vector<SolverKind>& solver_kinds();
 const KindFamily& solver_family();
 
-/// The kind that serves an objective best: `exact` where there is a closed form,
-/// `annealed` for those with kinks, `generalized_power` for concave ones, `riemannian_lbfgs` for
-/// the rest.
+/// The best kind for an objective: `exact` for an objective with a closed form, `annealed` for one
+/// with kinks, `generalized_power` for a concave one, `riemannian_lbfgs` for all others.
 std::string best_solver(const Objective& objective);
 
-/// @throws Error where `solver` (JSON; null: the best known) cannot serve `objective` (JSON). Of an
-/// objective that tells its traits only once it is made, every solver is accepted; minimise_with
-/// then refuses those that cannot serve it.
+/// Checks that `solver` (JSON; null: the best known) can minimise `objective` (JSON). If the traits
+/// of the objective are known only after it is made, every solver is accepted here; minimise_with
+/// then refuses the solvers that do not fit. @throws Error if the solver does not fit
 void require_fit(const nlohmann::json& solver, const nlohmann::json& objective);
 /// The same for an objective of these traits, where they are known.
 void require_fit(const nlohmann::json& solver, const std::optional<ObjectiveTraits>& traits,
                  const std::string& objective);
 
-/// A solver for a program, with the fields that its kind has; those left out have their defaults.
-/// See `descramble kinds NAME`.
+/// A solver for a program, with the fields of its kind. Fields that are left out have their
+/// defaults. See `descramble kinds NAME`.
 struct SolverOptions {
   std::optional<std::int64_t> max_iterations{};
   std::optional<double> tolerance{};
@@ -111,11 +111,11 @@ struct SolverOptions {
 ///     auto best = descramble::minimise(objective, {.starts = 4, .kind = "riemannian_lbfgs"});
 ///
 /// @throws Error for a field that the kind does not have, a solver that cannot serve the objective,
-/// a start that is no rotation, and an objective that returns no number (which, and in which
-/// iteration)
+/// a start that is not a rotation, and an objective that returns NaN (the error names the objective
+/// and the iteration)
 Solution minimise(const Objective& objective, const SolverOptions& options = {});
 
-/// The same from JSON, as configs have it: {"kind": …, …}, or null for the best known.
+/// The same from JSON, as in configs: {"kind": …, …}, or null for the best known.
 Solution minimise_with(const Objective& objective, const nlohmann::json& solver,
                        const SolverRun& run = {});
 
