@@ -24,7 +24,7 @@ std::string free_label(const std::string& label, std::set<std::string>& taken) {
   return result;
 }
 
-/// Shares that are left after 0, 1, …, k components. Of a whole basis nothing is left at the end.
+/// Shares that are left after 0, 1, …, k components. For a whole basis the last share is 0.
 std::vector<double> kept_shares(const at::Tensor& explained, const std::vector<std::int64_t>& order,
                                 std::int64_t d) {
   const at::Tensor shares = explained.contiguous();
@@ -36,7 +36,8 @@ std::vector<double> kept_shares(const at::Tensor& explained, const std::vector<s
   return kept;
 }
 
-/// A tap with the cut behind it; without, and why, where the program cannot be cut there.
+/// A tap with the cut behind it. If the program cannot be cut there, the tap without a cut and the
+/// reason.
 /// @throws Error for a tap in a branch or loop
 TapRun cut_tap(const Model& model, const std::string& tap) {
   TapRun run{.tapped = tap_model(model, {tap})};
@@ -66,7 +67,7 @@ void add_bases(TapRun& run, const CompletenessOptions& options, const Subject& s
       const Basis basis = draws.draw(draw);
       run.result.bases.push_back({label, static_cast<std::size_t>(draw), basis.size(),
                                   explained_variance(basis, covariance)});
-      // What fits into memory is not made twice.
+      // Bases that fit into memory are not made twice.
       if (std::ssize(run.bases) < most)
         run.bases.push_back([basis] { return basis; });
       else
@@ -81,7 +82,7 @@ void add_bases(TapRun& run, const CompletenessOptions& options, const Subject& s
   }
 }
 
-/// Fills in all that the tap's moments tell. `sharers`: taps that have the memory together.
+/// Fills in everything that follows from the tap's moments. `sharers`: taps that share the memory.
 void prepare_tap(TapRun& run, const CompletenessOptions& options, const Subject& subject,
                  const TapMoments& measured, std::int64_t sharers, std::vector<InputFile>& files) {
   TapCompleteness& result = run.result;
@@ -128,8 +129,7 @@ void require_choices(const CompletenessOptions& options) {
   }
 }
 
-/// How much what is left moves between neighbouring counts: the
-/// most of any curve.
+/// The change of what is left between neighbouring counts, the largest of all curves.
 std::vector<double> movements(const TapRun& run) {
   std::vector<double> moved(run.counts.size() - 1, 0.0);
   for (const Curve& curve : run.result.curves) {
@@ -154,7 +154,7 @@ Completeness measure_completeness(const Subject& subject, const CompletenessOpti
   const at::NoGradGuard no_grad;
   Completeness result;
   std::vector<TapRun> runs;
-  // What cannot be cut is said before the first pass.
+  // Programs that cannot be cut are reported before the first pass.
   for (const std::string& tap : taps) runs.push_back(cut_tap(subject.model, tap));
   std::vector<TapMoments> measured = measure_taps(subject, subject.source(options.statistics_data),
                                                   taps, options.axis, use, progress);

@@ -39,7 +39,7 @@ BlockLayout block_layout(TapSpace from, TapSpace to, const RowSelection& rows,
   BlockLayout layout;
   layout.from_positions = count_of(from.shape) / from.dimension;
   layout.to_positions = count_of(to.shape) / to.dimension;
-  // What half precision holds is exact in single precision, and sums of it are not lost.
+  // Numbers in half precision are exact in single precision, and their sums lose less there.
   layout.dtype = c10::promoteTypes(from.dtype, at::kFloat);
   layout.from = std::move(from);
   layout.to = std::move(to);
