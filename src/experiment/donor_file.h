@@ -9,7 +9,7 @@
 
 namespace descramble {
 
-/// The values that another run captured at a tap, and the file that they lie in.
+/// The values that another run captured at a tap, and their file.
 struct DonorFile {
   InputFile file{};
   Donor donor{};

@@ -9,8 +9,8 @@
 
 namespace descramble {
 
-/// A place on the group as a quasi-Newton method sees it: coordinates in one linear space, the skew
-/// matrices, whatever the chart.
+/// A place on the group in the coordinates of a quasi-Newton method: for every chart they lie in
+/// one linear space, the skew matrices.
 struct Place {
   at::Tensor point{};        ///< P
   at::Tensor coordinates{};  ///< of a fixed chart; undefined where the chart moves along

@@ -111,8 +111,8 @@ struct SolverOptions {
 ///     auto best = descramble::minimise(objective, {.starts = 4, .kind = "riemannian_lbfgs"});
 ///
 /// @throws Error for a field that the kind does not have, a solver that cannot serve the objective,
-/// a start that is not a rotation, and an objective that returns NaN (the error names the objective
-/// and the iteration)
+/// a start that is not a rotation, and an objective that returns NaN or −inf (the error names the
+/// objective and the iteration)
 Solution minimise(const Objective& objective, const SolverOptions& options = {});
 
 /// The same from JSON, as in configs: {"kind": …, …}, or null for the best known.

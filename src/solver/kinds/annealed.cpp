@@ -71,7 +71,7 @@ class Annealing {
     }
     of.outcome.iterations += descent->iterations();
     work.done += sharp.cost();
-    // The first value of a stage is the last one of the stage before.
+    // The first value of a stage is the last value of the previous stage.
     const std::size_t skip = of.outcome.trace.empty() || values.empty() ? 0 : 1;
     of.outcome.trace.insert(of.outcome.trace.end(), values.begin() + static_cast<long>(skip),
                             values.end());
