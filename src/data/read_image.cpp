@@ -81,7 +81,7 @@ std::string jpeg_defect(std::string_view bytes) {
   return "a truncated JPEG (no end marker)";
 }
 
-/// The same for a PNG stream, whose checksums the decoder does not read.
+/// The same for a PNG stream; the decoder does not check its checksums.
 std::string png_defect(std::string_view bytes) {
   std::size_t at = png_signature.size();
   while (at + 12 <= bytes.size()) {

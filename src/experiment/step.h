@@ -31,7 +31,7 @@ struct StepKind {
   void (*check)(const nlohmann::json& steps, std::size_t number) = nullptr;
   /// Checks the step when the model is open, before any step runs. @throws Error
   void (*check_model)(const nlohmann::json& resolved, const Model& model) = nullptr;
-  /// The taps whose values it rotates; absent: none.
+  /// The taps that a step rotates; absent: none.
   std::vector<std::string> (*rotates)(const nlohmann::json& resolved, const Model& model) = nullptr;
 };
 

@@ -22,7 +22,7 @@ std::int64_t count_of(const std::vector<std::int64_t>& shape) {
   return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
 }
 
-/// Which positions of a tap count, bool [B, positions]; all where there is but one.
+/// Which positions of a tap count, bool [B, positions]; if there is only one, it counts.
 at::Tensor counted_places(const RowSelection& selection, const TapSpace& space, std::int64_t places,
                           const std::vector<at::Tensor>& inputs) {
   std::vector<std::int64_t> sizes{inputs.at(0).size(0)};

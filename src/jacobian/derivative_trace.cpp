@@ -146,7 +146,7 @@ DerivativeTrace::Mark DerivativeTrace::mark_of(const at::Tensor& tensor) const {
   const c10::StorageImpl* memory = memory_of(tensor);
   const auto there = written_.find(memory);
   if (there != written_.end()) mark.add(there->second);
-  // The same numbers without their history, by something that is no operation.
+  // The same numbers without their history, made by code that is not an operation.
   if (own == marks_.end() && tensor.is_floating_point() && !tensor.requires_grad() &&
       live_memory_.contains(memory)) {
     mark.lost.add({.cuts = {"prim::data"}});

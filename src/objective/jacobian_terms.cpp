@@ -75,7 +75,7 @@ Size size_of(const JacobianStack& stack) {
   return size;
 }
 
-/// The root mean square entry. @throws Error where it is none to work with
+/// The root mean square entry. @throws Error if it is zero, not finite or out of range
 double scale_of(const Size& size, at::ScalarType dtype, const std::string& where) {
   const double scale = size.root_mean_square();
   if (!std::isfinite(scale))

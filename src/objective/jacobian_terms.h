@@ -27,7 +27,7 @@ struct JacobianTerm {
   double places = 0;        ///< entries of a sample's Jacobian; with positions, of all its blocks
   double scale = 0;         ///< root mean square of them
   double fixed = 0;         ///< Σ |J| of a constant term, which is summed once
-  std::vector<JacobianRows> rows{};  ///< of a one-sided term whose stack is kept
+  std::vector<JacobianRows> rows{};  ///< of a one-sided term with a kept stack
 
   bool two_sided() const { return left >= 0 && right >= 0; }
   bool constant() const { return left < 0 && right < 0; }

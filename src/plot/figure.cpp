@@ -126,7 +126,7 @@ class Commands {
  private:
   static const char* colour(std::size_t style) { return colours[style % colours.size()]; }
 
-  /// Stretches of points whose x and `values` are all finite.
+  /// Stretches of points with finite x and `values`.
   template <class Draw>
   static void for_each_run(const Series& series, std::vector<const std::vector<double>*> values,
                            const Draw& draw) {

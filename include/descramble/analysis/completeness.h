@@ -61,7 +61,7 @@ struct TapCompleteness {
 struct Completeness {
   std::vector<TapCompleteness> taps{};
   Reference reference = Reference::labels;
-  std::int64_t classes = 0;  ///< logits of the model; 0 where there is no accuracy
+  std::int64_t classes = 0;  ///< logits of the model; 0 without accuracy
   std::vector<InputFile> files{};
 };
 

@@ -16,8 +16,8 @@ namespace descramble {
 struct ChainOptions {
   std::vector<std::string> taps{};   ///< the chain: two or more taps, from the input side on
   std::vector<std::string> learn{};  ///< the taps with a learned rotation; empty: all but the last
-  std::int64_t samples = 2048;       ///< inputs whose Jacobians are taken, evenly out of the data
-  double held_out = 0.25;            ///< the share of them that is only scored
+  std::int64_t samples = 2048;       ///< inputs for the Jacobians, spread evenly over the data
+  double held_out = 0.25;            ///< the share of these inputs that is only scored
   std::int64_t positions = 8;        ///< sampled output positions, if a tap has positions
   std::optional<Axis> axis{};
   RowSelection rows{};

@@ -16,7 +16,7 @@ namespace descramble {
 struct JacobianOptions {
   std::string from{};           ///< the tap on the input side
   std::string to{};             ///< the tap on the output side
-  std::int64_t samples = 2048;  ///< inputs whose Jacobians are taken, evenly out of the data
+  std::int64_t samples = 2048;  ///< inputs for the Jacobians, spread evenly over the data
   std::int64_t positions = 8;   ///< sampled output positions, if a tap has positions
   bool keep = false;            ///< return the whole stack
   std::optional<Axis> axis{};

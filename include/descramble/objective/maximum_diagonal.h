@@ -46,7 +46,7 @@ class MaximumDiagonalSum final : public Objective {
 /// w_iᵀ Y⁻¹ w_i.
 class MaximumDiagonalNormSquare final : public Objective {
  public:
-  /// @throws Error for a W that is no finite matrix
+  /// @throws Error for a W that is not a finite matrix
   explicit MaximumDiagonalNormSquare(const at::Tensor& weight);
 
   std::string name() const override { return "maximum_diagonal_norm_square"; }
