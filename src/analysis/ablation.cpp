@@ -109,7 +109,7 @@ void Ablation::run_whole(const std::function<at::Tensor(const Replace& replace)>
   };
   for (const std::int64_t count : counts) {
     if (count == 0 || count == d) {
-      // The same for all paths; one of fewer than d directions never ablates them all.
+      // The same for all paths. A path of fewer than d directions never ablates everything.
       const at::Tensor output =
           count == 0 ? run([](const at::Tensor& value) { return value; })
                      : run_with([&](const at::Tensor& rows) {

@@ -9,7 +9,7 @@ namespace descramble {
 
 namespace {
 
-/// Real numbers in float64, whatever holds them.
+/// The values as real numbers in float64, from any dtype.
 at::Tensor plain(const at::Tensor& value) {
   at::Tensor result = value.detach();
   if (result.is_quantized()) result = result.dequantize();

@@ -76,7 +76,7 @@ JacobianStack::Options stack_options(const Subject& subject, const Source& sourc
 
 namespace {
 
-/// The stack that serves a layer: collapsed where its structure and what is learned allow it.
+/// The stack for a layer: collapsed if its structure and the learned taps allow it.
 JacobianStack stack_of(const std::shared_ptr<const LayerJacobian>& layer, const Source& source,
                        const std::vector<std::int64_t>& indices, bool turns_inputs,
                        bool turns_outputs, const JacobianStack::Options& options,
@@ -115,8 +115,8 @@ ChainData gather_chain(const Subject& subject, const ChainOptions& options,
         open_layer(subject, {taps[i], taps[i + 1], options.axis, options.rows, options.positions},
                    source, all));
   }
-  // Stacks of all layers are at hand together and share the ceiling, and the objective keeps the
-  // rows of a stack that are not zero beside it.
+  // The stacks of all layers are in memory together and share the ceiling. Beside each stack the
+  // objective keeps its rows that are not zero.
   const std::int64_t sharers =
       2 * static_cast<std::int64_t>(chain.layers.size()) * (chain.held_out ? 2 : 1);
   const JacobianStack::Options kept = stack_options(subject, source, progress, sharers);

@@ -13,8 +13,8 @@
 
 namespace descramble {
 
-/// Which samples of a source a measurement takes: `count` of `size`, evenly spaced, and of those
-/// the `held` share, evenly spaced again, that is kept for scoring.
+/// Which samples of a source a measurement takes: `count` of `size`, evenly spaced. The share
+/// `held` of them, evenly spaced again, is kept for scoring.
 struct SampleChoice {
   std::vector<std::int64_t> used{};
   std::vector<std::int64_t> held_out{};
@@ -36,15 +36,16 @@ std::shared_ptr<const LayerJacobian> open_layer(const Subject& subject, const La
                                                 const Source& source,
                                                 const std::vector<std::int64_t>& indices);
 
-/// Says how many samples weigh nothing since no sampled position of them counts; empty: none.
+/// A warning with the number of samples that have no weight because no sampled position of them
+/// counts; empty: there are none.
 std::string uncounted_warning(const JacobianStack& stack);
 
-/// A stack under the subject's ceiling, one of `sharers` that have it together; each chunk moves
-/// the progress on and may be the last.
+/// A stack under the subject's ceiling, which `sharers` stacks share. Each chunk advances the
+/// progress, and an interrupt may end the work after it.
 JacobianStack::Options stack_options(const Subject& subject, const Source& source,
                                      Progress& progress, std::int64_t sharers = 1);
 
-/// What an objective over a chain of taps needs.
+/// The data that an objective over a chain of taps needs.
 struct ChainData {
   JacobianChain used{};
   std::optional<JacobianChain> held_out{};

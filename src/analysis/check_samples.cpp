@@ -51,7 +51,7 @@ bool has_rows(const at::Tensor& value, std::int64_t rows) {
   return value.defined() && value.dim() > 0 && value.size(0) == rows;
 }
 
-/// How far the first `count` rows of two values lie apart, relative to the largest.
+/// The largest difference of the first `count` rows of two values, relative to the largest entry.
 double apart(const at::Tensor& one, const at::Tensor& other, std::int64_t count) {
   if (!one.is_floating_point() || one.sizes().slice(1) != other.sizes().slice(1)) return 0;
   return relative_difference(other.slice(0, 0, count), one.slice(0, 0, count));
@@ -74,7 +74,7 @@ std::vector<at::Tensor> first_rows(const TappedModel& tapped,
   return rows;
 }
 
-/// Says where two passes first see the first sample otherwise.
+/// Finds the first tap at which two passes have different values for the first sample.
 void find_mixing(CheckSamples& check, const Model& model, const std::vector<at::Tensor>& one,
                  const std::vector<at::Tensor>& other, double difference) {
   check.mixed_at = "output";
@@ -92,7 +92,7 @@ void find_mixing(CheckSamples& check, const Model& model, const std::vector<at::
   }
 }
 
-/// The same samples among others, and fewer of them together.
+/// Runs the same samples among others, and fewer of them together.
 void probe_mixing(CheckSamples& check, const Model& model, const Source& source) {
   const std::int64_t batch = std::min<std::int64_t>(check.batch_size, check.inputs.at(0).size(0));
   if (batch < 2) return;
@@ -107,7 +107,7 @@ void probe_mixing(CheckSamples& check, const Model& model, const Source& source)
     find_mixing(check, model, first, inputs, difference);
     return true;
   };
-  // Other companions: samples between those of the check, or the first one again.
+  // The other samples of the batch: samples between the check samples, or the first one again.
   std::vector<std::int64_t> indices(check.indices.begin(), check.indices.begin() + batch);
   const std::int64_t size = source.data->size();
   for (std::int64_t i = kept; i < batch; ++i) {
@@ -120,12 +120,12 @@ void probe_mixing(CheckSamples& check, const Model& model, const Source& source)
     try {
       if (compare(rows_of(first, 0, fewer), fewer)) return;
     } catch (const Error&) {
-      // Another size is not taken: then there are no batches of it.
+      // The model takes no other size, so there are no batches of another size.
     }
   }
 }
 
-/// One number a sample, of a classifier, and all of them could be probabilities.
+/// Whether the output of a classifier is one number per sample and all could be probabilities.
 bool reads_probabilities(const at::Tensor& output, const Source& source) {
   if (!source.data->has_labels() || !has_one_number_each(output)) return false;
   if (source.data->slice(0, 1).labels.is_floating_point()) return false;

@@ -25,7 +25,7 @@ std::string free_label(const std::string& label, std::set<std::string>& taken) {
   return result;
 }
 
-/// Shares that are left after 0, 1, …, k components. Of a whole basis nothing is left at the end.
+/// Shares that are left after 0, 1, …, k components. For a whole basis the last share is 0.
 std::vector<double> kept_shares(const at::Tensor& explained, const std::vector<std::int64_t>& order,
                                 std::int64_t d) {
   const at::Tensor shares = explained.contiguous();
@@ -37,7 +37,8 @@ std::vector<double> kept_shares(const at::Tensor& explained, const std::vector<s
   return kept;
 }
 
-/// A tap with the cut behind it; without, and why, where the program cannot be cut there.
+/// A tap with the cut behind it. If the program cannot be cut there, the tap without a cut and the
+/// reason.
 /// @throws Error for a tap in a branch or loop
 TapRun cut_tap(const Model& model, const std::string& tap) {
   TapRun run{.tapped = tap_model(model, {tap})};
@@ -73,7 +74,7 @@ void add_bases(TapRun& run, const CompletenessOptions& options, std::uint64_t se
       const Basis basis = draws.draw(draw);
       run.result.bases.push_back({label, static_cast<std::size_t>(draw), basis.size(),
                                   explained_variance(basis, covariance)});
-      // What fits into memory is not made twice.
+      // Bases that fit into memory are not made twice.
       if (std::ssize(run.bases) < most)
         run.bases.push_back([basis] { return basis; });
       else
@@ -136,8 +137,7 @@ void require_choices(const CompletenessOptions& options) {
   }
 }
 
-/// How much what is left moves between neighbouring counts: the
-/// most of any curve.
+/// The change of what is left between neighbouring counts, the largest of all curves.
 std::vector<double> movements(const TapRun& run) {
   std::vector<double> moved(run.counts.size() - 1, 0.0);
   for (const Curve& curve : run.result.curves) {
@@ -162,7 +162,7 @@ Completeness measure_completeness(const Subject& subject, const CompletenessOpti
   const at::NoGradGuard no_grad;
   Completeness result;
   std::vector<TapRun> runs;
-  // What cannot be cut is said before the first pass.
+  // Programs that cannot be cut are reported before the first pass.
   for (const std::string& tap : taps) runs.push_back(cut_tap(subject.model, tap));
   const Source& seen = subject.source(options.statistics_data);
   std::vector<TapMoments> measured = measure_taps(subject, seen, taps, options.axis, use, progress);

@@ -67,7 +67,7 @@ void add_point(Curve& curve, std::int64_t ablated, std::int64_t half, const at::
   curve.right_at_half.insert(curve.right_at_half.end(), first, first + flags.numel());
 }
 
-/// The value at a tap and what the network says, where no cut shares the work.
+/// The value at a tap and the output of the network, for a program that is not cut.
 std::pair<at::Tensor, at::Tensor> whole_pass(const TapRun& run,
                                              const std::vector<at::Tensor>& inputs) {
   std::vector<at::Tensor> values;
@@ -111,7 +111,7 @@ void run_batch(const PassInput& input, const Batch& batch, std::int64_t number,
   };
   if (run.split) {
     together.ablation->run(*run.split, *cut, run.counts, visit, counted);
-    // What is carried on is the untouched model's.
+    // The next batch starts from the state of the untouched model.
     if (carries) run.split->suffix(*cut);
   } else {
     together.ablation->run_whole(

@@ -30,7 +30,7 @@ struct TapRun {
   std::size_t last(std::size_t first) const { return std::min(first + at_once, bases.size()); }
 };
 
-/// What all taps have in common in a pass.
+/// The data that all taps share in a pass.
 struct PassInput {
   const Source& source;
   const Model& model;
@@ -38,12 +38,12 @@ struct PassInput {
   Progress& progress;
 };
 
-/// Passes over the data for the counts that each tap waits for: one where all bases fit into
-/// memory, else one for as many of them as do. `classes` becomes the number of logits.
+/// Passes over the data for the next counts of each tap: one pass if all bases fit into memory,
+/// else several passes with as many bases as fit. `classes` becomes the number of logits.
 void run_pass(const std::string& label, const PassInput& input, std::vector<TapRun>& runs,
               Judge& judge, std::int64_t& classes);
 
-/// Runs `work`; its Error names the tap where it named none.
+/// Runs `work`; its Error gets the name of the tap if it has none.
 template <class Work>
 auto at_tap_of(const std::string& tap, const Work& work) {
   const auto name_tap = [&](Complaint& complaint) {

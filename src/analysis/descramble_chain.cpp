@@ -65,7 +65,7 @@ ChainDescrambling descramble_chain(const Subject& subject, const ChainOptions& o
   const std::vector<bool> learned = learned_flags(options.taps, options.learn);
   const ChainData chain = gather_chain(subject, options, learned, progress);
   const JacobianL1 objective(chain.used, learned);
-  std::unique_ptr<JacobianL1> held;  // before the work begins: it may be refused
+  std::unique_ptr<JacobianL1> held;  // made before the work begins: it may be refused
   if (chain.held_out) {
     held = with_where("of the held-out samples",
                       [&] { return std::make_unique<JacobianL1>(*chain.held_out, learned); });
@@ -77,7 +77,7 @@ ChainDescrambling descramble_chain(const Subject& subject, const ChainOptions& o
   result.solution =
       solve(objective, options.solver, fmt::format("{}", fmt::join(objective.taps(), ", ")),
             subject.seed, progress);
-  check_interrupt();  // what was stopped is no result
+  check_interrupt();  // an interrupted search is not a result
   const at::Tensor& point = result.solution.point;
   const at::Tensor identity = at::eye(objective.dimension(), at::kDouble);
   result.value = {objective.value(identity), result.solution.value};

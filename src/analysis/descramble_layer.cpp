@@ -19,7 +19,7 @@ LayerDescrambling descramble_one(const Subject& subject, const LayerOptions& opt
   const std::unique_ptr<Objective> objective = options.objective.make(layer.data);
   LayerDescrambling result;
   result.solution = solve(*objective, options.solver, name, subject.seed, progress);
-  check_interrupt();  // what was stopped is no result
+  check_interrupt();  // an interrupted search is not a result
   const at::Tensor& point = result.solution.point;
   const at::Tensor identity = at::eye(objective->dimension(), at::kDouble);
   result.rotated = {layer.tap.space, RotationPair(point)};

@@ -14,12 +14,12 @@ namespace descramble {
 
 namespace {
 
-/// The exported file as plain LibTorch has it. @throws Failure
+/// The exported file, loaded by plain LibTorch. @throws Failure
 Model loaded_again(const Subject& subject, const std::filesystem::path& file) {
   try {
     return subject.model.loaded_like(file).with_state(StatePolicy::reset);
   } catch (const Error& error) {
-    // The folder that it lies in may be gone when this is read.
+    // The folder of the file may no longer exist when somebody reads this message.
     Complaint complaint = error.complaint();
     complaint.what = "the exported model cannot be loaded again";
     complaint.where = file.filename().string();

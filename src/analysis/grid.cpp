@@ -37,8 +37,8 @@ std::vector<std::int64_t> further_counts(const Grid& grid, const std::vector<std
                                          const std::vector<double>& moved) {
   if (grid.kind != Grid::Kind::adaptive) return {};
   std::int64_t left = grid.points - static_cast<std::int64_t>(counts.size());
-  // Each point goes into the stretch whose steps are largest, were its accuracy to move evenly;
-  // among equals into the one whose steps are longest.
+  // Each point goes into the stretch with the largest steps of accuracy, if accuracy changes evenly
+  // along the stretch. Among equal stretches it goes into the one with the longest steps.
   std::vector<std::int64_t> parts(moved.size(), 1);
   const auto width = [&](std::size_t i) { return counts[i + 1] - counts[i]; };
   for (; left > 0; --left) {

@@ -38,7 +38,7 @@ at::Tensor Judge::truth(const Batch& batch, const at::Tensor& untouched) {
   }
   reference = classes ? Reference::untouched_class : Reference::untouched_output;
   if (classes) return at::argmax(logits, 1);
-  // Whole numbers are compared as numbers: they are no classes to be told apart by logits.
+  // Integers are compared as numbers: they are not classes that logits distinguish.
   return untouched.is_floating_point() ? untouched.clone() : untouched.to(at::kDouble);
 }
 

@@ -78,7 +78,7 @@ std::vector<Layer> gathered(const Subject& subject, const Source& source,
         layers.push_back({std::move(tap), {}});
       break;
     case LayerNeeds::values: {
-      // All taps of both sources are at hand together and share the ceiling.
+      // The values of all taps of both sources are in memory together and share the ceiling.
       const auto shares = static_cast<std::int64_t>(taps.size()) * (subject.separate_test ? 2 : 1);
       for (const std::string& tap : taps) {
         layers.push_back(

@@ -11,13 +11,13 @@
 
 namespace descramble {
 
-/// A tap and what an objective needs of it.
+/// A tap and the data that an objective needs from it.
 struct Layer {
-  TapMoments tap{};  ///< without moments where the objective looks at the weight alone
+  TapMoments tap{};  ///< without moments if the objective uses only the weight
   LayerData data{};
 };
 
-/// What of a tap is looked at.
+/// Which values of a tap are used.
 struct LayerView {
   LayerNeeds needs = LayerNeeds::moments;
   std::optional<Axis> axis{};  ///< absent: the default of each tap
@@ -31,9 +31,9 @@ std::vector<Layer> gather_layers(const Subject& subject, const Source& source,
                                  const std::vector<std::string>& taps, const LayerView& view,
                                  Progress& progress);
 
-/// The weight that makes the quantities of a tap, as a matrix [d, fan]: of a linear or convolution
-/// layer `NAME` its out × (in·k·k); of `NAME.input`, which it mixes, the transpose, in × (out·k·k).
-/// @throws Error for a tap that is no such layer's
+/// The weight of the layer of a tap, as a matrix [d, fan]. For a linear or convolution layer `NAME`
+/// it is out × (in·k·k); for `NAME.input`, the input that the layer mixes, it is the transpose,
+/// in × (out·k·k). @throws Error for a tap that does not belong to such a layer
 at::Tensor layer_weight(const Model& model, const std::string& tap);
 
 }  // namespace descramble

@@ -74,7 +74,7 @@ at::Tensor loss_target(Loss loss, const at::Tensor& output, const at::Tensor& la
     throw Error({"cross-entropy needs classes", "labels", "integers (or the loss 'mse')",
                  shape_text(labels)});
   }
-  // One number a sample may stand in a column.
+  // The output with one number per sample may be a column.
   if (has_one_number_each(output) && has_one_number_each(labels) &&
       labels.size(0) == output.size(0))
     return labels.reshape(output.sizes()).to(output.device(), output.scalar_type());

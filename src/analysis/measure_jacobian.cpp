@@ -17,8 +17,9 @@ namespace descramble {
 
 namespace {
 
-/// Figures of all blocks of a stack: one for each sample, with positions one for each place that
-/// matters. In units of the first entries that are not zero, so that squares stay in range.
+/// Figures of all blocks of a stack: one block for each sample, or with positions one for each
+/// place that matters. They are scaled by the size of the first entries that are not zero, so that
+/// squares stay in range.
 struct BlockFigures {
   double unit = 0;
   at::Tensor mean{};    ///< [o, h], float64
@@ -34,8 +35,8 @@ struct BlockFigures {
   at::Tensor spread() const { return (moment / std::max(blocks, 1e-300)).sqrt(); }
 };
 
-/// Means and centred moments are merged part by part (Chan, Golub and LeVeque, 1979): nothing is
-/// the difference of two large sums.
+/// Means and centred moments are merged part by part (Chan, Golub and LeVeque, 1979), so that no
+/// figure is the difference of two large sums.
 BlockFigures figures_of(const JacobianStack& stack) {
   BlockFigures all{.mean = at::zeros({stack.outputs(), stack.inputs()}, at::kDouble)};
   all.moment = at::zeros_like(all.mean);
@@ -63,13 +64,13 @@ BlockFigures figures_of(const JacobianStack& stack) {
   return all;
 }
 
-/// σ of J at one input; nothing, and why, where there is no such matrix.
+/// σ of J at one input; if there is no such matrix, nothing and the reason.
 struct Singular {
   at::Tensor values{};
   std::string why{};
 };
 
-/// The mean of the inputs as one sample more; nothing where an input is no floating-point tensor.
+/// The mean of the inputs as one more sample; nothing if an input is not a floating-point tensor.
 std::vector<at::Tensor> mean_input(const Source& source, const std::vector<std::int64_t>& indices) {
   std::vector<at::Tensor> sums;
   bool floating = true;
@@ -91,14 +92,15 @@ std::vector<at::Tensor> mean_input(const Source& source, const std::vector<std::
   return sums;
 }
 
-/// σ₁ ≥ σ₂ ≥ … of J at the mean input, which the network may take amiss where it takes all samples.
+/// σ₁ ≥ σ₂ ≥ … of J at the mean input. The network may refuse the mean input although it takes all
+/// samples.
 Singular singular_at_mean(const LayerJacobian& layer, const Source& source,
                           const std::vector<std::int64_t>& indices) {
   if (!layer.has_one_block()) return {};
   std::vector<at::Tensor> mean = mean_input(source, indices);
   if (mean.empty()) return {.why = "the inputs are no floating-point numbers, which have a mean"};
   try {
-    // Twice: some networks take a batch of one apart.
+    // The input is given twice: some networks treat a batch of one differently.
     for (at::Tensor& input : mean) {
       if (source.batch_size != 1) input = at::cat({input, input});
     }
@@ -135,7 +137,7 @@ MeasuredJacobian measure_jacobian(const Subject& subject, const JacobianOptions&
   MeasuredJacobian result{.from = layer->from_space(), .to = layer->to_space()};
   result.samples = std::ssize(indices);
   progress.begin(fmt::format("Jacobians of {} to {}", options.from, options.to), result.samples);
-  // What is kept is there twice when it is written.
+  // A kept stack is in memory twice when it is written.
   const JacobianStack stack = JacobianStack::of(
       layer, source.data, indices, stack_options(subject, source, progress, options.keep ? 2 : 1));
   progress.end();

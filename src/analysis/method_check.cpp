@@ -28,7 +28,7 @@ void collect(const c10::IValue& value, std::vector<at::Tensor>& tensors) {
   }
 }
 
-/// Every tensor that the method returns for the check samples; nothing where it does not take them.
+/// Every tensor that the method returns for the check samples; nothing if it does not take them.
 std::optional<std::vector<at::Tensor>> outputs_of(const Model& model, const std::string& method,
                                                   const CheckSamples& check) {
   try {

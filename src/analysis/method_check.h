@@ -9,10 +9,9 @@
 
 namespace descramble {
 
-/// Runs the model's other public methods and those of an exported archive on the check samples,
-/// where the methods take them: max|f − f′| / max|f| by name, nothing where it does not run on
-/// them.
-/// @throws Failure for a method that runs on the original alone
+/// Runs the other public methods of the model and of an exported archive on the check samples.
+/// Returns max|f − f′| / max|f| by name; nothing for a method that does not take the samples.
+/// @throws Failure for a method that runs only on the original
 std::map<std::string, std::optional<double>> compare_methods(const Subject& subject,
                                                              const std::filesystem::path& exported);
 

@@ -36,7 +36,7 @@ class RowPatch {
       throw Error({"units", "units", "each unit once", fmt::format("{}", fmt::join(units, ", "))});
   }
 
-  /// What follows patches rows begin … end − 1.
+  /// The next runs patch the rows begin … end − 1.
   void expect(std::int64_t begin, std::int64_t end) {
     begin_ = begin;
     end_ = end;
@@ -52,7 +52,7 @@ class RowPatch {
     at::Tensor rows =
         options_.donor.values.slice(0, begin_, end_).to(value.device(), value.scalar_type());
     if (options_.units) rows = with_units(value, rows);
-    // In the memory order of the value: with another one, kernels would round otherwise.
+    // In the memory order of the value: with another order, kernels would round differently.
     return at::empty_like(value).copy_(rows);
   }
 
@@ -154,7 +154,7 @@ Patched patch(const Subject& subject, const PatchOptions& options, Progress& pro
     rows.expect(begin, end);
     const Watch watch = tapped.replace(options.tap, std::ref(rows));
     const at::Tensor patched = tapped.forward(batch.inputs);
-    after_batch.restore();  // what is carried on is the untouched model's
+    after_batch.restore();  // the next batch starts from the state of the untouched model
     result.before.add(untouched, batch.labels);
     result.after.add(patched, batch.labels);
     if (result.by_donor) result.by_donor->add(patched, options.donor.labels.slice(0, begin, end));

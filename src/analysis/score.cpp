@@ -18,7 +18,7 @@ at::Tensor class_ranks(const at::Tensor& logits, const at::Tensor& classes) {
   const at::Tensor own = logits.gather(1, label);
   const at::Tensor index = at::arange(logits.size(1), at::kLong).unsqueeze(0);
   const at::Tensor ahead = logits.gt(own).logical_or(logits.eq(own).logical_and(index.lt(label)));
-  // A NaN is ahead of nothing and behind nothing: no hit.
+  // A NaN ranks neither before nor behind other numbers, so it is not a hit.
   return ahead.sum(1).masked_fill(own.isfinite().squeeze(1).logical_not(), logits.size(1) + 5);
 }
 

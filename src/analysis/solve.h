@@ -9,7 +9,7 @@
 
 namespace descramble {
 
-/// Minimises with progress for a person, who sees it as soon as the solver iterates.
+/// Minimises and shows the progress from the first iteration on.
 Solution solve(const Objective& objective, const SolverChoice& solver, const std::string& what,
                std::uint64_t seed, Progress& progress);
 

@@ -30,7 +30,7 @@ std::vector<std::string> input_names(const Source& source) {
 
 namespace {
 
-/// The check samples; where the model takes them in its own dtype only, the data follow it there.
+/// Opens the check samples. If the model takes only its own dtype, the data are converted to it.
 void follow_dtype(Subject& subject, bool converted) {
   const at::ScalarType dtype = subject.model.dtype();
   const auto follow = [&] {

@@ -19,7 +19,7 @@ namespace descramble {
 
 namespace {
 
-/// Of each sample one of its rows that count, as numbers of rows.
+/// The numbers of the rows that are used: one row that counts of each sample.
 at::Tensor one_row_each(const at::Tensor& counted, const std::string& tap, std::uint64_t seed,
                         std::int64_t first) {
   const at::Tensor flags = counted.to(at::kCPU).contiguous();
@@ -40,7 +40,7 @@ at::Tensor one_row_each(const at::Tensor& counted, const std::string& tap, std::
   return at::tensor(chosen, at::kLong).to(counted.device());
 }
 
-/// The rows of a value that a step looks at.
+/// The rows of a value that a step uses.
 at::Tensor rows_in_use(const at::Tensor& value, const TapSpace& tap, const RowUse& use,
                        const std::vector<at::Tensor>& inputs, std::uint64_t seed,
                        std::int64_t first) {
@@ -50,8 +50,8 @@ at::Tensor rows_in_use(const at::Tensor& value, const TapSpace& tap, const RowUs
       .index_select(0, one_row_each(counted.reshape({value.size(0), -1}), tap.name, seed, first));
 }
 
-/// Which rows count is told by sample: values in which positions stand in front of the samples
-/// would be read the wrong way round where there are as many of both.
+/// The selection of rows is given for each sample. A value with positions in front of the samples
+/// would be read the wrong way round if both numbers are equal.
 void require_samples_first(const Subject& subject, const std::vector<std::string>& taps) {
   const std::vector<at::Tensor> all = subject.check.first_batch();
   const std::int64_t count = all.at(0).size(0);

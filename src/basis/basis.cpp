@@ -16,7 +16,7 @@ namespace descramble {
 
 namespace {
 
-/// What rounding to single precision leaves, with room to spare.
+/// An upper limit for the error of rounding to single precision.
 constexpr double allowed_entry = 1e-5;
 
 std::string sizes_text(const at::Tensor& tensor) {

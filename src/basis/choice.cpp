@@ -11,9 +11,9 @@ namespace descramble {
 
 namespace {
 
-/// Eigenvectors of a covariance by descending eigenvalue, the largest entry of each positive. The
-/// gauge of canonical_eigen (objective/smoothness.h) is another one: it also turns the vectors of
-/// nearly equal eigenvalues and takes nearly equal entries for equal, so that numbers would change.
+/// Eigenvectors of a covariance by descending eigenvalue, with the largest entry of each positive.
+/// canonical_eigen (objective/smoothness.h) uses another gauge and would give other numbers: it
+/// also rotates the vectors of nearly equal eigenvalues and treats nearly equal entries as equal.
 at::Tensor principal_components(const at::Tensor& covariance) {
   at::Tensor vectors = std::get<1>(at::linalg_eigh(covariance)).flip(1).contiguous();
   const at::Tensor largest = vectors.abs().argmax(0, true);

@@ -66,7 +66,7 @@ Polar canonical_polar(const at::Tensor& matrix, bool proper) {
     const auto [a, overlap, bt] = at::linalg_svd(u0.t().matmul(v0t.t()), true);
     right = vt.clone();
     right.slice(0, result.rank).copy_(a.matmul(bt).matmul(v0t));
-    // The null direction whose turn takes it least far from the identity.
+    // Turns the null direction that keeps the result nearest to the identity.
     last_left = u0.matmul(a.select(1, d - result.rank - 1));
     last_right = bt.select(0, d - result.rank - 1).matmul(v0t);
   }

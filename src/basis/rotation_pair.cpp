@@ -23,7 +23,7 @@ struct RotationPair::Learnable {
 
   /// P₀ ← P, θ ← 0.
   void move_base() {
-    const c10::InferenceMode off(false);  // the base outlives the mode of whoever asks for P
+    const c10::InferenceMode off(false);  // the base outlives the mode of the caller
     const at::NoGradGuard no_grad;
     if (!parameters.ne(0).any().item<bool>()) return;
     base = reorthogonalised(rotation_of(chart, skew_matrix(parameters, dimension()), base));

@@ -10,7 +10,8 @@
 
 namespace descramble {
 
-/// What the commands are given. Each returns an exit code and throws what the library throws.
+/// The arguments of the commands. Each command returns an exit code and throws the exceptions of
+/// the library.
 struct TapsOptions {
   std::filesystem::path model{};
   std::vector<std::string> inputs{};

@@ -14,7 +14,7 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-/// What a person looks for first stands first.
+/// The keys that a person looks for first come first.
 ordered_json arranged(const json& value) {
   if (value.is_array()) {
     ordered_json list = ordered_json::array();

@@ -51,8 +51,8 @@ void add_run_options(CLI::App& command, RunOptions& options) {
   command.add_flag("--quiet", options.quiet, "print nothing but errors");
 }
 
-/// LibTorch's warnings (deprecations, for the most part) are told once each, where a run tells what
-/// it does; stderr is for errors, and JSON on stdout stays JSON.
+/// Each warning of LibTorch (most are deprecations) is printed once, among the messages of a run;
+/// stderr is for errors, and JSON on stdout stays JSON.
 class LibtorchWarnings final : public c10::WarningHandler {
  public:
 #if TORCH_VERSION_MAJOR >= 2
@@ -230,7 +230,7 @@ int run(const std::vector<std::string>& args, std::ostream& out, std::ostream& e
     return 1;
   } catch (const std::exception& error) {
     const std::string line = first_line(error.what());
-    // LibTorch's allocators, of the CPU and of a GPU, say it in their own ways.
+    // LibTorch's allocators, for the CPU and for a GPU, report it with different messages.
     const bool memory = line.find("can't allocate memory") != std::string::npos ||
                         line.find("out of memory") != std::string::npos;
     say(memory ? "out of memory" : line);

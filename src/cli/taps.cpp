@@ -60,7 +60,7 @@ int list_command(const TapsOptions& options, std::ostream& out) {
               ? "  did not fire"
               : fmt::format("  {} {}{}", reading.shape, reading.dtype,
                             reading.fired > 1 ? fmt::format("  ({} times)", reading.fired) : "");
-      // Of three dimensions, either may be meant.
+      // A shape of three dimensions may mean either.
       if (reading.sizes.size() == 3 && reading.axis == "channels") line += "  (axis channels)";
     }
     line.erase(line.find_last_not_of(' ') + 1);

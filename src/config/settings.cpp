@@ -65,7 +65,7 @@ std::vector<double> numbers_in(const json& value, const std::string& name) {
   return list_in(value, name, number_in);
 }
 
-/// `read(value, name)`; nothing where the value is null.
+/// `read(value, name)`; nothing if the value is null.
 template <typename Value>
 std::optional<Value> unless_null(const json& value, const std::string& name,
                                  Value (*read)(const json& value, const std::string& name)) {

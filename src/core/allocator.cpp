@@ -28,7 +28,7 @@ bool malloc_is_set_by_the_user() {
 void keep_freed_memory() {
 #ifdef __GLIBC__
   if (malloc_is_set_by_the_user()) return;
-  // M_MMAP_THRESHOLD would not do: glibc takes no more than 32 MiB for it.
+  // M_MMAP_THRESHOLD is not enough: glibc takes no more than 32 MiB for it.
   ::mallopt(M_MMAP_MAX, 0);
   ::mallopt(M_TRIM_THRESHOLD, -1);
   ::mallopt(M_TOP_PAD, 64 << 20);

@@ -24,14 +24,14 @@ std::size_t character_length(std::string_view text) {
   const bool no_character =
       (byte(0) == 0xe0 && byte(1) < 0xa0) || (byte(0) == 0xed && byte(1) >= 0xa0) ||
       (byte(0) == 0xf0 && byte(1) < 0x90) || (byte(0) == 0xf4 && byte(1) >= 0x90);
-  // Line and paragraph separators, and what turns the direction of writing.
+  // Line and paragraph separators, and characters that change the direction of writing.
   const bool turns = length == 3 && byte(0) == 0xe2 &&
                      ((byte(1) == 0x80 && byte(2) >= 0xa8 && byte(2) <= 0xae) ||
                       (byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9));
   return control || no_character || turns ? 0 : length;
 }
 
-/// At most some four lines of a terminal.
+/// At most about four lines of a terminal.
 std::string cut(const std::string& text) {
   constexpr std::size_t most = 360;
   if (text.size() <= most) return text;
@@ -68,7 +68,7 @@ std::string to_line(const Complaint& complaint) {
     line += complaint.expected.empty() ? ": found " : ", found ";
     line += cut(complaint.found);
   }
-  // An error is one line whatever the text that went into it.
+  // An error is one line for any text in it.
   return printable(line);
 }
 

@@ -152,7 +152,8 @@ std::string sha256_of_path(const fs::path& path) {
 
 namespace {
 
-/// Removes what runs have left that were killed: `.NAME.partial-PID-N` of a process that is gone.
+/// Removes the folders that killed runs have left: `.NAME.partial-PID-N` of a process that has
+/// ended.
 void remove_abandoned(const fs::path& parent, const std::string& name) {
   const std::string start = "." + name + ".partial-";
   std::error_code code;
@@ -231,7 +232,7 @@ void AtomicFolder::check_target() const {
 }
 
 void AtomicFolder::commit() {
-  check_target();  // it may have come into being meanwhile
+  check_target();  // somebody may have created it in the meantime
   const auto fail = [this]() -> Failure {
     return Failure(
         {"cannot put the result in place", target_.string(), "a rename", std::strerror(errno)});
@@ -254,8 +255,8 @@ void AtomicFolder::commit() {
   }
 }
 
-/// What RENAME_EXCHANGE does, on a file system without it. At every moment one of the two is whole
-/// under a name of its own.
+/// Does the same as RENAME_EXCHANGE on a file system without it. At every moment one of the two
+/// folders is complete under its own name.
 void AtomicFolder::swap_in_steps() {
   const fs::path aside = working_.string() + ".old";
   const auto fail = [this]() -> Failure {

@@ -18,7 +18,7 @@ struct sigaction former[std::size(numbers)];
 
 void on_signal(int number) {
   if (!requested.exchange(true)) return;
-  // Each line for a reader who has gone raises another one; folders are cleared up all the same.
+  // Each line to a closed pipe raises another SIGPIPE; folders must still be removed.
   if (number == SIGPIPE || number == SIGHUP) return;
   std::signal(number, SIG_DFL);
   std::raise(number);
@@ -31,11 +31,11 @@ InterruptScope::InterruptScope() {
   clear_interrupt();
   struct sigaction action {};
   action.sa_handler = on_signal;
-  action.sa_flags = SA_RESTART;  // writes under way are not cut short
+  action.sa_flags = SA_RESTART;  // writes in progress are not interrupted
   sigemptyset(&action.sa_mask);
   for (std::size_t i = 0; i < std::size(numbers); ++i) {
     sigaction(numbers[i], nullptr, &former[i]);
-    // What the caller ignores (nohup) stays ignored.
+    // A signal that the caller ignores (nohup) stays ignored.
     if (former[i].sa_handler != SIG_IGN || numbers[i] == SIGINT || numbers[i] == SIGTERM)
       sigaction(numbers[i], &action, nullptr);
   }

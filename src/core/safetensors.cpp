@@ -48,7 +48,7 @@ const TypeName* type_of(const std::string& name) {
   return nullptr;
 }
 
-/// What the header says of one tensor, checked in itself.
+/// The header's entry for one tensor, checked for consistency.
 struct HeaderEntry {
   std::string name;
   at::ScalarType type;

@@ -7,7 +7,8 @@
 
 namespace descramble {
 
-/// Another data set as it is: what changes something of one overrides that alone.
+/// Forwards every call to another data set. A derived class overrides only the functions that it
+/// changes.
 class ForwardingSet : public DataSet {
  public:
   explicit ForwardingSet(std::shared_ptr<const DataSet> inner) : inner_(std::move(inner)) {}

@@ -10,7 +10,7 @@
 
 namespace descramble {
 
-/// Samples whose tensors are held whole.
+/// Samples with all tensors in memory.
 class HeldTensors final : public DataSet {
  public:
   /// `all`: checked inputs and labels. `files`: that they were read from.
@@ -29,11 +29,11 @@ class HeldTensors final : public DataSet {
   std::vector<InputFile> files_;
 };
 
-/// Classes as int64, targets as they are. @throws Error naming `where` for anything else
+/// Classes as int64, targets unchanged. @throws Error naming `where` for anything else
 at::Tensor checked_labels(const at::Tensor& labels, const std::string& where);
 
-/// @throws Error naming `where` where the tensor holds no samples, or other than `samples` of them
-/// (−1: any number); `like` says which tensor has that number
+/// @throws Error naming `where` if the tensor holds no samples, or a number other than `samples`
+/// (−1: any number is allowed); `like` names the tensor with that number
 void require_samples(const at::Tensor& tensor, std::int64_t samples, const std::string& like,
                      const std::string& where);
 

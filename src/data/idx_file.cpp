@@ -24,7 +24,7 @@ namespace {
 
 constexpr unsigned char unsigned_byte = 0x08;
 
-/// A file read through zlib, which passes on what is not gzipped.
+/// A file that is read through zlib, which passes on data that are not gzipped.
 class Reader {
  public:
   explicit Reader(const fs::path& file) : path_(file.string()) {
@@ -116,7 +116,7 @@ at::Tensor read_idx(const fs::path& file) {
     throw Error({"empty samples in the file", reader.path(), "no dimension of 0", shape});
   const std::string whole =
       fmt::format("{:.0f} bytes behind the header, as {} says", expected, shape);
-  // Asked before memory is taken, so that a damaged header cannot ask for any amount of it.
+  // Checked before memory is allocated, so that a damaged header cannot request any amount of it.
   if (expected > reader.most_bytes())
     throw Error({"truncated IDX file", reader.path(), whole, "fewer"});
 

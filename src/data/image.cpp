@@ -15,7 +15,7 @@ namespace {
 
 constexpr int weight_bits = 22;
 
-/// The weights with which one output pixel of one axis is made of input pixels.
+/// The weights of the input pixels that give one output pixel along one axis.
 struct Window {
   std::int64_t first = 0;
   std::vector<std::int32_t> weights{};  ///< they add to 2^weight_bits, up to rounding

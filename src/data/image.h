@@ -24,7 +24,7 @@ std::string size_text(const Image& image);
 ///         checksums do not fit
 Image read_image(const std::filesystem::path& file);
 
-/// The EXIF orientation of a JPEG file, 1 to 8; 1 (upright) where there is none.
+/// The EXIF orientation of a JPEG file, 1 to 8; 1 (upright) if there is none.
 int orientation(const std::filesystem::path& file);
 
 /// Scales the shorter side to `size` and the longer one to int(size · longer / shorter), as

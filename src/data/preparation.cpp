@@ -29,7 +29,7 @@ at::Tensor by_channel(const std::vector<double>& numbers, const Shape& sample,
                                              channels, fmt::join(sample, ", ")),
                  fmt::format("{} numbers", count)});
   }
-  // A sample that is one number has no channel: what is added to [n] keeps its shape.
+  // A sample that is one number has no channel: a value that is added to [n] keeps the shape [n].
   Shape shape(sample.size(), 1);
   if (!shape.empty()) shape.front() = count;
   at::Tensor result = at::empty(shape, at::kDouble);

@@ -11,22 +11,22 @@
 
 namespace descramble {
 
-/// What becomes of one input of a source: reshape, then (value·scale − mean) / std.
+/// The preparation of one input of a source: reshape, then (value·scale − mean) / std.
 struct Preparation {
   std::optional<std::vector<std::int64_t>> shape{};  ///< of a sample
   std::optional<double> scale{};
   at::Tensor mean{};  ///< broadcasts against a sample; undefined: none
   at::Tensor std{};
 
-  /// Of a batch [n, …]. Integers stay integers as long as only `shape` is given, and become float32
+  /// Prepares a batch [n, …]. Integers stay integers if only `shape` is given, and become float32
   /// otherwise.
   at::Tensor apply(at::Tensor values) const;
 };
 
-/// The fields shape, scale, mean and std; where nothing is scaled, `scale` is `unscaled`.
+/// The fields shape, scale, mean and std; if nothing is scaled, `scale` is `unscaled`.
 std::vector<Field> preparation_fields(const Fallback& unscaled);
 
-/// Whether `settings` ask for anything.
+/// Whether `settings` ask for any preparation.
 bool prepares(const Settings& settings);
 
 /// Reads those fields for an input of which `one` is a sample, [1, …].

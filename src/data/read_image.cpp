@@ -13,7 +13,7 @@
 #include "descramble/core/error.h"
 #include "descramble/core/files.h"
 
-// stb_image with nothing but the two decoders whose files can be checked for completeness here.
+// stb_image with only two decoders: their files can be checked for completeness here.
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
 #define STBI_NO_STDIO
@@ -50,8 +50,8 @@ std::uint32_t big_endian(std::string_view bytes, std::size_t at, std::size_t cou
   return value;
 }
 
-/// What is wrong with a JPEG stream; empty if it has a picture and an end. The decoder fills the
-/// rest of a truncated picture with grey and says nothing.
+/// The defect of a JPEG stream; empty if it has a picture and an end. The decoder fills the rest of
+/// a truncated picture with grey and does not report it.
 std::string jpeg_defect(std::string_view bytes) {
   const auto byte = [bytes](std::size_t at) { return static_cast<unsigned char>(bytes[at]); };
   constexpr unsigned char end_of_image = 0xd9;
@@ -81,7 +81,7 @@ std::string jpeg_defect(std::string_view bytes) {
   return "a truncated JPEG (no end marker)";
 }
 
-/// The same for a PNG stream, whose checksums the decoder does not read.
+/// The same for a PNG stream; the decoder does not check its checksums.
 std::string png_defect(std::string_view bytes) {
   std::size_t at = png_signature.size();
   while (at + 12 <= bytes.size()) {

@@ -15,7 +15,7 @@ namespace descramble {
 InputFile find_tensor_file(const std::string& role, const std::string& path,
                            const PathSearch& paths, const std::string& pointer);
 
-/// @throws Error with the nearest names where the file, found at `file`, has no tensor `name`
+/// @throws Error with the most similar names if the file, found at `file`, has no tensor `name`
 const at::Tensor& find_tensor(const NamedTensors& tensors, const std::string& name,
                               const std::filesystem::path& file);
 

@@ -27,7 +27,7 @@ Config load_config(const std::filesystem::path& file,
                    const std::vector<std::string>& assignments = {});
 Config resolve_config(const nlohmann::json& document, const std::filesystem::path& file);
 
-/// The JSON Schema of a config, as configs/schema.json ships it.
+/// The JSON Schema of a config, the content of configs/schema.json.
 nlohmann::json config_schema();
 
 /// Every family of kinds that a config can name, for listings: model, layer, data source, step, ….

@@ -14,7 +14,7 @@ namespace descramble {
 
 namespace {
 
-/// "steps.3." of "steps.3.fc1.values"; empty where a name does not begin like that.
+/// "steps.3." of "steps.3.fc1.values"; empty if a name does not begin like that.
 std::string step_prefix(const std::string& name) {
   constexpr std::string_view begin = "steps.";
   if (!name.starts_with(begin)) return "";

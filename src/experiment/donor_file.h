@@ -9,7 +9,7 @@
 
 namespace descramble {
 
-/// The values that another run captured at a tap, and the file that they lie in.
+/// The values that another run captured at a tap, and their file.
 struct DonorFile {
   InputFile file{};
   Donor donor{};
@@ -17,7 +17,7 @@ struct DonorFile {
 
 /// Reads them from `capture`, a result folder or a safetensors file: the tensor of that name, or
 /// (null) the only one named [steps.i.]TAP.values. Labels are steps.i.labels of the same i.
-/// @throws Error listing the candidates where there is none, or more than one
+/// @throws Error listing the candidates if there is none, or more than one
 DonorFile read_donor(const std::string& capture, const std::optional<std::string>& tensor,
                      const std::string& tap, const PathSearch& paths);
 

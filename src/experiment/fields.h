@@ -19,7 +19,8 @@ namespace descramble {
 Field data_field(const char* fallback);
 Split split_in(const nlohmann::json& resolved, const char* key = "data");
 
-/// "axis": where the quantities lie that the step is about; by default those that it rotates.
+/// "axis": the axis of the quantities that a step uses; by default of the quantities that it
+/// rotates.
 Field axis_field();
 Field axis_field(const std::string& what);
 std::optional<Axis> axis_in(const nlohmann::json& resolved);
@@ -28,7 +29,7 @@ std::optional<Axis> axis_in(const nlohmann::json& resolved);
 Field rows_field();
 RowSelection rows_in(const nlohmann::json& resolved);
 
-/// "position": the value of a tap, or what its call receives; `both` where a step may take both.
+/// "position": the value of a tap, or the input of its call; `both` if a step may take both.
 Field position_field(const std::string& doc, bool both = false);
 
 /// A name, a list of names, or nothing.

@@ -31,7 +31,7 @@ bool is_container(const std::string& type) {
   return type.starts_with("Tuple") || type.starts_with("List") || type.starts_with("Dict");
 }
 
-/// The argument that takes an input by its name or its place; nothing where none does.
+/// The argument that takes an input by its name or its place; nothing if no argument takes it.
 const Argument* taker_of(const std::vector<Argument>& arguments, const InputSpec& spec,
                          std::size_t place) {
   if (spec.name.empty()) return place < arguments.size() ? &arguments[place] : nullptr;
@@ -67,7 +67,7 @@ void require_inputs(const Model& model, const std::vector<InputSpec>& inputs) {
   }
 }
 
-/// Whether some of the arguments given are tensors: then the model is to be run.
+/// Whether some of the given arguments are tensors; if so, the model is run.
 bool gives_tensors(const Model& model, const std::vector<InputSpec>& inputs) {
   const std::vector<Argument> arguments = model.description().inputs;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -77,7 +77,7 @@ bool gives_tensors(const Model& model, const std::vector<InputSpec>& inputs) {
   return false;
 }
 
-/// The "arguments" of a model whose method takes others than tensors, from `inputs`.
+/// The "arguments" of a model for the arguments of its method that are not tensors, from `inputs`.
 json arguments_of(const Model& model, const std::vector<InputSpec>& inputs) {
   json result = json::object();
   const std::vector<Argument> arguments = model.description().inputs;
@@ -104,7 +104,7 @@ json arguments_of(const Model& model, const std::vector<InputSpec>& inputs) {
   return result;
 }
 
-/// Which output the logits are taken for: the first tensor of a tuple, list or dictionary.
+/// The output that is taken as the logits: the first tensor of a tuple, list or dictionary.
 /// `output`: what a pass returned; absent: no pass was possible.
 json logits_key(const std::string& type, const std::optional<c10::IValue>& output) {
   if (!type.starts_with("Dict")) return 0;
@@ -116,7 +116,7 @@ json logits_key(const std::string& type, const std::optional<c10::IValue>& outpu
   return "logits";
 }
 
-/// Names for data that are not there yet.
+/// Names for data that do not exist yet.
 json data_to_come(const Model& model) {
   std::vector<std::string> names;
   for (const Argument& argument : model.description().inputs) {

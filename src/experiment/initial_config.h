@@ -23,9 +23,9 @@ struct InitialConfig {
   std::vector<std::string> notes{};  ///< what was guessed, and what was left out and why
 };
 
-/// A config to start from: the model, its data (guessed from what lies there, see guess_source) and
-/// one step of each sort at a layer in the middle. It passes `check`. With data every step is tried
-/// on a few samples, and one that the network does not allow is left out, with a note.
+/// A config to start from: the model, its data (guessed, see guess_source) and one step of each
+/// kind at a layer in the middle. It passes `check`. With data every step is tried on a few
+/// samples; a step that the network does not allow is left out, with a note.
 /// @throws Error for a model that cannot be loaded, data of no known kind, or data that the model
 /// does not take
 InitialConfig initial_config(const InitialOptions& options);

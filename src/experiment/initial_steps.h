@@ -9,17 +9,18 @@
 
 namespace descramble {
 
-/// A tap that a rotation may stand at.
+/// A tap at which a rotation may be inserted.
 struct Candidate {
   std::string name{};
   std::string type{};
 };
 
-/// Those of a network, in its order. `ran`: the readings are of a pass, which tells sizes.
+/// The candidates of a network, in the order of the network. `ran`: the readings come from a pass,
+/// so that sizes are known.
 std::vector<Candidate> candidates_of(const std::vector<TapReading>& readings, bool ran);
 
-/// One step of each sort, at a layer in the middle. `labelled`: the data have labels. `end`: where
-/// a Jacobian may lead to.
+/// One step of each kind, at a layer in the middle. `labelled`: the data have labels. `end`: the
+/// tap at which a Jacobian may end.
 nlohmann::json steps_of(const std::vector<Candidate>& candidates, bool labelled,
                         const std::string& end);
 

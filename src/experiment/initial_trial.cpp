@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::int64_t samples_tried = 8;
 
-/// A folder that is gone at the end, for steps that are tried.
+/// A folder for steps that are tried; it is removed at the end.
 class TrialFolder {
  public:
   TrialFolder() : path_((fs::temp_directory_path() / "descramble-init-XXXXXX").string()) {
@@ -49,7 +49,7 @@ void for_each_source(json& data, const std::function<void(json& source)>& visit)
   for (json& source : data) visit(source);
 }
 
-/// The same config for a few samples alone.
+/// The same config for only a few samples.
 json for_trial(json config) {
   for_each_source(config["data"], [](json& source) {
     const json batch = source.value("batch_size", json(samples_tried));
@@ -89,7 +89,7 @@ std::variant<Opened, Error> opened_or_refusal(const json& config) {
   }
 }
 
-/// Tensors that bear other names than the arguments are tried in every order.
+/// Tensors with other names than the arguments are tried in every order.
 std::optional<Opened> fit_order(json& config, std::vector<std::string>& notes) {
   constexpr std::size_t most = 4;
   if (config["data"].value("kind", "") != "safetensors") return std::nullopt;

@@ -11,7 +11,7 @@
 
 namespace descramble {
 
-/// What the model returns for some samples of the config's data; nothing where it takes none.
+/// The output of the model for some samples of the config's data; nothing if it takes none of them.
 std::optional<c10::IValue> returned_for(const nlohmann::json& config);
 
 /// Finds the order of inputs and the sizes of batches that the model takes, notes what was found,

@@ -69,7 +69,7 @@ struct Stateful {
   std::vector<std::string> lines{};
 };
 
-/// The weights beside a tap, as they were and as they are.
+/// The weights beside a tap, before and after the rotation.
 void add_side_tensors(const std::string& prefix, const RotationSide& side, NamedTensors& tensors) {
   if (side.module.empty()) return;
   const std::string own = prefix + side.tap;
@@ -88,8 +88,8 @@ Table of_step(const Table& table, std::size_t step) {
   return result;
 }
 
-/// The one step that rotates each tap. Says of all steps what the model tells of them, before the
-/// first one runs. @throws Error
+/// The one step that rotates each tap. Checks all steps against the model before the first step
+/// runs. @throws Error
 std::map<std::string, std::size_t> check_against(const Workspace& workspace, const json& steps) {
   const Model& model = workspace.model;
   std::map<std::string, std::size_t> step_of_tap;
@@ -115,8 +115,8 @@ std::map<std::string, std::size_t> check_against(const Workspace& workspace, con
   return step_of_tap;
 }
 
-/// Steps with rows need values that have some: what one pass of the check samples tells of that is
-/// said before the first step runs. @throws Error
+/// Steps with a selection of rows need values that have rows. One pass of the check samples checks
+/// this before the first step runs. @throws Error
 void check_values(const Workspace& workspace, const json& steps) {
   const Model model = workspace.check_model();
   const auto has_rows = [](const json& step) {
@@ -145,7 +145,7 @@ void check_values(const Workspace& workspace, const json& steps) {
   }
 }
 
-/// All that the steps of a run leave behind, put together.
+/// The results of all steps of a run.
 struct Gathered {
   json steps = json::array();
   NamedTensors tensors{};
@@ -213,8 +213,8 @@ Gathered run_steps(const json& steps, Opened& opened, ResultFolder& folder, Stop
   return all;
 }
 
-/// Exports the model with all rotations and holds every certificate against what is allowed; the
-/// other methods' differences, for result.json.
+/// Exports the model with all rotations and compares every certificate with its limit. Returns the
+/// differences of the other methods, for result.json.
 json export_rotations(const Workspace& workspace, const fs::path& file,
                       const std::map<std::string, std::size_t>& step_of_tap, Gathered& all,
                       Progress& progress) {

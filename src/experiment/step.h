@@ -16,8 +16,7 @@
 
 namespace descramble {
 
-/// What an experiment has at hand for its steps: opened once, shared by all, changed by none of
-/// them.
+/// The data that all steps of an experiment share. They are opened once, and no step changes them.
 struct Workspace : Subject {
   PathSearch paths{};     ///< finds the files that a step names
   Rotations rotations{};  ///< that the steps before this one have found
@@ -27,12 +26,12 @@ struct StepKind {
   KindInfo info{};
   StepResult (*run)(const nlohmann::json& resolved, const Workspace& workspace,
                     Progress& progress) = nullptr;
-  /// What can be said of step `number` of `steps` from the config alone; absent: nothing.
+  /// Checks step `number` of `steps` from the config alone; absent: there is nothing to check.
   /// @throws Error
   void (*check)(const nlohmann::json& steps, std::size_t number) = nullptr;
-  /// What can be said once the model is there, before any step has run. @throws Error
+  /// Checks the step when the model is open, before any step runs. @throws Error
   void (*check_model)(const nlohmann::json& resolved, const Model& model) = nullptr;
-  /// The taps whose values it rotates; absent: none.
+  /// The taps that a step rotates; absent: none.
   std::vector<std::string> (*rotates)(const nlohmann::json& resolved, const Model& model) = nullptr;
 };
 
@@ -43,22 +42,22 @@ const KindFamily& step_family();
 const StepKind& step_kind(const std::string& name);
 /// "/steps/2 (completeness)".
 std::string step_place(const nlohmann::json& steps, std::size_t number);
-/// Runs `work`; its Error says in front which step it is about.
+/// Runs `work`; its Error gets the name of the step in front.
 template <typename Work>
 auto in_step(const nlohmann::json& steps, std::size_t number, const Work& work) {
   return within(step_place(steps, number), work);
 }
-/// What the kinds of all steps say of them from the config alone. @throws Error
+/// Runs the checks of all steps that need only the config. @throws Error
 void check_steps(const nlohmann::json& steps);
 
 /// The taps that a step names ("tap": a name, or "taps": names and globs), in the model's order.
 /// @throws Error with the pointer
 std::vector<std::string> step_taps(const nlohmann::json& resolved, const Model& model);
 
-/// What it names, as selectors.
+/// The selectors that a step names.
 std::vector<std::string> step_selectors(const nlohmann::json& resolved);
 
-/// All of these are taps of the model. @throws Error with the pointer
+/// Checks that all of these are taps of the model. @throws Error with the pointer
 void require_taps(const Model& model, const std::vector<std::string>& names,
                   const std::string& pointer);
 

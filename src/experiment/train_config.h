@@ -17,7 +17,7 @@ const KindFamily& schedule_family();
 /// Fields of one of train's "probes".
 const FieldSet& probe_fields();
 
-/// What resolved values of them mean.
+/// The options that the resolved values of these fields mean.
 TrainOptions train_options_in(const nlohmann::json& resolved, std::uint64_t seed);
 ProbeOptions probe_options_in(const nlohmann::json& resolved);
 

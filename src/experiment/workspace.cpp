@@ -35,8 +35,8 @@ ThreadScope::~ThreadScope() {
 
 namespace {
 
-/// Says of a model that takes none of the samples with a batch, but one without, how to tell it.
-/// @throws Error where that is so
+/// A model may refuse samples with a batch but take one sample without a batch. The Error then says
+/// how to set this in the config. @throws Error if the model is like this
 void require_batch(const Model& model, const Source& source, const json& arguments,
                    const std::vector<std::string>& names, const Error& refusal) {
   if (!model.batched()) return;
@@ -89,7 +89,7 @@ std::vector<InputFile> data_files(const Source& source, const std::string& split
   return files;
 }
 
-/// Says of a missing model that a config beside this one trains, by which command.
+/// If another config beside this one trains the missing model, names the command that does it.
 void require_model_file(const Config& config) {
   const json& model = config.resolved.at("model");
   if (model.at("kind") != "torchscript") return;

@@ -18,8 +18,8 @@ struct Opened {
 
 /// Opens the model and the data, sets the thread count, and runs the check samples through the
 /// model.
-/// @throws Error; a missing model that a training config beside this one makes is said with the
-/// command
+/// @throws Error; for a missing model that a training config beside this one makes, the Error gives
+/// the command
 Opened open_workspace(const Config& config);
 
 /// The threads of a config while it lives: all cores for 0. Switches off the maths libraries' own
@@ -37,7 +37,7 @@ class ThreadScope {
   int count_;
 };
 
-/// The content of result.json but for the hashes of the other files, and warnings.
+/// The content of result.json except for the hashes of the other files and the warnings.
 nlohmann::json result_json(const Config& config, const Opened& opened, int threads,
                            nlohmann::json steps);
 

@@ -22,7 +22,7 @@ std::int64_t count_of(const std::vector<std::int64_t>& shape) {
   return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
 }
 
-/// Which positions of a tap count, bool [B, positions]; all where there is but one.
+/// Which positions of a tap count, bool [B, positions]; if there is only one, it counts.
 at::Tensor counted_places(const RowSelection& selection, const TapSpace& space, std::int64_t places,
                           const std::vector<at::Tensor>& inputs) {
   std::vector<std::int64_t> sizes{inputs.at(0).size(0)};
@@ -39,7 +39,7 @@ BlockLayout block_layout(TapSpace from, TapSpace to, const RowSelection& rows,
   BlockLayout layout;
   layout.from_positions = count_of(from.shape) / from.dimension;
   layout.to_positions = count_of(to.shape) / to.dimension;
-  // What half precision holds is exact in single precision, and sums of it are not lost.
+  // Numbers in half precision are exact in single precision, and their sums lose less there.
   layout.dtype = c10::promoteTypes(from.dtype, at::kFloat);
   layout.from = std::move(from);
   layout.to = std::move(to);

@@ -39,7 +39,7 @@ at::Tensor jacobian_by_vjp(const at::Tensor& at, const at::Tensor& out, const at
     for (std::int64_t i = 0; i < chosen.size(0); ++i) result.push_back(row(i));
     return at::stack(result, 1);
   }
-  // Row by row into its place: the whole is there once.
+  // Each row is written to its place, so the whole Jacobian is in memory only once.
   at::Tensor result;
   for (std::int64_t i = 0; i < chosen.size(0); ++i) {
     const at::Tensor one = row(i).detach();

@@ -38,8 +38,8 @@ bool ends_with_any(std::string_view name, std::initializer_list<std::string_view
   return std::any_of(ends.begin(), ends.end(), [&](auto end) { return name.ends_with(end); });
 }
 
-/// Of an operation that the interpreter calls the whole stack is shown, what it is given or returns
-/// at its end.
+/// An operation that the interpreter calls shows the whole stack; its arguments or results are at
+/// the end of the stack.
 c10::ArrayRef<const c10::IValue> last(c10::ArrayRef<const c10::IValue> stack, std::size_t count) {
   return stack.size() > count ? stack.slice(stack.size() - count) : stack;
 }
@@ -67,8 +67,8 @@ bool is_rounding(std::string_view name) {
   return false;
 }
 
-/// Whether autograd knows a derivative of this result. Of operations that were never given one it
-/// makes a node all the same, which says so when it is too late.
+/// Whether autograd knows a derivative of this result. For an operation without a derivative
+/// autograd also makes a node, but this node reports the problem only in the backward pass.
 bool carries(const at::Tensor& one) {
   return one.requires_grad() && (one.is_floating_point() || one.is_complex()) &&
          (!one.grad_fn() || one.grad_fn()->name().find("NotImplemented") == std::string::npos);
@@ -90,7 +90,7 @@ DerivativeTrace::DerivativeTrace() : outer_(current) {
   current = this;
   const auto start =
       [](const at::RecordFunction& function) -> std::unique_ptr<at::ObserverContext> {
-    // Below autograd nothing has a derivative; what it calls there is its own affair.
+    // Below autograd nothing has a derivative. Operations that autograd calls there are ignored.
     if (c10::impl::tls_is_dispatch_key_excluded(c10::DispatchKey::AutogradFunctionality))
       return nullptr;
     auto call = std::make_unique<Call>();
@@ -146,7 +146,7 @@ DerivativeTrace::Mark DerivativeTrace::mark_of(const at::Tensor& tensor) const {
   const c10::StorageImpl* memory = memory_of(tensor);
   const auto there = written_.find(memory);
   if (there != written_.end()) mark.add(there->second);
-  // The same numbers without their history, by something that is no operation.
+  // The same numbers without their history, made by code that is not an operation.
   if (own == marks_.end() && tensor.is_floating_point() && !tensor.requires_grad() &&
       live_memory_.contains(memory)) {
     mark.lost.add({.cuts = {"prim::data"}});

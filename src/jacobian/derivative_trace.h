@@ -11,8 +11,9 @@
 
 namespace descramble {
 
-/// Watches the operations of a forward pass on this thread, and tells where what depends on a value
-/// loses its derivative: autograd itself says nothing when one of two branches does.
+/// Watches the operations of a forward pass on this thread, and finds the operations at which
+/// values that depend on a given value lose their derivative. Autograd itself does not report it
+/// when one of two branches loses its derivative.
 class DerivativeTrace {
  public:
   DerivativeTrace();
@@ -23,13 +24,13 @@ class DerivativeTrace {
   /// From here on `value`, which requires a gradient, is followed. Only the last one is.
   void follow(const at::Tensor& value);
 
-  /// What lies on the way from the followed value to another one, by the names of operators, in the
-  /// order in which they ran.
+  /// The operations between the followed value and another value: names of operators, in the order
+  /// in which they ran.
   struct Losses {
     /// Operations of numbers whose result has no derivative, or one that is zero wherever it exists
     /// (rounding): what passes them is missing in a Jacobian.
     std::vector<std::string> cuts{};
-    /// Comparisons and indices: constant but for jumps, as masks are.
+    /// Comparisons and indices: constant except for jumps, like masks.
     std::vector<std::string> steps{};
 
     void add(const Losses& other);
@@ -40,7 +41,7 @@ class DerivativeTrace {
  private:
   struct Mark {
     bool live = false;  ///< depends on the value, with a derivative
-    Losses lost{};      ///< ways on which it depends on the value without one
+    Losses lost{};      ///< paths on which it depends on the value without a derivative
     void add(const Mark& other) {
       live = live || other.live;
       lost.add(other.lost);
@@ -55,7 +56,7 @@ class DerivativeTrace {
   /// Of memory that somebody wrote to: all tensors in it.
   std::unordered_map<const c10::StorageImpl*, Mark> written_{};
   std::set<const c10::StorageImpl*> live_memory_{};
-  Losses left_{};  ///< where numbers left the tensors: they may come back anywhere
+  Losses left_{};  ///< operations at which numbers left the tensors: they may come back anywhere
   std::vector<at::Tensor> alive_{};  ///< so that no address is used twice
   at::CallbackHandle handle_{};
   DerivativeTrace* outer_ = nullptr;

@@ -12,7 +12,7 @@
 
 namespace descramble {
 
-/// A path that the graph describes, held against the network itself.
+/// A path that the graph describes, compared with the network itself.
 struct PathCheck {
   std::string difference{};  ///< why the path is not what the network does; empty: it is
   std::int64_t widest = 0;   ///< numbers of one sample at the widest value on the way
@@ -20,7 +20,7 @@ struct PathCheck {
 /// `values` and `out` are what the network has at the path's ends.
 PathCheck check_path(const Path& path, const at::Tensor& values, const at::Tensor& out);
 
-/// The constant factor of a Jacobian without positions; nothing where the path does not show one.
+/// The constant factor of a Jacobian without positions; nothing if the path does not show one.
 /// `values` are at the path's beginning.
 std::optional<LayerJacobian::Masked> constant_factor(const Path& path, const at::Tensor& values,
                                                      const BlockLayout& layout);

@@ -23,7 +23,7 @@ GraphedPass pass_with_graph(const TappedModel& tapped, const std::string& from,
     ++fired;
     // The value may lie in a no_grad block; what follows the block has a derivative.
     const c10::AutoGradMode inside(true);
-    // One number a sample counts as a vector of one.
+    // One number per sample counts as a vector with one entry.
     const at::Tensor vectors = value.dim() == 1 ? value.unsqueeze(1) : value;
     result.value = vectors.detach();
     // A network that takes derivatives itself needs the graph behind the value: dh/d(h + 0) = 1.

@@ -16,22 +16,22 @@ namespace descramble {
 
 /// A pass from one tap to another that kept its graph.
 struct GraphedPass {
-  at::Tensor leaf{};   ///< in the place of the first value, or added to it: the graph begins here
+  at::Tensor leaf{};   ///< replaces the first value, or is added to it: the graph begins here
   at::Tensor out{};    ///< the second value
   at::Tensor value{};  ///< the first value
 };
 
-/// `trace`, where there is one, follows the first value.
-/// @throws Error where the first tap does not fire once before the second one
+/// `trace`, if there is one, follows the first value.
+/// @throws Error if the first tap does not fire exactly once before the second one
 GraphedPass pass_with_graph(const TappedModel& tapped, const std::string& from,
                             const std::string& to, const std::vector<at::Tensor>& inputs,
                             DerivativeTrace* trace = nullptr);
 
-/// What LibTorch threw, told with the taps that `between` names.
+/// An Error for an exception of LibTorch, with the taps that `between` names.
 Error autograd_error(const TappedModel& tapped, const std::string& between,
                      const std::exception& error);
 
-/// The result of `work`, with gradients. @throws Error as autograd_error tells it
+/// The result of `work`, with gradients. @throws Error from autograd_error
 template <typename Work>
 auto with_gradients(const TappedModel& tapped, const std::string& between, const Work& work) {
   const c10::AutoGradMode gradients(true);  // the caller may have switched them off

@@ -33,7 +33,7 @@ at::Tensor checked_weights(const at::Tensor& weights, std::int64_t samples) {
   return given / sum;
 }
 
-/// The same complaint with the sample's number in the data, of one in a batch from `begin` on.
+/// The same complaint with the sample's number in the data, for a batch that begins at `begin`.
 Error in_data(const SampleError& error, const std::vector<std::int64_t>& indices,
               std::int64_t begin) {
   Complaint complaint = error.complaint();

@@ -42,7 +42,7 @@ struct LayerJacobian::State {
     return inputs;
   }
 
-  /// Of values between the taps: a mask of NaN would be 0, and nobody the wiser.
+  /// Checks values between the taps: the mask of a NaN would be 0, and would hide the NaN.
   std::function<void(const at::Tensor&)> finite_values() const {
     return [this](const at::Tensor& values) {
       require_finite(values, "values between the taps are not finite", between);
@@ -59,7 +59,7 @@ struct LayerJacobian::State {
   // What the constructor does, in this order.
 
   void find_described_path();
-  /// A pass from tap to tap. @throws Error for one of which there is no Jacobian
+  /// A pass from tap to tap. @throws Error for a pass without a Jacobian
   GraphedPass first_pass(const std::vector<at::Tensor>& given);
   void require_derivative(const GraphedPass& pass, const DerivativeTrace::Losses& losses) const;
   void lay_out(const GraphedPass& pass, const std::vector<at::Tensor>& given,
@@ -143,7 +143,7 @@ void LayerJacobian::State::lay_out(const GraphedPass& pass, const std::vector<at
 
 void LayerJacobian::State::choose_route(const GraphedPass& pass, const std::string& wanted) {
   if (path.described) {
-    // The graph was read; now it is held against the network.
+    // The graph was read; now it is compared with the network.
     const PathCheck check = check_path(path, pass.leaf.detach(), pass.out.detach());
     widest = check.widest;
     if (!check.difference.empty()) path = {.obstacle = check.difference};
@@ -284,7 +284,7 @@ std::int64_t LayerJacobian::bytes_of_one() const {
 std::int64_t LayerJacobian::work_bytes_of_one() const {
   const std::int64_t rows = state_->layout.rows.size(0);
   const std::int64_t numbers = state_->path.described ? 2 * rows * state_->widest : 2 * rows;
-  // Blocks by position are cut out of the whole and those that are not zero out of these.
+  // Blocks by position are cut out of the whole, and then only blocks that are not zero are kept.
   const std::int64_t copies = has_one_block() ? 1 : 2;
   return copies * bytes_of_one() +
          numbers * static_cast<std::int64_t>(c10::elementSize(state_->layout.dtype));

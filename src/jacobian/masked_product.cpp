@@ -15,7 +15,7 @@ std::vector<std::int64_t> with_batch(std::int64_t batch, std::int64_t rows, at::
   return sizes;
 }
 
-/// Transposed convolution that ends at the size of the convolution's argument.
+/// Transposed convolution with a result of the size of the convolution's argument.
 at::Tensor pull_convolution(const PathStep& step, const at::Tensor& argument,
                             const at::Tensor& cotangents) {
   const std::size_t dims = step.stride.size();

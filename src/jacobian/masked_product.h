@@ -11,7 +11,7 @@ namespace descramble {
 /// Rows of the Jacobian of a described path, all samples at once: `rows` [n] are places in a
 /// sample's flattened output; [B, n, …shape of the input], B = 1 where no step depends on the
 /// sample. Masks behind the last product only scale rows: they cost no product of their own.
-/// `check`, where there is one, sees every value on the way, the first and the last included.
+/// `check`, if there is one, sees every value between the taps, including the first and the last.
 at::Tensor masked_product(const Path& path, const at::Tensor& from_values, const at::Tensor& rows,
                           const std::function<void(const at::Tensor& value)>& check);
 

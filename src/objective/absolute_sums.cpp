@@ -49,7 +49,7 @@ inline __attribute__((always_inline)) RowSums sums_of(Number* z, std::int64_t d,
     sharp += std::abs(one);
     if constexpr (smooth) {
       const Number root = std::sqrt(one * one + square);
-      value += root - epsilon;  // entry by entry: the sum of all ε would swallow what is left
+      value += root - epsilon;  // per entry: subtracting the sum of all ε would lose precision
       if constexpr (with_slope) at = weight * one / root;
     } else if constexpr (with_slope) {
       at = weight * static_cast<Number>((one > 0) - (one < 0));
@@ -107,7 +107,7 @@ AbsoluteSums on_processor(at::Tensor& z, const at::Tensor& weights, double epsil
   auto* numbers = z.data_ptr<Number>();
   const auto* weight = weights.data_ptr<double>();
   const auto width = static_cast<Number>(epsilon);
-  // Row by row, summed in their order: the same whatever the number of threads.
+  // Rows are summed in their order, so the result is the same for any number of threads.
   std::vector<RowSums> found(static_cast<std::size_t>(rows));
   constexpr std::int64_t enough = 16384;  // entries that are worth a thread
   const std::int64_t at_once = std::max<std::int64_t>(1, enough / d);

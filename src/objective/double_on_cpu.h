@@ -4,7 +4,7 @@
 
 namespace descramble {
 
-/// Where and how sums over Jacobians are taken, whatever the device and dtype of their entries.
+/// Sums over Jacobians are computed in float64 on the CPU, for any device and dtype of the entries.
 inline at::Tensor double_on_cpu(const at::Tensor& a) {
   return a.to(at::kCPU, at::kDouble);
 }

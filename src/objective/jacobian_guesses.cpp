@@ -55,8 +55,8 @@ at::Tensor quartimax(const std::vector<JacobianRows>& rows, const at::Tensor& st
   return point;
 }
 
-/// P for which the rows of one matrix become triangular, those that weigh most with the fewest
-/// entries: what can always be had.
+/// P for which the rows of one matrix become triangular; the rows with the largest weights get the
+/// fewest entries. Such a P exists for every matrix.
 at::Tensor triangular(const JacobianTerm& term) {
   at::Tensor result;
   term.stack.for_each([&](const JacobianStack::Part& part) {
@@ -85,7 +85,7 @@ std::vector<Guess> jacobian_guesses(const JacobianTerms& all) {
       known[static_cast<std::size_t>(block)] = true;
     };
     if (right) put(term.right, sides.right);
-    // What the next layer turns, too, is turned by its singular vectors.
+    // If the next layer rotates the same tap, the singular vectors of the next layer are used.
     const bool again =
         std::any_of(all.terms.begin(), all.terms.end(),
                     [&](const JacobianTerm& other) { return other.right == term.left; });
@@ -93,7 +93,7 @@ std::vector<Guess> jacobian_guesses(const JacobianTerms& all) {
   }
   std::vector<Guess> guesses{{"identity", at::eye(all.dimension, at::kDouble)},
                              {"mean Jacobian", mean}};
-  // Quartimax for a single rotation, over some samples: it is a place to begin.
+  // Quartimax for a single rotation, over some samples: it is only a starting point.
   if (all.sizes.size() == 1 && all.dimension > 1) {
     std::vector<JacobianRows> rows;
     std::int64_t count = 0;

@@ -7,9 +7,9 @@
 
 namespace descramble {
 
-/// Where a search for rotations of a chain does well to begin: the identity, the singular vectors
-/// of the mean Jacobians; for a single rotation also the maximum of Σ z⁴ (quartimax) from there,
-/// and, where one matrix is turned, the rotation that makes it triangular.
+/// Good starting points of a search for rotations of a chain: the identity and the singular vectors
+/// of the mean Jacobians. For a single rotation also the maximum of Σ z⁴ (quartimax) from there,
+/// and if only one matrix is rotated, the rotation that makes it triangular.
 std::vector<Guess> jacobian_guesses(const JacobianTerms& all);
 
 }  // namespace descramble

@@ -51,7 +51,7 @@ double JacobianL1::cost() const {
 }
 
 double JacobianL1::rounding() const {
-  // Single precision: 6e-8 an entry, less of a sum, and the solver may be generous.
+  // Single precision: 6e-8 per entry and less for a sum; a larger value is safe for the solver.
   const bool coarse =
       std::any_of(terms_->terms.begin(), terms_->terms.end(), [](const JacobianTerm& term) {
         return term.stack.dtype() != at::kDouble && !term.constant();

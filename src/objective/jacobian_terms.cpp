@@ -75,7 +75,7 @@ Size size_of(const JacobianStack& stack) {
   return size;
 }
 
-/// The root mean square entry. @throws Error where it is none to work with
+/// The root mean square entry. @throws Error if it is zero, not finite or out of range
 double scale_of(const Size& size, at::ScalarType dtype, const std::string& where) {
   const double scale = size.root_mean_square();
   if (!std::isfinite(scale))
@@ -91,7 +91,7 @@ double scale_of(const Size& size, at::ScalarType dtype, const std::string& where
   return scale;
 }
 
-/// Σ |J| of a term that nothing turns.
+/// Σ |J| of a term that no rotation changes.
 double fixed_sum(const JacobianTerm& term) {
   double sum = 0;
   term.stack.for_each([&](const JacobianStack::Part& part) {
@@ -100,7 +100,7 @@ double fixed_sum(const JacobianTerm& term) {
   return sum;
 }
 
-/// A collapse holds for a sum over the side that its rates belong to, with the other side turned.
+/// A collapse is exact for a sum over the side of its rates, with only the other side rotated.
 void require_side(const JacobianTerm& term, const std::string& where) {
   const auto side = term.stack.collapsed_side();
   if (!side || term.constant()) return;

@@ -12,14 +12,14 @@
 
 namespace descramble {
 
-/// The rows that a one-sided term turns, and the weight of each.
+/// The rows that a one-sided term rotates, and the weight of each row.
 struct JacobianRows {
   at::Tensor rows{};     ///< [R, d]
   at::Tensor weights{};  ///< [R], float64
-  double weight = -1;    ///< of every row, where it is the same one
+  double weight = -1;    ///< the weight of every row, if all rows have the same weight
 };
 
-/// One layer of the chain: which of the point's blocks turn its two sides; −1: the identity.
+/// One layer of the chain: the blocks of the point that rotate its two sides; −1: the identity.
 struct JacobianTerm {
   JacobianStack stack;
   std::int64_t left = -1;   ///< of the outputs
@@ -27,11 +27,11 @@ struct JacobianTerm {
   double places = 0;        ///< entries of a sample's Jacobian; with positions, of all its blocks
   double scale = 0;         ///< root mean square of them
   double fixed = 0;         ///< Σ |J| of a constant term, which is summed once
-  std::vector<JacobianRows> rows{};  ///< of a one-sided term whose stack is kept
+  std::vector<JacobianRows> rows{};  ///< of a one-sided term with a kept stack
 
   bool two_sided() const { return left >= 0 && right >= 0; }
   bool constant() const { return left < 0 && right < 0; }
-  /// Nothing but one matrix is turned, whatever the number of samples.
+  /// Only one matrix is rotated, for any number of samples.
   bool single() const {
     const auto one = static_cast<double>(stack.inputs() * stack.outputs());
     return !two_sided() && !constant() &&
@@ -39,8 +39,8 @@ struct JacobianTerm {
   }
 };
 
-/// What JacobianL1 sums: the layers of a chain, and where the rotations of its learned taps stand
-/// in the point.
+/// The terms that JacobianL1 sums: the layers of a chain, and the places of the rotations of its
+/// learned taps in the point.
 struct JacobianTerms {
   std::vector<JacobianTerm> terms{};
   std::vector<std::string> taps{};    ///< learned ones
@@ -58,13 +58,13 @@ struct JacobianTerms {
 std::shared_ptr<const JacobianTerms> jacobian_terms(const JacobianChain& chain,
                                                     const std::vector<bool>& learned);
 
-/// The same over the first `samples` alone; nothing where no layer has more.
+/// The same terms over the first `samples` only; nothing if no layer has more samples.
 std::shared_ptr<const JacobianTerms> on_first(const JacobianTerms& terms, std::int64_t samples);
 
-/// The side of a part that a one-sided term turns, as rows.
+/// The side of a part that a one-sided term rotates, as rows.
 JacobianRows rows_of(const JacobianTerm& term, const JacobianStack::Part& part);
 
-/// All rows of a one-sided term but those that are zero: they add nothing.
+/// All rows of a one-sided term that are not zero; rows of zeros add nothing.
 void for_each_rows(const JacobianTerm& term,
                    const std::function<void(const JacobianRows& rows)>& visit);
 

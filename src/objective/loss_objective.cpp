@@ -64,7 +64,7 @@ Evaluation LossObjective::evaluate(const at::Tensor& rotation) const {
                    "a differentiable function of the values", "one that autograd cannot follow"});
     }
     sum += loss.item<double>() * weight_of(part);
-    // Into P alone: what else the loss is a function of keeps the gradients that it has.
+    // The gradient goes only into P: other tensors of the loss keep their gradients.
     (loss * weight_of(part)).backward({}, c10::nullopt, false, at::TensorList(leaf));
   });
   // A loss of other tensors that need gradients may never touch the values.

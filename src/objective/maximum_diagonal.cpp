@@ -93,8 +93,8 @@ std::optional<double> MaximumDiagonalNormSquare::lower_bound(const at::Tensor& f
   require_rotation_size(found, *this);
   const at::Tensor c = diagonal_of_product(found, square_);
   const at::Tensor product = square_.matmul(at::diag(c)).matmul(found.to(at::kDouble));
-  // (pᵀw)² ≤ (pᵀY p)(wᵀY⁻¹w) for each row p of P; summed, Σ pᵀY p = tr Y. Where Y has null
-  // directions, the columns w must not reach into them.
+  // (pᵀw)² ≤ (pᵀY p)(wᵀY⁻¹w) for each row p of P; summed, Σ pᵀY p = tr Y. If Y has null
+  // directions, the columns w must have no component along them.
   const auto [values, vectors] = at::linalg_eigh((product + product.t()) / 2);
   const double largest = values[-1].item<double>();
   const double floor = 1e-12 * static_cast<double>(dimension()) * largest;

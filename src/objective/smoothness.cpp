@@ -96,8 +96,8 @@ std::optional<ExactPoint> Smoothness::solve_exactly() const {
 
 namespace {
 
-/// A basis of the span of `vectors` that depends on the span alone: the pivoted Cholesky factor of
-/// the projector V Vᵀ, whose pivots are the coordinates that the span holds most of.
+/// A basis of the span of `vectors` that depends only on the span: the pivoted Cholesky factor of
+/// the projector V Vᵀ. The pivots are the coordinates with the largest projection onto the span.
 at::Tensor canonical_basis(const at::Tensor& vectors) {
   const std::int64_t size = vectors.size(1);
   at::Tensor residual = vectors.clone();

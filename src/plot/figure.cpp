@@ -16,12 +16,12 @@ namespace descramble {
 
 namespace {
 
-/// Okabe and Ito, "Color universal design" (2008), without the yellow, which white swallows.
+/// Okabe and Ito, "Color universal design" (2008), without yellow, which is hard to see on white.
 constexpr std::array colours = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
                                 "#E69F00", "#56B4E9", "#000000"};
 constexpr std::array dashes = {"solid", "(9,4)", "(2,3)", "(12,3,2,3)", "(5,2)"};
 constexpr std::array markers = {7, 5, 9, 13, 11, 6, 4};  // filled and open, no two alike
-/// Curves of no more points than this show each of them.
+/// Curves with at most this number of points show a marker at each point.
 constexpr std::size_t marked_points = 40;
 
 void require_length(const Series& series, const std::vector<double>& values, const char* name) {
@@ -126,7 +126,7 @@ class Commands {
  private:
   static const char* colour(std::size_t style) { return colours[style % colours.size()]; }
 
-  /// Stretches of points whose x and `values` are all finite.
+  /// Stretches of points with finite x and `values`.
   template <class Draw>
   static void for_each_run(const Series& series, std::vector<const std::vector<double>*> values,
                            const Draw& draw) {
@@ -171,8 +171,8 @@ std::size_t legend_entries(const Figure& figure) {
 
 std::string gnuplot_script(const Figure& figure) {
   const Extent extent = checked_extent(figure);
-  // Two columns of the legend have room; each of its rows makes the figure longer, not the axes
-  // shorter.
+  // The legend has room for two columns. Each of its rows makes the figure longer and does not make
+  // the axes shorter.
   const std::size_t rows = (legend_entries(figure) + 1) / 2;
   std::string script = fmt::format(
       "set encoding utf8\n"

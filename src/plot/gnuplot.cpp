@@ -60,7 +60,7 @@ class MemoryFile {
   int descriptor_;
 };
 
-/// gnuplot points at the place of an error with a caret on lines of their own: one line of it all.
+/// gnuplot marks the place of an error with a caret on a separate line. Puts all lines into one.
 std::string in_one_line(const std::string& text) {
   std::istringstream lines(text);
   std::string line;
@@ -112,7 +112,7 @@ std::string run_gnuplot(const std::string& script) {
   posix_spawn_file_actions_adddup2(&actions, input.descriptor(), STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, output.descriptor(), STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, complaints.descriptor(), STDERR_FILENO);
-  // Nobody's ~/.gnuplot: the same figure is the same bytes everywhere.
+  // User settings (~/.gnuplot) are not read, so the same figure gives the same bytes everywhere.
   char name[] = "gnuplot";
   char option[] = "--default-settings";
   char* const arguments[] = {name, option, nullptr};

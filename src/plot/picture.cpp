@@ -12,7 +12,7 @@ namespace descramble {
 
 namespace {
 
-/// Means of squares of neighbouring entries, so that neither side exceeds what is drawn.
+/// Means over square blocks of neighbouring entries, so that neither side exceeds the drawn size.
 Picture reduced(const Picture& picture) {
   constexpr std::size_t most = 512;
   const std::size_t rows = (picture.rows + most - 1) / most;

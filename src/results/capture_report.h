@@ -5,7 +5,7 @@
 
 namespace descramble {
 
-/// What the step `capture` leaves behind.
+/// The result of the step `capture`.
 StepResult capture_report(Split data, const Captured& captured);
 
 }  // namespace descramble

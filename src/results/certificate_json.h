@@ -6,7 +6,7 @@
 
 namespace descramble {
 
-/// {orthogonality, orthogonality_in_model, inserted, floor} as results have it.
+/// {orthogonality, orthogonality_in_model, inserted, floor} for results.
 nlohmann::json certificate_json(const Certificate& certificate);
 
 /// The larger one of each figure.

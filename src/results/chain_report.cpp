@@ -15,7 +15,7 @@ using nlohmann::json;
 
 namespace {
 
-/// How every start came down: a table of all values, and a curve for each start.
+/// The convergence of every start: a table of all values, and a curve for each start.
 void add_convergence(const Solution& solution, const std::vector<std::string>& learned,
                      StepResult& result) {
   Table table{.name = "convergence", .columns = {"taps", "start", "from", "iteration", "value"}};
@@ -39,7 +39,7 @@ void add_convergence(const Solution& solution, const std::vector<std::string>& l
     add(outcome.from, fmt::format("{}: {}", figure.series.size() + 1, outcome.from), outcome.trace);
     followed = followed && outcome.trace != solution.trace;
   }
-  // Starts are compared on some samples, what follows is of all.
+  // Starts are compared on some samples; the later values are of all samples.
   if (followed) add("best start, all samples", "the best on, all samples", solution.trace);
   if (table.rows.empty()) return;
   result.tables.push_back(std::move(table));

@@ -5,7 +5,7 @@
 
 namespace descramble {
 
-/// What the step `descramble` leaves behind for a chain of taps. `objective`: its kind.
+/// The result of the step `descramble` for a chain of taps. `objective`: its kind.
 StepResult chain_report(const std::string& objective, Split data, const ChainDescrambling& chain);
 
 }  // namespace descramble

@@ -55,7 +55,7 @@ std::vector<Group> groups_of(const TapCompleteness& tap) {
   return groups;
 }
 
-/// Mean of what some of the draws have; absent where none has it.
+/// Mean over the draws that have the figure; absent if no draw has it.
 std::optional<double> mean_of(const std::vector<const Curve*>& draws,
                               const std::function<std::optional<double>(const Curve&)>& figure) {
   double sum = 0;
@@ -109,7 +109,7 @@ json comparisons_json(const TapCompleteness& tap) {
   return result;
 }
 
-/// The score with no direction ablated, and with all of them (null where no basis has them all).
+/// The score with no direction ablated, and with all of them (null if no basis has all directions).
 const Score& untouched(const TapCompleteness& tap) {
   return tap.curves.front().scores.at(0);
 }

@@ -5,7 +5,7 @@
 
 namespace descramble {
 
-/// What the step leaves behind: its entry of result.json, curves.csv, spectrum.csv, figures, lines.
+/// The result of the step: its entry of result.json, curves.csv, spectrum.csv, figures, lines.
 StepResult completeness_report(const CompletenessOptions& options, const Completeness& measured);
 
 }  // namespace descramble

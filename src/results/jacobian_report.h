@@ -5,7 +5,7 @@
 
 namespace descramble {
 
-/// What the step `jacobian` leaves behind.
+/// The result of the step `jacobian`.
 StepResult jacobian_report(Split data, const MeasuredJacobian& measured);
 
 }  // namespace descramble

@@ -24,7 +24,7 @@ json known(const std::optional<double>& value) {
 
 using OfLayer = std::function<std::optional<double>(const LayerDescrambling& layer)>;
 
-/// The sum over all layers; null where one of them does not know it.
+/// The sum over all layers; null if it is not known for one of them.
 json summed(const std::vector<LayerDescrambling>& layers, const OfLayer& figure) {
   double sum = 0;
   for (const LayerDescrambling& layer : layers) {

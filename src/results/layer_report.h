@@ -8,8 +8,8 @@
 
 namespace descramble {
 
-/// What the step `descramble` leaves behind for layers. `objective`: its kind; `centred`: whether
-/// the covariance is saved, or the raw second moment.
+/// The result of the step `descramble` for layers. `objective`: its kind; `centred`: true saves the
+/// covariance, false the raw second moment.
 StepResult layer_report(const std::string& objective, bool centred, Split data,
                         const std::vector<LayerDescrambling>& layers);
 

@@ -5,7 +5,7 @@
 
 namespace descramble {
 
-/// What the step `statistics` leaves behind.
+/// The result of the step `statistics`.
 StepResult moments_report(Split data, const std::vector<TapMoments>& taps);
 
 }  // namespace descramble

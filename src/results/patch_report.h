@@ -5,7 +5,7 @@
 
 namespace descramble {
 
-/// What the step `patch` leaves behind. `file`: where the donor's values were read.
+/// The result of the step `patch`. `file`: the file of the donor's values.
 StepResult patch_report(const PatchOptions& options, const InputFile& file, const Patched& patched);
 
 }  // namespace descramble

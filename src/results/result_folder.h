@@ -33,15 +33,15 @@ class ResultFolder {
   /// @throws Error as AtomicFolder does
   ResultFolder(const std::filesystem::path& out, bool force);
 
-  /// Where to write a file; `finish` hashes model.pt and what was added below.
+  /// The place for a file; `finish` hashes model.pt and the files that were added below.
   std::filesystem::path file(const std::string& name) const { return folder_.path() / name; }
 
-  /// `<name>.csv`. A table of a name that is there already adds its rows to that one.
-  /// @throws Failure when its columns are others
+  /// `<name>.csv`. If a table of this name exists already, the rows are added to it.
+  /// @throws Failure when its columns are different
   void add_table(const Table& table);
   /// `<name>.jsonl`: one JSON value a line. @throws Failure for a number that is not finite
   void add_lines(const std::string& name, const std::vector<nlohmann::json>& lines);
-  /// `<name>.svg`. Where nothing can be drawn, a warning stands in its place.
+  /// `<name>.svg`. If figures cannot be drawn, a warning is added instead.
   void add_warning(const std::string& warning) { warnings_.push_back(warning); }
   void add_figure(const std::string& name, const std::variant<Figure, Picture>& figure);
 

@@ -8,8 +8,8 @@
 
 namespace descramble {
 
-/// {top1, top5 (null where there is no accuracy), loss, loss_kind, count} as results have it; of
-/// floating-point targets also {relative_error, cosine}.
+/// {top1, top5 (null without accuracy), loss, loss_kind, count} for results; for floating-point
+/// targets also {relative_error, cosine}.
 nlohmann::json score_json(const Score& score);
 
 /// "top-1 98.53 % (9853), top-5 99.98 % (9998), loss 0.0575" for a person; without accuracy "mean

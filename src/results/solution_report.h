@@ -8,8 +8,8 @@
 
 namespace descramble {
 
-/// {kind, reason, iterations, starts, outcomes} as results have it, values in the objective's
-/// sense: −f where it is maximised.
+/// {kind, reason, iterations, starts, outcomes} for results, with values in the objective's sense:
+/// −f if it is maximised.
 nlohmann::json solver_json(const Solution& solution, bool maximised);
 /// "riemannian_lbfgs, 500 iterations, best of 4 starts: 1.2 1.3 1.2 1.2".
 std::string solver_line(const Solution& solution, bool maximised);

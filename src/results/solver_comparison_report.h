@@ -7,7 +7,7 @@
 
 namespace descramble {
 
-/// What the step `compare_solvers` leaves behind. `objective`: its kind.
+/// The result of the step `compare_solvers`. `objective`: its kind.
 StepResult solver_comparison_report(const std::string& objective, Split data,
                                     const SolverComparison& comparison);
 

@@ -12,7 +12,7 @@
 
 namespace descramble {
 
-/// What a step leaves behind.
+/// The result of a step.
 struct StepResult {
   nlohmann::json json = nlohmann::json::object();
   NamedTensors tensors{};             ///< names without the prefix "steps.i."

@@ -7,10 +7,10 @@
 
 namespace descramble {
 
-/// {name, shape, axis} as results have it.
+/// {name, shape, axis} for results.
 nlohmann::json tap_json(const TapSpace& space);
 
-/// "check" of a result: which samples certificates were given on, and what they showed.
+/// "check" of a result: the samples on which certificates were measured, and the measurements.
 nlohmann::json check_json(const CheckSamples& check);
 
 }  // namespace descramble

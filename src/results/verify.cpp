@@ -25,7 +25,7 @@ using nlohmann::json;
 
 namespace {
 
-/// A result folder, and what has been checked of it.
+/// A result folder and its checks.
 class Verification {
  public:
   Verification(const fs::path& folder, fs::path model) : folder_(folder), model_(std::move(model)) {
@@ -147,7 +147,7 @@ class Verification {
     return relative_difference(run_in_batches(inputs, batch, forward), tensor("check.outputs"));
   }
 
-  /// What the step was judged by: its model's dtype, its tolerance, or the model's noise floor.
+  /// The limit for the step: from the model's dtype, its tolerance, or the model's noise floor.
   static double allowed(const json& step, const Model& model) {
     return std::max(allowed_difference(model.dtype()),
                     step.value(json::json_pointer("/certificate/allowed"), 0.0));
@@ -166,7 +166,7 @@ class Verification {
         fmt::format("max|f - f'| / max|f| = {:.2e} (allowed {:.0e})", difference, limit));
   }
 
-  /// With the original model at hand, the pair is inserted once more.
+  /// If the original model is available, the pair is inserted once more.
   void original_model() {
     for (const json& input : result_.at("inputs")) {
       if (input.at("role") != "model") continue;

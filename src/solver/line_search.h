@@ -22,9 +22,10 @@ struct LineSearchOptions {
 /// A step that satisfies the strong Wolfe conditions: bracketing and zoom with cubic interpolation
 /// (Nocedal and Wright, Numerical Optimization, algorithms 3.5 and 3.6). Near a minimum, where
 /// rounding hides the decrease, the approximate Wolfe conditions of Hager and Zhang (SIAM J. Optim.
-/// 16 (2005) 170, eq. 4.1 and 4.2) are accepted, which look at slopes instead. `at(t)` evaluates;
-/// an infinite value is a step too long. Values that differ by less than their rounding count as
-/// equal. Where no such step is found: the best trial that lowers the value, or nothing.
+/// 16 (2005) 170, eq. 4.1 and 4.2) are accepted, which use slopes instead. `at(t)` evaluates; an
+/// infinite value means that the step is too long. Values that differ by less than their rounding
+/// count as equal. If no such step is found, the result is the best trial that lowers the value, or
+/// nothing.
 std::optional<Trial> strong_wolfe(const std::function<Trial(double)>& at, const Trial& origin,
                                   double first, const LineSearchOptions& options = {});
 

@@ -9,8 +9,8 @@
 
 namespace descramble {
 
-/// A place on the group as a quasi-Newton method sees it: coordinates in one linear space, the skew
-/// matrices, whatever the chart.
+/// A place on the group in the coordinates of a quasi-Newton method: for every chart they lie in
+/// one linear space, the skew matrices.
 struct Place {
   at::Tensor point{};        ///< P
   at::Tensor coordinates{};  ///< of a fixed chart; undefined where the chart moves along
@@ -21,7 +21,7 @@ struct Place {
   at::Tensor gradient{};  ///< ∂f/∂P
 };
 
-/// Where a step leads, and how f changes along the way there.
+/// The end of a step, and how f changes along the step.
 struct Moved {
   Place place{};
   double slope = 0;  ///< dφ/dt at the end of the step
@@ -31,7 +31,7 @@ struct Moved {
 class Space {
  public:
   virtual ~Space() = default;
-  /// What f is divided by, so that squares of gradients stay within the range of float64.
+  /// The divisor of f, so that squares of gradients stay within the range of float64.
   void set_unit(double unit) { unit_ = unit; }
   double unit() const { return unit_; }
   virtual Place place(Descent& descent, const at::Tensor& start) = 0;
@@ -70,8 +70,8 @@ class StaticCayleySpace final : public Space {
 /// Limited-memory BFGS over a space (Nocedal and Wright, algorithm 7.4, the two-loop recursion; a
 /// pair is kept where its curvature is positive), with the line search `strong_wolfe`. `history` 0:
 /// steepest descent with the step lengths of Barzilai and Borwein (IMA J. Numer. Anal. 8 (1988)
-/// 141) as first trials. Where a line search fails, the history is dropped and the steepest
-/// direction tried; where that fails too, the reason is "line_search".
+/// 141) as first trials. If a line search fails, the history is dropped and the steepest direction
+/// is tried; if that fails too, the reason is "line_search".
 std::string quasi_newton(Space& space, std::int64_t history, Descent& descent,
                          const at::Tensor& start);
 

@@ -169,7 +169,7 @@ at::Tensor shaken(const at::Tensor& point, const std::vector<std::int64_t>& bloc
   });
 }
 
-/// From one start, with a push off each point where it comes to rest.
+/// Runs from one start, with a random push at each point where the descent comes to rest.
 std::string descend(Descent& descent, const at::Tensor& start, RandomStream random,
                     const Method& method) {
   constexpr double gain = 1e-10;  // a smaller one, relative to the gradient's scale, is rounding
@@ -181,7 +181,7 @@ std::string descend(Descent& descent, const at::Tensor& start, RandomStream rand
         method(descent, shaken(descent.best(), descent.objective().blocks(), random));
     const bool gained =
         value - descent.best_value() > gain * std::max(std::abs(value), 1e-3 * scale);
-    // A push that had no time to lead anywhere proves nothing.
+    // A push without enough iterations after it proves nothing.
     if (gained || next == "interrupted" || next == "max_iterations") reason = next;
     if (!gained) break;
   }

@@ -15,23 +15,23 @@ namespace descramble {
 /// Fields of every iterative solver: max_iterations, tolerance, starts, first.
 std::vector<Field> search_fields(int max_iterations, double tolerance);
 
-/// One descent from one starting point: evaluates the objective, remembers the best point it has
-/// seen, and knows when to stop.
+/// One descent from one starting point: evaluates the objective, remembers the best point that it
+/// evaluated, and decides when to stop.
 class Descent {
  public:
   Descent(const Objective& objective, std::int64_t budget, double tolerance,
           std::function<void(std::int64_t, double)> on_iteration);
 
-  /// @throws Interrupted if the user asked to stop, Error when the value is no number (+inf is one:
-  /// a point to keep away from), or the gradient of a finite value is not finite
+  /// @throws Interrupted if the user asked to stop, Error when the value is NaN or −inf (+inf is
+  /// allowed: the search avoids such a point), or the gradient of a finite value is not finite
   Evaluation evaluate(const at::Tensor& point);
-  /// One more iteration has ended at `value`. Returns whether there may be another.
+  /// Records an iteration that ended at `value`. Returns whether another iteration may follow.
   bool step(double value);
   /// ‖Ω‖_F ≤ tolerance·‖G‖_F, Ω = ½(G Pᵀ − P Gᵀ) the gradient along the group.
   bool is_critical(const at::Tensor& skew, const at::Tensor& gradient) const;
 
   const Objective& objective() const { return objective_; }
-  /// The best point seen, by the sharp value where the objective is a smoothed one.
+  /// The best evaluated point; for a smoothed objective the best by the sharp value.
   const at::Tensor& best() const { return best_; }
   double best_value() const { return best_value_; }
   const at::Tensor& best_gradient() const { return best_gradient_; }  ///< ∂f/∂P there
@@ -58,7 +58,8 @@ class Descent {
 };
 
 /// The starting points one after the other: the given one, the objective's guesses (identity where
-/// it has none), then Haar rotations. Made when they are asked for, since there may be many.
+/// it has none), then Haar rotations. Each is made only when it is needed, because there may be
+/// many.
 class StartingPoints {
  public:
   /// `first`: "guess", or "haar" for random rotations alone.
@@ -76,8 +77,8 @@ class StartingPoints {
 at::Tensor blockwise(const at::Tensor& matrix, const std::vector<std::int64_t>& blocks,
                      const std::function<at::Tensor(const at::Tensor& block)>& change);
 
-/// A point that is orthogonal to the last bit that can be had, with its value; identity where that
-/// is no worse. What `search` ends with.
+/// The point made orthogonal to rounding, with its value; the identity if its value is not worse.
+/// This is the last operation of `search`.
 void finish(Solution& solution, const Objective& objective);
 
 /// ½(G Pᵀ − P Gᵀ): the gradient of f along the group at P, in the frame of the Lie algebra (the
@@ -88,10 +89,10 @@ at::Tensor lie_gradient(const at::Tensor& gradient, const at::Tensor& point);
 using Method = std::function<std::string(Descent& descent, const at::Tensor& start)>;
 
 /// A method from several starts: the objective's guesses (identity where it has none), then Haar
-/// rotations; `first` "haar": those alone. Where a start is a critical point, and wherever a
-/// descent converges, the point is moved a little at random and the descent goes on, since a saddle
-/// looks like a minimum to a gradient. The best point of all, the identity included, is the
-/// solution.
+/// rotations; `first` "haar": Haar rotations only. If a start is a critical point, and each time
+/// that a descent converges, the point is moved a little at random and the descent continues,
+/// because a gradient cannot distinguish a saddle from a minimum. The solution is the best point of
+/// all, including the identity.
 Solution search(const Objective& objective, const Settings& settings, const SolverRun& run,
                 const Method& method);
 

@@ -21,7 +21,7 @@ namespace {
 // Blocks of this width are large enough for GEMM to run at its full rate.
 constexpr std::int64_t block_width = 512;
 
-/// Rows at a time: at least what GEMM likes, at most about 32 MiB of float64.
+/// Rows at a time: at least enough for a fast GEMM, at most about 32 MiB of float64.
 std::int64_t rows_at_a_time(std::int64_t d) {
   return std::max<std::int64_t>(512, (std::int64_t{1} << 22) / d);
 }
@@ -60,7 +60,7 @@ void Moments::add(const at::Tensor& rows) {
   if (count_ > 0) require_same_dimension(dimension(), d);
   if (n == 0) return;
   const at::Tensor plain = rows.detach();
-  // Everything is looked at first, so that a refused batch leaves no part of itself behind.
+  // All values are checked first, so that no part of a refused batch is added.
   // (A finite sum has finite terms; the sum of finite terms may overflow.)
   if (plain.is_floating_point() && !std::isfinite(plain.sum().item<double>()) &&
       !at::isfinite(plain).all().item<bool>()) {

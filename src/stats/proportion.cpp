@@ -38,7 +38,7 @@ Interval wilson_interval(std::int64_t hits, std::int64_t count) {
   const double scale = 1 + z * z / n;
   const double centre = (p + z * z / (2 * n)) / scale;
   const double half = z / scale * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-  // The ends are exact where no trial, or each, is a hit.
+  // The ends are exact if no trial, or every trial, is a hit.
   return {hits == 0 ? 0 : centre - half, hits == count ? 1 : centre + half};
 }
 

@@ -9,7 +9,7 @@
 
 namespace descramble {
 
-/// @throws Error for options that make no sense together
+/// @throws Error for options that contradict each other
 std::unique_ptr<torch::optim::Optimizer> make_optimizer(const OptimizerOptions& options,
                                                         const std::vector<at::Tensor>& parameters);
 

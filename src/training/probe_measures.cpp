@@ -54,7 +54,7 @@ void spectrum_of(ProbedTap& tap, ProbeRecord& record) {
   }
 }
 
-/// Of the layer as it is, Σ λᵢ (TᵀCT)ᵢᵢ, and at the best rotation, Σ λᵢμᵢ (λ ascending, μ
+/// The smoothness before, Σ λᵢ (TᵀCT)ᵢᵢ, and at the best rotation, Σ λᵢμᵢ (λ ascending, μ
 /// descending). Eigenvalues are enough.
 void smoothness_of(ProbedTap& tap, ProbeRecord& record) {
   const StencilSpectrum& stencil = tap.stencil();

@@ -13,11 +13,11 @@
 
 namespace descramble {
 
-/// What a probe has seen of one tap at one moment of a training.
+/// The data of one tap at one moment of a training.
 class ProbedTap {
  public:
-  /// `stencil`: of the tap's dimension, float64. Both may be left empty for measures that need only
-  /// the weight.
+  /// `stencil` has the tap's dimension and is float64. Moments and stencil may be empty for
+  /// measures that need only the weight.
   ProbedTap(const Moments& moments, const StencilSpectrum* stencil, at::Tensor weight);
 
   /// Centred, [d, d].
@@ -47,7 +47,7 @@ struct ProbeMeasure {
   bool needs_weight = false;  ///< of the layer that is tapped
   /// Fills in the numbers and lists of a record.
   void (*measure)(ProbedTap& tap, ProbeRecord& record) = nullptr;
-  /// What is too long for a record; its last value goes into the result's tensors.
+  /// A tensor that is too long for a record; its last value goes into the result's tensors.
   at::Tensor (*whole)(ProbedTap& tap) = nullptr;
   std::string title{};
   std::string y_title{};

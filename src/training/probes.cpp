@@ -19,7 +19,7 @@ namespace descramble {
 
 namespace {
 
-/// The weight of the layer that is tapped. @throws Error where there is none
+/// The weight of the layer that is tapped. @throws Error if there is none
 at::Tensor tapped_weight(const Model& model, const std::string& tap, const std::string& pointer) {
   for (const auto& [name, parameter] : model.parameters()) {
     if (name == tap + ".weight" && parameter.dim() >= 2) return parameter;
@@ -37,7 +37,7 @@ std::vector<std::string> probe_measure_names() {
   return names;
 }
 
-/// One probe: its taps, its measures and the samples that it sees.
+/// One probe: its taps, its measures and its samples.
 struct Probe {
   struct Tap {
     std::string name{};
@@ -84,7 +84,7 @@ struct Probe {
     }
   }
 
-  /// One pass over the probe set; no further than the tap where there is only one.
+  /// One pass over the probe set. If there is only one tap, the pass stops there.
   void gather() {
     std::vector<Watch> watches;
     for (Tap& tap : taps) {

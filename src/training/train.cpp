@@ -17,7 +17,7 @@ namespace descramble {
 
 namespace {
 
-/// However a training ends, the model is in eval mode then.
+/// Puts the model into eval mode at the end of a training, also after an exception.
 struct EvaluationAtEnd {
   ~EvaluationAtEnd() { model.set_training(false); }
   Model model;
@@ -63,7 +63,7 @@ struct EpochRun {
   const TrainingHooks& hooks;
   std::int64_t step = 0;  ///< optimiser steps so far
 
-  /// The mean loss while training. @throws Failure where it is no longer finite
+  /// The mean loss while training. @throws Failure if it is no longer finite
   double operator()(std::int64_t epoch) {
     const std::int64_t size = train.data->size();
     const std::vector<std::int64_t> order =

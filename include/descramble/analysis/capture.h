@@ -13,7 +13,7 @@ namespace descramble {
 
 struct CaptureOptions {
   std::vector<std::string> taps{};  ///< names or globs
-  std::int64_t limit = 256;         ///< the first so many samples
+  std::int64_t limit = 256;         ///< number of samples, from the first on
   Split data = Split::train;
 };
 
@@ -24,7 +24,7 @@ struct Captured {
     at::Tensor values{};  ///< [samples, …], on the CPU
   };
   std::vector<Tap> taps{};
-  at::Tensor labels{};     ///< undefined where the data have none
+  at::Tensor labels{};     ///< undefined if the data have none
   std::int64_t count = 0;  ///< samples
   std::vector<std::string> warnings{};
 };

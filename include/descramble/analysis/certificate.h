@@ -7,8 +7,8 @@ namespace descramble {
 /// max|f − f′| / max|f|, in float64 (0 where both are zero).
 double relative_difference(const at::Tensor& changed, const at::Tensor& original);
 
-/// How far a function may move by an inserted pair before the certificate is refused: 1e-4 in
-/// float32, 1e-10 in float64, 5e-2 in the half types. What was measured stands in the result.
+/// The largest difference that an inserted pair may cause before the certificate is refused: 1e-4
+/// in float32, 1e-10 in float64, 5e-2 in the half types. The result holds the measured difference.
 double allowed_difference(at::ScalarType dtype);
 
 }  // namespace descramble

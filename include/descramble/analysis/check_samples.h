@@ -15,24 +15,26 @@ namespace descramble {
 /// From inputs to logits.
 using Forward = std::function<at::Tensor(const std::vector<at::Tensor>&)>;
 
-/// The logits of samples that run in batches of `batch_size`, put together.
+/// Runs the samples in batches of `batch_size` and returns all logits in one tensor.
 at::Tensor run_in_batches(const std::vector<at::Tensor>& inputs, std::int64_t batch_size,
                           const Forward& forward);
 
-/// Samples that certificates are given on, spread evenly over the data, and what the untouched
-/// model says of them.
+/// The samples on which certificates are measured, spread evenly over the data, and the outputs of
+/// the untouched model for them.
 struct CheckSamples {
   std::vector<std::string> names{};  ///< of the inputs
   std::vector<std::int64_t> indices{};
   std::vector<at::Tensor> inputs{};  ///< on the model's device
   at::Tensor output{};
-  std::int64_t batch_size = 8;  ///< they run in batches of this many
-  std::int64_t batch_dim = 0;   ///< where the model expects the samples
-  /// The model takes batches of `batch_size` and no others.
+  std::int64_t batch_size = 8;  ///< the samples run in batches of this size
+  std::int64_t batch_dim = 0;   ///< the dimension at which the model expects the samples
+  /// The model takes only batches of `batch_size`.
   bool only_batch = false;
-  double rerun = 0;  ///< max|f − f′| / max|f| of two plain runs: more than rounding is chance
-  /// The first tap at which a sample's value depends on its companions in the batch, and by how
-  /// much of its largest value; empty: none was seen.
+  /// max|f − f′| / max|f| of two plain runs. If it is more than rounding, the model draws random
+  /// numbers.
+  double rerun = 0;
+  /// The first tap at which a sample's value depends on the other samples of the batch; empty: no
+  /// such tap was seen. `mixed_by` is the difference as a share of the largest value.
   std::string mixed_at{};
   double mixed_by = 0;
   std::vector<std::string> warnings{};
@@ -42,8 +44,8 @@ struct CheckSamples {
   double difference(const Forward& forward) const;
 };
 
-/// Eight samples where there are as many, fewer where batches are smaller. Where the model takes
-/// none but batches of the source's size, as many as one of those.
+/// Takes eight samples, or fewer if the data or the batches are smaller. If the model takes only
+/// batches of the source's size, it takes one such batch.
 /// @throws Error when the model takes neither, or when its output is not finite
 CheckSamples open_check_samples(const Model& model, const Source& source);
 

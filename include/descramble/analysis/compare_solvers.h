@@ -22,22 +22,22 @@ struct SolverComparisonOptions {
   Split data = Split::train;
 };
 
-/// Solvers of one objective at one tap. Values are those that are minimised: where the objective is
-/// maximised, their negatives are of interest.
+/// Results of several solvers for one objective at one tap. All values are values that are
+/// minimised. If the objective is maximised, they are the negatives of the quantity of interest.
 struct SolverComparison {
   TapMoments tap{};
   std::int64_t dimension = 0;
   bool maximised = false;
   double before = 0;                  ///< at P = I
-  double best = 0;                    ///< that any of them found
-  std::optional<double> optimum{};    ///< that no rotation passes, where it is known
+  double best = 0;                    ///< the best value that any solver found
+  std::optional<double> optimum{};    ///< the best value of any rotation, if it is known
   std::vector<Solution> solutions{};  ///< in the order of the solvers
 
   double reference() const { return optimum.value_or(best); }
 };
 
-/// Runs several solvers on one objective; the model stays as it is.
-/// @throws Error for selectors that mean no tap, or several
+/// Runs several solvers on one objective; the model does not change.
+/// @throws Error for selectors that match no tap, or several
 SolverComparison compare_solvers(const Subject& subject, const SolverComparisonOptions& options);
 SolverComparison compare_solvers(const Subject& subject, const SolverComparisonOptions& options,
                                  Progress& progress);

@@ -14,7 +14,7 @@
 
 namespace descramble {
 
-/// What outputs are held against: the data's labels or targets, or the class or the output of the
+/// What outputs are compared with: the data's labels or targets, or the class or the output of the
 /// untouched model.
 enum class Reference { labels, targets, untouched_class, untouched_output };
 std::string reference_name(Reference reference);
@@ -24,11 +24,11 @@ enum class Ablate { mean, zero };
 
 struct CompletenessOptions {
   std::vector<std::string> taps{};                   ///< each ablated on its own: names or globs
-  std::vector<BasisChoice> bases{pca(), neurons()};  ///< whose directions are ablated
+  std::vector<BasisChoice> bases{pca(), neurons()};  ///< their directions are ablated
   std::vector<Order> orders{Order::descending, Order::ascending};
   Ablate ablate = Ablate::mean;
   Grid grid{};
-  /// untouched_class or untouched_output; absent: the labels where the data have any, else the
+  /// untouched_class or untouched_output; absent: the labels if the data have any, else the
   /// untouched output.
   std::optional<Reference> reference{};
   Position position = Position::after;
@@ -39,7 +39,7 @@ struct CompletenessOptions {
   Split statistics_data = Split::train;  ///< the source of mean, variances and principal components
 };
 
-/// A basis as it is ablated: one draw of one of the chosen bases.
+/// A basis that is ablated: one draw of one of the chosen bases.
 struct AblatedBasis {
   std::string label{};
   std::size_t draw = 0;
@@ -49,26 +49,27 @@ struct AblatedBasis {
 
 /// The curves of one tap.
 struct TapCompleteness {
-  TapSpace space{};       ///< of the statistics' data
-  std::int64_t rows = 0;  ///< that the statistics saw
+  TapSpace space{};       ///< the space of the tap in the data of the statistics
+  std::int64_t rows = 0;  ///< number of rows in the statistics
   std::vector<AblatedBasis> bases{};
   std::vector<Curve> curves{};  ///< bases × orders
   std::vector<std::string> warnings{};
-  /// Why the network runs whole for each count; empty: only what lies behind the tap does.
+  /// Why the whole network runs for each count; empty: only the part behind the tap runs.
   std::string obstacle{};
 };
 
 struct Completeness {
   std::vector<TapCompleteness> taps{};
   Reference reference = Reference::labels;
-  std::int64_t classes = 0;  ///< logits of the model; 0 where there is no accuracy
+  std::int64_t classes = 0;  ///< logits of the model; 0 without accuracy
   std::vector<InputFile> files{};
 };
 
-/// How complete an explanation of a layer by few directions is: accuracy and loss as the directions
-/// of a basis are ablated one after the other, h − Σ qᵢ qᵢᵀ(h − c) over the first m directions qᵢ,
-/// c the mean (or 0), at every position. Source: Dey, Taylor, Wong, Tripp, Taylor, "Neuron-based
-/// explanations of neural networks sacrifice completeness and interpretability", TMLR.
+/// Measures how complete an explanation of a layer by few directions is: accuracy and loss as the
+/// directions of a basis are ablated one after the other. The ablated value is
+/// h − Σ qᵢ qᵢᵀ(h − c) over the first m directions qᵢ at every position; c is the mean (or 0).
+/// Source: Dey, Taylor, Wong, Tripp, Taylor, "Neuron-based explanations of neural networks
+/// sacrifice completeness and interpretability", TMLR.
 ///
 ///     auto found = descramble::measure_completeness(subject, {.taps = {"fc1"}});
 ///

@@ -10,13 +10,13 @@
 
 namespace descramble {
 
-/// What is left of a model as the directions of one basis are ablated in one order.
+/// The scores of a model as the directions of one basis are ablated in one order.
 struct Curve {
   std::size_t basis = 0;  ///< index of the basis
-  std::size_t draw = 0;   ///< and of its draw
+  std::size_t draw = 0;   ///< index of its draw
   Order order = Order::descending;
   std::map<std::int64_t, Score> scores{};  ///< by the number of ablated directions
-  /// Share of the variance that is left after 0, 1, …, k directions.
+  /// Share of the variance that is left after 0, 1, …, k ablated directions.
   std::vector<double> kept{};
   /// Whether each sample was right with ⌊d/2⌋ directions ablated, in the order of the data.
   std::vector<bool> right_at_half{};
@@ -26,19 +26,20 @@ struct Curve {
 /// 1 − relative error, or 0 where that is negative.
 double left_of(const Score& score);
 
-/// Trapezoid of what is left over the fraction of the d directions that is ablated. Absent where
-/// the curve does not reach d.
+/// Trapezoidal integral of what is left over the fraction of the d directions that is ablated.
+/// Absent if the curve does not reach d.
 std::optional<double> area_under(const Curve& curve, std::int64_t d);
 
-/// The number of directions at which what is left first falls to half of what it is with none
-/// ablated, linear between the counts that were measured. Absent where it never does.
+/// The number of ablated directions at which what is left first falls to half of its value with
+/// none ablated, interpolated linearly between the measured counts. Absent if it never falls so
+/// far.
 std::optional<double> halved_at(const Curve& curve);
 
-/// The same samples seen by two curves at half of the directions.
+/// Two curves compared on the same samples, with half of the directions ablated.
 struct PairedComparison {
-  std::int64_t only_first = 0;   ///< right with the first curve alone
-  std::int64_t only_second = 0;  ///< right with the second alone
-  double p_value = 1;            ///< McNemar's exact test; 0 where no double is as small
+  std::int64_t only_first = 0;   ///< samples that are right with the first curve only
+  std::int64_t only_second = 0;  ///< samples that are right with the second curve only
+  double p_value = 1;            ///< McNemar's exact test; 0 if it is below the smallest double
   double log10_p_value = 0;
 };
 

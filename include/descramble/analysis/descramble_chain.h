@@ -14,29 +14,29 @@
 namespace descramble {
 
 struct ChainOptions {
-  std::vector<std::string> taps{};   ///< the chain, from the input side on, two or more
-  std::vector<std::string> learn{};  ///< those whose rotations are learned; empty: all but the last
-  std::int64_t samples = 2048;       ///< inputs whose Jacobians are taken, evenly out of the data
-  double held_out = 0.25;            ///< the share of them that is only scored
-  std::int64_t positions = 8;        ///< sampled output positions where a tap has positions
+  std::vector<std::string> taps{};   ///< the chain: two or more taps, from the input side on
+  std::vector<std::string> learn{};  ///< the taps with a learned rotation; empty: all but the last
+  std::int64_t samples = 2048;       ///< inputs for the Jacobians, spread evenly over the data
+  double held_out = 0.25;            ///< the share of these inputs that is only scored
+  std::int64_t positions = 8;        ///< sampled output positions, if a tap has positions
   std::optional<Axis> axis{};
   RowSelection rows{};
   SolverChoice solver{};  ///< absent: the best known
   Split data = Split::train;
 };
 
-/// How the Jacobians of one layer of a chain were had.
+/// How the Jacobians of one layer of a chain were computed.
 struct ChainLayer {
   std::string from{};
   std::string to{};
   std::string route{};  ///< of LayerJacobian, or "collapsed"
-  bool kept = false;    ///< once for all, not computed again each time
+  bool kept = false;    ///< computed once and kept; false: computed again each time
   std::int64_t positions = 1;
-  std::string obstacle{};  ///< why it is no masked product; empty: it is one
+  std::string obstacle{};  ///< why the route is not masked_product; empty: it is
   std::vector<std::string> constants{};
 };
 
-/// A rotation of the chain, and what inserting it alone does.
+/// A rotation of the chain, and the difference that it causes when it alone is inserted.
 struct ChainTap {
   RotatedTap rotated{};
   double inserted = 0;  ///< max|f − f′| / max|f|
@@ -44,12 +44,12 @@ struct ChainTap {
 
 /// Rotations of several taps that were found together.
 struct ChainDescrambling {
-  std::vector<std::string> taps{};  ///< of the whole chain
+  std::vector<std::string> taps{};  ///< all taps of the chain
   std::vector<ChainTap> learned{};
   std::vector<ChainLayer> layers{};
-  std::int64_t samples = 0;  ///< that the rotations were found from
+  std::int64_t samples = 0;  ///< samples from which the rotations were found
   BeforeAfter value{};       ///< Σ over layers of mean_x Σ |P_{i+1} J_i(x) P_iᵀ|
-  double bound = 0;          ///< that no rotation falls below
+  double bound = 0;          ///< no rotation has a smaller value
   BeforeAfter sparsity{};    ///< value / (√(numel)·‖J‖_F)
   std::int64_t held_out_samples = 0;
   std::optional<BeforeAfter> held_out{};

@@ -24,28 +24,28 @@ struct LayerOptions {
   Split data = Split::train;
 };
 
-/// A figure of the layer as it is (P = I) and at the rotation found.
+/// A figure of the layer before (P = I) and after the rotation that was found.
 struct BeforeAfter {
   double before = 0;
   double after = 0;
 };
 
-/// A layer in its rotated basis. Values are in the objective's sense: −f where it is maximised.
+/// A layer in its rotated basis. Values are in the objective's sense: −f if it is maximised.
 struct LayerDescrambling {
   RotatedTap rotated{};
-  Moments moments{};  ///< of the values that the rotation was found from; without rows: of none
+  Moments moments{};  ///< of the values from which the rotation was found; empty if none were used
   bool maximised = false;
   BeforeAfter value{};
-  std::optional<double> optimum{};        ///< the best that any rotation attains, where it is known
-  std::optional<double> bound{};          ///< that no rotation passes, where there is no optimum
-  std::optional<BeforeAfter> held_out{};  ///< on the other source, where the two differ
+  std::optional<double> optimum{};        ///< the best value of any rotation, if it is known
+  std::optional<double> bound{};          ///< no rotation passes it; set if there is no optimum
+  std::optional<BeforeAfter> held_out{};  ///< on the other source, if the two differ
   Solution solution{};
   Certificate certificate{};
   std::vector<std::string> warnings{};
 };
 
-/// Finds the rotation of each layer that is best by the objective, and certifies that the network
-/// computes the same with it and its inverse inserted.
+/// Finds the best rotation of each layer for the objective. Certifies that the network computes the
+/// same with the rotation and its inverse inserted.
 ///
 ///     auto found = descramble::descramble_layers(subject, {.taps = {"fc1"}});
 ///     descramble::export_model(model,

@@ -5,24 +5,24 @@
 
 namespace descramble {
 
-/// At which numbers of ablated directions a curve is measured.
+/// The numbers of ablated directions at which a curve is measured.
 struct Grid {
   enum class Kind {
     all,      ///< every count from none to all
     linear,   ///< evenly spread counts
-    adaptive  ///< half of the counts evenly spread, the others where accuracy moved most
+    adaptive  ///< half of the counts evenly spread, the others where accuracy changed most
   };
   Kind kind = Kind::adaptive;
-  std::int64_t points = 64;  ///< counts in all, at least 3; where there are fewer: every count
+  std::int64_t points = 64;  ///< number of counts, at least 3; with few directions: every count
 };
 
-/// The counts of the first pass, ascending: 0, ⌊d/2⌋ and d among them. All counts for the kind
-/// "all", and where there are no more of them than points.
+/// The counts of the first pass, ascending, including 0, ⌊d/2⌋ and d. All counts for the kind
+/// "all", or if there are no more counts than points.
 std::vector<std::int64_t> first_counts(const Grid& grid, std::int64_t d);
 
-/// The counts of the second pass: what `grid` has left of its points, placed so that no step of
-/// accuracy between neighbours stays larger than it must. `moved[i]`: how much accuracy moved
-/// between counts[i] and counts[i + 1], of any curve.
+/// The counts of the second pass: the remaining points of `grid`, placed so that the largest step
+/// of accuracy between neighbours becomes as small as possible. `moved[i]`: the change of accuracy
+/// between counts[i] and counts[i + 1], the largest of all curves.
 std::vector<std::int64_t> further_counts(const Grid& grid, const std::vector<std::int64_t>& counts,
                                          const std::vector<double>& moved);
 

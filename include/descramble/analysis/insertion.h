@@ -11,7 +11,7 @@
 
 namespace descramble {
 
-/// A rotation where it belongs.
+/// A rotation and the tap to which it belongs.
 struct RotatedTap {
   TapSpace space{};
   RotationPair pair = RotationPair::identity(1);
@@ -25,20 +25,20 @@ struct RotatedTap {
 /// max|f − f′| / max|f| on the check samples, with all pairs inserted.
 double inserted_difference(const Subject& subject, const std::vector<RotatedTap>& taps);
 
-/// What was measured of inserted pairs: that the network computes what it did before.
+/// What was measured with inserted pairs, to show that the network still computes the same.
 struct Certificate {
   double orthogonality = 0;           ///< ‖PᵀP − I‖_F in float64, the largest of the pairs
-  double orthogonality_in_model = 0;  ///< the same of P rounded to the model's dtype
+  double orthogonality_in_model = 0;  ///< the same for P rounded to the model's dtype
   double inserted = 0;                ///< max|f − f′| / max|f| with the pairs inserted
-  double floor = 0;                   ///< what rounding at the taps alone does to the outputs
+  double floor = 0;                   ///< effect on the outputs of rounding at the taps alone
 };
 
-/// Inserts the pairs together and measures. `warnings` gains a sentence where the network amplifies
+/// Inserts the pairs together and measures. `warnings` gains a sentence if the network amplifies
 /// rounding beyond the limit for its dtype.
 Certificate certify(const Subject& subject, const std::vector<RotatedTap>& taps,
                     std::vector<std::string>& warnings);
 
-/// What a certificate is judged by: the subject's tolerance, else the larger of the limit for the
+/// The limit for a certificate: the subject's tolerance, else the larger of the limit for the
 /// model's dtype and twice the noise floor.
 double allowed_by(const Subject& subject, double floor);
 

@@ -6,7 +6,7 @@
 
 namespace descramble {
 
-/// What a model's output is held against its targets by.
+/// The loss that compares a model's output with its targets.
 enum class Loss {
   cross_entropy,      ///< −log softmax(output)[class], mean over the samples
   mean_squared_error  ///< (output − target)², mean over all elements
@@ -20,20 +20,20 @@ Loss parse_loss(const std::string& name);
 /// Whether a value has one number for each sample: [n] or [n, 1].
 bool has_one_number_each(const at::Tensor& value);
 
-/// The logits of a classifier's output, [n, classes]. One number a sample, [n] or [n, 1], is the
-/// logit z of class 1 of two and becomes (0, z): softmax gives 1/(1 + exp(−z)) for class 1. Whole
-/// numbers, truth values and half precision become float64.
+/// The logits of a classifier's output, [n, classes]. One number per sample, [n] or [n, 1], is the
+/// logit z of class 1 of two classes and becomes (0, z): softmax gives 1/(1 + exp(−z)) for class 1.
+/// Integers, booleans and half precision become float64.
 at::Tensor class_logits(const at::Tensor& output);
 
 /// The targets of `output` for `loss`, on its device. Cross-entropy takes integer classes [n]. The
 /// squared error takes floating-point targets of the output's shape ([n] and [n, 1] fit each
-/// other), or integer classes, which become one-hot rows, or 0 and 1 for one logit a sample; both
-/// in the output's dtype.
+/// other), or integer classes. The classes become one-hot rows, or 0 and 1 if the output has one
+/// logit per sample. Targets of the squared error have the output's dtype.
 /// @throws Error for labels of another type, number, shape or range
 at::Tensor loss_target(Loss loss, const at::Tensor& output, const at::Tensor& labels);
 
-/// The loss as a tensor to differentiate; torch.nn.CrossEntropyLoss and torch.nn.MSELoss with their
-/// defaults. `target` is what loss_target returned.
+/// The loss as a tensor that can be differentiated: torch.nn.CrossEntropyLoss or torch.nn.MSELoss
+/// with their defaults. `target` is the result of loss_target.
 at::Tensor loss_value(Loss loss, const at::Tensor& output, const at::Tensor& target);
 
 }  // namespace descramble

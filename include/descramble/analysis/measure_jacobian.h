@@ -16,37 +16,38 @@ namespace descramble {
 struct JacobianOptions {
   std::string from{};           ///< the tap on the input side
   std::string to{};             ///< the tap on the output side
-  std::int64_t samples = 2048;  ///< inputs whose Jacobians are taken, evenly out of the data
-  std::int64_t positions = 8;   ///< sampled output positions where a tap has positions
+  std::int64_t samples = 2048;  ///< inputs for the Jacobians, spread evenly over the data
+  std::int64_t positions = 8;   ///< sampled output positions, if a tap has positions
   bool keep = false;            ///< return the whole stack
   std::optional<Axis> axis{};
   RowSelection rows{};
   Split data = Split::train;
 };
 
-/// J(x) = ∂h_to/∂h_from over some samples. With positions, the mean is that over blocks
+/// J(x) = ∂h_to/∂h_from over some samples. With positions, the mean is taken over the blocks
 /// ∂h_to[:, p]/∂h_from[:, p′] that are not zero by structure.
 struct MeasuredJacobian {
   TapSpace from{};
   TapSpace to{};
   std::int64_t samples = 0;
   std::int64_t positions = 1;                     ///< sampled output positions
-  std::vector<std::int64_t> sampled_positions{};  ///< which
-  double blocks = 0;                              ///< blocks a sample
+  std::vector<std::int64_t> sampled_positions{};  ///< their numbers
+  double blocks = 0;                              ///< mean number of blocks of a sample
   std::string route{};                            ///< of LayerJacobian
-  std::string obstacle{};                         ///< why it is no masked product; empty: it is one
+  std::string obstacle{};                         ///< why the route is not masked_product
   std::vector<std::string> constants{};           ///< see LayerJacobian::constants
   double l1 = 0;                                  ///< mean over samples of Σ|J|
   double frobenius = 0;                           ///< √(mean over samples of Σ J²)
   double sparsity = 0;  ///< Σ|J| / (√(numel)·‖J‖_F): 0.80 for Gaussian entries, 1 for equal ones
   double rms = 0;       ///< root mean square of the entries
-  at::Tensor mean{};             ///< [o, h], float64
-  at::Tensor spread{};           ///< the standard deviation of each entry
-  at::Tensor mean_by_rms{};      ///< mean J over the root mean square of all entries
-  at::Tensor size_by_rms{};      ///< mean |J| over the same
-  at::Tensor singular_values{};  ///< at the mean input, descending; undefined: none, see `why`
+  at::Tensor mean{};         ///< [o, h], float64
+  at::Tensor spread{};       ///< the standard deviation of each entry
+  at::Tensor mean_by_rms{};  ///< mean J over the root mean square of all entries
+  at::Tensor size_by_rms{};  ///< mean |J| over the same
+  /// At the mean input, descending; undefined: there are none, see `why_no_singular_values`.
+  at::Tensor singular_values{};
   std::string why_no_singular_values{};  ///< empty: there are some, or blocks by position
-  at::Tensor stack{};                    ///< [samples, o, h] where it was to be kept
+  at::Tensor stack{};                    ///< [samples, o, h] if `keep` was set
   std::vector<std::string> warnings{};
 };
 

@@ -16,14 +16,14 @@ namespace descramble {
 /// Values that another run had at a tap.
 struct Donor {
   std::string name{};   ///< of the tensor, for errors
-  at::Tensor values{};  ///< [n, …], n at least 1: row i replaces that of sample i
-  at::Tensor labels{};  ///< of the same samples; undefined where there are none
+  at::Tensor values{};  ///< [n, …], n at least 1: row i replaces the value of sample i
+  at::Tensor labels{};  ///< of the same samples; undefined if there are none
 };
 
 struct PatchOptions {
   std::string tap{};
   Donor donor{};
-  /// These units along the axis alone, counted from 0; absent: all.
+  /// Only these units along the axis, counted from 0; absent: all.
   std::optional<std::vector<std::int64_t>> units{};
   std::optional<Axis> axis{};
   Split data = Split::test;
@@ -34,8 +34,8 @@ struct Patched {
   std::int64_t count = 0;  ///< samples
   Score before{};
   Score after{};
-  std::optional<Score> by_donor{};     ///< the outputs after, by the donor's labels
-  std::optional<std::int64_t> same{};  ///< predicted classes that stay; absent: no classes
+  std::optional<Score> by_donor{};     ///< the outputs after, scored by the donor's labels
+  std::optional<std::int64_t> same{};  ///< number of unchanged predictions; absent: no classes
   at::Tensor logits_before{};
   at::Tensor logits_after{};
   std::vector<std::string> warnings{};
@@ -47,7 +47,7 @@ struct Patched {
 /// Source: Vig et al., "Investigating Gender Bias in Language Models Using Causal Mediation
 /// Analysis", NeurIPS 2020; Meng et al., "Locating and Editing Factual Associations in GPT",
 /// NeurIPS 2022, section 2.1.
-/// @throws Error for data without labels, a donor that does not fit, a unit that is not there
+/// @throws Error for data without labels, a donor that does not fit, a unit that does not exist
 Patched patch(const Subject& subject, const PatchOptions& options);
 Patched patch(const Subject& subject, const PatchOptions& options, Progress& progress);
 

@@ -13,24 +13,24 @@ namespace descramble {
 
 /// Accuracy and loss of a model's outputs against labels, summed over batches.
 struct Score {
-  /// Left out: cross-entropy for integer labels, the mean squared error for floating-point ones.
+  /// Absent: cross-entropy for integer labels, mean squared error for floating-point labels.
   std::optional<Loss> loss_kind{};
   std::int64_t count = 0;  ///< samples
   std::int64_t top1_hits = 0;
   std::int64_t top5_hits = 0;
   double loss_sum = 0;
   std::int64_t loss_terms = 0;  ///< samples for the cross-entropy, elements for the squared error
-  bool has_accuracy = false;    ///< labels were classes
+  bool has_accuracy = false;    ///< the labels were classes
   std::vector<std::int64_t> sample_shape{};  ///< of the outputs (of their logits, for classes)
   double target_squares = 0;                 ///< Σ f² of floating-point targets
   double cosine_sum = 0;                     ///< of outputs and targets, summed over samples
 
-  /// Adds outputs and labels. Integer labels [n], the classes of logits [n, classes], give top-k
-  /// hits (equal logits rank by index) and the loss; one logit a sample tells two classes apart
-  /// (see class_logits); floating-point targets of the output's shape give the squared error alone.
-  /// In float64.
-  /// @throws Error for labels that do not fit the outputs (see loss_target), and for outputs whose
-  /// shape is not that of the first ones
+  /// Adds outputs and labels, in float64. Integer labels [n], the classes of logits [n, classes],
+  /// give top-k hits (equal logits rank by index) and the loss. One logit per sample distinguishes
+  /// two classes (see class_logits). Floating-point targets of the output's shape give only the
+  /// squared error.
+  /// @throws Error for labels that do not fit the outputs (see loss_target), and for outputs with
+  /// another shape than the first outputs
   void add(const at::Tensor& outputs, const at::Tensor& labels);
 
   double top1() const { return static_cast<double>(top1_hits) / static_cast<double>(count); }
@@ -42,8 +42,8 @@ struct Score {
   double cosine() const { return cosine_sum / static_cast<double>(count); }
 };
 
-/// How many logits [n, classes] stand before the one of each sample's class [n]: larger ones, and
-/// equal ones of smaller index. 0: the sample is right.
+/// For each sample, how many logits [n, classes] rank before the logit of the sample's class [n]:
+/// larger logits, and equal logits of smaller index. 0: the sample is right.
 at::Tensor class_ranks(const at::Tensor& logits, const at::Tensor& classes);
 
 }  // namespace descramble

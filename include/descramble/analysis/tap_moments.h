@@ -19,11 +19,12 @@ struct TapMoments {
   Moments moments{};
 };
 
-/// Which of a tap's rows an analysis looks at.
+/// Which rows of a tap an analysis uses.
 struct RowUse {
   RowSelection selection{};
-  /// Of each sample one of the rows that count, drawn from the stream "position/TAP" of its number:
-  /// the same seed and sample, the same position. A sample without such a row has none.
+  /// Uses only one row of each sample, drawn from the rows that count with the stream
+  /// "position/TAP" and the number of the sample. The same seed and sample give the same position.
+  /// A sample without a row that counts gives none.
   bool one_position = false;
 };
 
@@ -48,6 +49,7 @@ void for_each_rows(const Subject& subject, const Source& source, const TapSpace&
 enum class Position { before, after, both };
 /// @throws Error for another name than "before", "after", "both"
 Position parse_position(const std::string& name);
+/// The taps that the selectors match, for this position, in the model's order.
 std::vector<std::string> positioned_taps(const Model& model,
                                          const std::vector<std::string>& selectors,
                                          Position position);

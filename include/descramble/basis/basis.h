@@ -8,14 +8,15 @@
 
 namespace descramble {
 
-/// Directions of a layer's value and the point that they start from: h = mean + Σ qᵢ qᵢᵀ(h − mean)
-/// where they span the whole space.
+/// Directions of a layer's value and their origin. If the directions span the whole space,
+/// h = mean + Σ qᵢ qᵢᵀ(h − mean).
 class Basis {
  public:
-  /// Q [d, k] with orthonormal columns, mean [d]; held in float64 on the CPU. A Q that was rounded
-  /// to single precision is made orthonormal again (Newton–Schulz). `where` names it in errors.
+  /// Q [d, k] with orthonormal columns, mean [d]; stored in float64 on the CPU. A Q that was
+  /// rounded to single precision is made orthonormal again (Newton–Schulz). `where` names it in
+  /// errors.
   /// @throws Error for sizes that do not fit, numbers that are not finite, or an entry of QᵀQ − I
-  /// beyond 1e-5: how far off, and at which entry
+  /// beyond 1e-5 (the error names the entry and its size)
   Basis(const at::Tensor& directions, const at::Tensor& mean, const std::string& where = "");
 
   const at::Tensor& directions() const { return directions_; }  ///< Q
@@ -28,8 +29,8 @@ class Basis {
   at::Tensor mean_;
 };
 
-/// In which order the components of a basis are ablated: by the variance that they explain, largest
-/// or smallest first, or as the basis has them.
+/// The order in which the components of a basis are ablated: by the variance that they explain,
+/// largest or smallest first, or in the order of the basis.
 enum class Order { descending, ascending, given };
 
 std::string order_name(Order order);
@@ -37,18 +38,18 @@ std::vector<std::string> order_names();
 /// @throws Error for an unknown name
 Order parse_order(const std::string& name);
 
-/// What share of the variance lies along each component: diag(QᵀCQ) / tr C, [k], float64. Together
-/// 1 for a whole basis. The cumulative curve of the principal components is nowhere below that of
-/// another orthonormal basis (Schur and Horn).
+/// The share of the variance along each component: diag(QᵀCQ) / tr C, [k], float64. The shares of a
+/// whole basis sum to 1. The cumulative curve of the principal components is nowhere below the
+/// curve of another orthonormal basis (Schur and Horn).
 /// @throws Error for a covariance of another size, or without variance
 at::Tensor explained_variance(const Basis& basis, const at::Tensor& covariance);
 
-/// The indices of the components in that order; equal shares stand by index.
+/// The indices of the components in that order; equal shares are ordered by index.
 std::vector<std::int64_t> ordered_components(const at::Tensor& explained, Order order);
 
-/// How many components, those that explain most first, explain at least `share` of the variance
-/// together; −1 where all of them do not. A count from one: a curve that is annotated with the
-/// zero-based index of the last of them, as published ones are, says one less.
+/// The number of components, the largest share first, that together explain at least `share` of the
+/// variance; −1 if all of them explain less. The count begins at one. Published curves are
+/// annotated with the zero-based index of the last component, which is one less.
 std::int64_t components_for(const at::Tensor& explained, double share);
 
 }  // namespace descramble

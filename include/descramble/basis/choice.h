@@ -10,7 +10,7 @@
 
 namespace descramble {
 
-/// Which bases an analysis takes: it makes them once the moments of a layer are known.
+/// Chooses the bases of an analysis. The analysis calls it when the moments of a layer are known.
 using BasisChoice = std::function<BasisDraws(const BasisInput& input)>;
 
 /// Principal components, the largest variance first, the largest entry of each positive.

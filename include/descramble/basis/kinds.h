@@ -19,7 +19,7 @@
 
 namespace descramble {
 
-/// Rotations P [d, d] that steps of this run have found, by the step's number and the tap.
+/// Rotations P [d, d] that steps of this run have found, by the number of the step and the tap.
 using Rotations = std::map<std::pair<std::int64_t, std::string>, at::Tensor>;
 
 /// Takes rows [n, d] in float64, some of all at a time.
@@ -28,7 +28,7 @@ using VisitRows = std::function<void(const at::Tensor& rows)>;
 /// What a basis may be made of.
 struct BasisInput {
   Moments moments{};      ///< of the layer's values
-  std::string tap{};      ///< where they were taken
+  std::string tap{};      ///< the tap of these values
   Rotations rotations{};  ///< of earlier steps
   std::uint64_t seed = 0;
   PathSearch paths{};
@@ -38,17 +38,17 @@ struct BasisInput {
   std::function<void(const VisitRows& visit)> for_each_rows{};
 };
 
-/// One basis, or several of one kind that are drawn at random, each when it is asked for: many of
-/// them would not fit into memory together.
+/// One basis, or several random bases of one kind. Each basis is made only when it is needed,
+/// because many of them would not fit into memory together.
 struct BasisDraws {
   std::string label{};  ///< for legends and tables: "pca"
-  /// Basis `number`, from 0; the same number, the same basis.
+  /// Basis `number`, from 0. The same number gives the same basis.
   std::function<Basis(std::int64_t number)> draw{};
   std::int64_t count = 1;
-  std::vector<InputFile> files{};  ///< that were read for it
+  std::vector<InputFile> files{};  ///< files that were read for it
 };
 
-/// A kind of which there is but one.
+/// The draws of a kind that has only one basis.
 BasisDraws one_basis(std::string label, Basis basis, std::vector<InputFile> files = {});
 
 struct BasisKind {

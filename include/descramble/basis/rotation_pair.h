@@ -14,8 +14,8 @@ namespace descramble {
 /// @throws Error when d does not fit
 at::Tensor turned(const at::Tensor& matrix, const at::Tensor& value, Axis axis);
 
-/// An orthogonal P and its inverse, inserted into a network as h → Pᵀ(P h): the function stays what
-/// it was, and P h is what is looked at. P is held in float64.
+/// An orthogonal P and its inverse, inserted into a network as h → Pᵀ(P h). The network computes
+/// the same function, and an analysis looks at P h. P is stored in float64.
 ///
 /// A learnable pair has parameters for an optimiser of LibTorch, and stays orthogonal whatever the
 /// optimiser does to them:
@@ -33,25 +33,25 @@ class RotationPair {
   /// @throws Error when P is not square, not finite, or further from orthogonal than 1e-6·d
   explicit RotationPair(const at::Tensor& rotation);
   static RotationPair identity(std::int64_t d);
-  /// Starts at `start`; `chart` says how the parameters turn it, and how far they reach.
+  /// Starts at `start`. `chart` says how the parameters change P, and which rotations they reach.
   static RotationPair learnable(const at::Tensor& start, Chart chart = Chart::cayley);
   static RotationPair learnable(std::int64_t d, Chart chart = Chart::cayley);
 
   std::int64_t dimension() const { return rotation_.size(0); }
-  /// P. Of a learnable pair: a function of the parameters that gradients flow through. The chart
-  /// `cayley` first moves its base point to where the parameters have got to, and sets them to
-  /// zero; momentum that an optimiser holds stays meaningful, since all tangent spaces share the
-  /// frame of the Lie algebra. That suits optimisers that take one step for each gradient (SGD,
-  /// Adam); LBFGS, whose line search goes back to remembered parameters, needs one of the fixed
-  /// charts. Weight decay does nothing to parameters that are zero after each step.
+  /// P. For a learnable pair, P is a differentiable function of the parameters. The chart
+  /// `cayley` first moves its base point to the current P and sets the parameters to zero. The
+  /// momentum of an optimiser stays meaningful, because all tangent spaces share the frame of the
+  /// Lie algebra. This chart suits optimisers that take one step for each gradient (SGD, Adam).
+  /// LBFGS needs a fixed chart, because its line search goes back to remembered parameters. Weight
+  /// decay has no effect with `cayley`, because the parameters are zero after each step.
   at::Tensor matrix() const;
 
   /// θ [d(d − 1)/2], float64, of a learnable pair; empty otherwise.
   std::vector<at::Tensor> parameters() const;
 
-  /// ‖PᵀP − I‖_F in float64, of P as it is held.
+  /// ‖PᵀP − I‖_F in float64, for the stored P.
   double orthogonality() const;
-  /// The same of P rounded to `dtype`, as a model's buffer holds it.
+  /// The same for P rounded to `dtype`, as in a model's buffer.
   double orthogonality(at::ScalarType dtype) const;
 
   /// P h along `axis`, in the value's dtype and on its device; differentiable.

@@ -6,9 +6,9 @@
 
 namespace descramble {
 
-/// The command `descramble` without its process: `args` as after the program's name; results to
-/// `out`, one line of error to `err`. Returns the exit code: 0 done, 1 failed while running (or a
-/// certificate that does not hold), 2 wrong use, 130 interrupted.
+/// Runs the command `descramble` inside this process. `args` are the arguments after the program's
+/// name. Results go to `out`, and one line of error to `err`. Returns the exit code: 0 done, 1
+/// failed while running (or a certificate that does not hold), 2 wrong use, 130 interrupted.
 int run(const std::vector<std::string>& args, std::ostream& out, std::ostream& err);
 
 }  // namespace descramble

@@ -14,9 +14,10 @@ namespace descramble {
 
 struct FieldSet;
 
-/// What a JSON value must be. `names` is a string or a list of strings; `kind` is an object with a
-/// "kind" key out of another family; `kinds` a non-empty list of those; `kind_or_split` one such
-/// object or {"train": …, "test": …}; `group` a nested object; `groups` a list of nested objects.
+/// The type of a JSON value. `names` is a string or a list of strings. `kind` is an object with a
+/// "kind" key from another family, `kinds` is a non-empty list of such objects, and `kind_or_split`
+/// is one such object or {"train": …, "test": …}. `group` is a nested object, `groups` a list of
+/// nested objects.
 enum class FieldType {
   string,
   path,
@@ -34,7 +35,7 @@ enum class FieldType {
   kind_or_split,
   group,
   groups,
-  object  ///< any JSON object; who reads it judges it
+  object  ///< any JSON object; the code that reads it checks it
 };
 
 struct KindFamily;
@@ -76,20 +77,20 @@ struct FieldSet {
   std::vector<Field> fields{};
 };
 
-/// What a registered kind says of itself.
+/// The description of a registered kind.
 struct KindInfo {
   std::string name{};
   std::string summary{};
-  std::string formula{};  ///< what it computes; empty where the summary says it all
-  std::string source{};   ///< formula's source: paper and equation; empty where there is none
+  std::string formula{};  ///< what it computes; empty if the summary says everything
+  std::string source{};   ///< source of the formula: paper and equation; empty if there is none
   std::vector<Field> fields{};
-  /// Of these fields exactly one must be given.
+  /// Exactly one of these fields must be given.
   std::vector<std::string> exactly_one{};
-  /// Of these fields no more than one.
+  /// At most one of these fields may be given.
   std::vector<std::string> at_most_one{};
 };
 
-/// All kinds that may stand in one place of a config ("data source", "objective", …).
+/// All kinds that one place of a config may contain ("data source", "objective", …).
 struct KindFamily {
   std::string title{};
   std::vector<Field> common{};  ///< fields that every kind of the family has
@@ -112,7 +113,7 @@ nlohmann::json resolve_kind(const KindFamily& family, const nlohmann::json& valu
 nlohmann::json schema_of(const std::vector<Field>& fields, const std::string& title);
 nlohmann::json schema_of(const KindFamily& family);
 
-/// "a string", "an integer ≥ 1", … as errors and tables say it.
+/// "a string", "an integer ≥ 1", …: the type as text for errors and tables.
 std::string type_text(const Field& field);
 
 }  // namespace descramble

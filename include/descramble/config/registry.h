@@ -21,8 +21,8 @@ struct Chosen {
   Settings settings;
 };
 
-/// All kinds that may stand in one place of a config, as that folder's builtin.def lists them.
-/// `Kind` has a member `KindInfo info` and whatever functions it needs besides.
+/// All kinds that one place of a config may contain, as the builtin.def of that folder lists them.
+/// `Kind` has a member `KindInfo info` and any functions that it needs.
 template <typename Kind>
 class Registry {
  public:
@@ -35,14 +35,14 @@ class Registry {
   const std::vector<Kind>& kinds() const { return kinds_; }
   const KindFamily& family() const { return family_; }
 
-  /// The kind of that name; null where there is none.
+  /// The kind of that name; null if there is none.
   const Kind* find(std::string_view name) const {
     const auto found = std::find_if(kinds_.begin(), kinds_.end(),
                                     [name](const Kind& kind) { return kind.info.name == name; });
     return found == kinds_.end() ? nullptr : &*found;
   }
 
-  /// @throws Error where there is none
+  /// @throws Error if there is none
   const Kind& at(std::string_view name) const {
     if (const Kind* kind = find(name)) return *kind;
     throw Error({"unknown kind", family_.title, "one of " + quoted_list(family_.names()),

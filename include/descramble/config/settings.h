@@ -14,19 +14,18 @@ namespace descramble {
 
 struct KindFamily;
 
-/// A resolved object of a config, for those who read it by names and types and need no JSON. A name
-/// that is not there, or whose value has another type, is a mistake of the program and no input
-/// that a person has to correct: the getters throw an Error that names it. The forms `find_...`
-/// return nothing where the value is null.
+/// A resolved object of a config. Code reads it by names and types and needs no JSON. A name that
+/// does not exist, or a value of another type, is a mistake of the program, not of the user: the
+/// getters throw an Error that names it. The forms `find_...` return nothing if the value is null.
 class Settings {
  public:
-  /// JSON may stand wherever settings are expected.
-  /// @throws Error where `object` is no object
+  /// Implicit, so that JSON can be passed wherever settings are expected.
+  /// @throws Error if `object` is not an object
   Settings(const nlohmann::json& object);
 
   /// The value of "kind".
   std::string kind() const { return text("kind"); }
-  /// Whether there is a value of that name; null is one.
+  /// Whether there is a value of that name; null counts as a value.
   bool has(const std::string& name) const;
 
   std::string text(const std::string& name) const;
@@ -46,27 +45,27 @@ class Settings {
   std::optional<std::vector<std::string>> find_texts(const std::string& name) const;
   std::optional<std::vector<std::int64_t>> find_integers(const std::string& name) const;
   std::optional<std::vector<double>> find_numbers(const std::string& name) const;
-  /// A nested object; nothing where the value is null.
+  /// A nested object; nothing if the value is null.
   std::optional<Settings> group(const std::string& name) const;
 
-  /// The object itself, for what the getters do not reach.
+  /// The object itself, for values that the getters do not reach.
   const nlohmann::json& json() const { return *object_; }
 
  private:
   explicit Settings(std::shared_ptr<const nlohmann::json> object) : object_(std::move(object)) {}
   const nlohmann::json& at(const std::string& name) const;
-  /// A part of the object, which it keeps alive.
+  /// A part of the object. The part keeps the object alive.
   Settings part(const nlohmann::json& value, const std::string& name) const;
 
   std::shared_ptr<const nlohmann::json> object_;
 };
 
-/// What a program may set.
+/// A value that a program may set.
 using SettingValue = std::variant<bool, std::int64_t, double, std::string, std::vector<double>,
                                   std::vector<std::string>, Settings>;
 using SettingValues = std::vector<std::pair<std::string, SettingValue>>;
 
-/// Settings that a program writes in place of a config; nothing is checked or filled in yet.
+/// Settings that a program writes instead of a config; nothing is checked or filled in yet.
 Settings settings_of(const SettingValues& values);
 
 /// `value` checked against the family, with the defaults filled in (see resolve_kind).
@@ -74,7 +73,7 @@ Settings settings_of(const SettingValues& values);
 Settings resolve_settings(const KindFamily& family, const nlohmann::json& value,
                           const std::string& pointer);
 
-/// Whether a config's value is null, for those who pass JSON on and need no more of it.
+/// Whether a config's value is null, for code that only passes JSON on.
 bool is_null(const nlohmann::json& value);
 
 }  // namespace descramble

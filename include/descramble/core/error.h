@@ -15,16 +15,16 @@ struct Complaint {
   std::string found{};
 };
 
-/// One line: "what (where): expected …, found …", printable; what is expected and found is cut
-/// where it fills a screen.
+/// One printable line: "what (where): expected …, found …". The texts of `expected` and `found` are
+/// cut if they would fill a screen.
 std::string to_line(const Complaint& complaint);
 
-/// The text with each byte that is no part of a printable character of UTF-8 as \xNN: bytes of a
-/// file may be anything, commands to the terminal too. Line ends become spaces.
+/// The text, with each byte that is not part of a printable character of UTF-8 written as \xNN:
+/// bytes of a file may be anything, even commands to the terminal. Line ends become spaces.
 std::string printable(std::string_view text);
 
-/// What this library throws of its own: Error, Failure and Interrupted. All else that comes out of
-/// a network's code is LibTorch's.
+/// The base of this library's own exceptions: Error, Failure and Interrupted. All other exceptions
+/// from a network's code come from LibTorch.
 class Exception : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -41,7 +41,7 @@ class Error : public Exception {
   Complaint complaint_;
 };
 
-/// Runs `work`. Where it throws an Error, `edit` changes the complaint before it goes on.
+/// Runs `work`. If it throws an Error, `edit` changes the complaint before the Error is thrown on.
 template <typename Edit, typename Work>
 auto with_complaint(const Edit& edit, const Work& work) {
   try {
@@ -53,7 +53,7 @@ auto with_complaint(const Edit& edit, const Work& work) {
   }
 }
 
-/// Runs `work`; its Error says more of where: "…, `more`".
+/// Runs `work`; `more` is appended to the place in its Error: "…, `more`".
 template <typename Work>
 auto with_where(const std::string& more, const Work& work) {
   return with_complaint(
@@ -63,7 +63,7 @@ auto with_where(const std::string& more, const Work& work) {
       work);
 }
 
-/// Runs `work`; its Error says in front of where it is: "`place`, …".
+/// Runs `work`; `place` is put in front of the place in its Error: "`place`, …".
 template <typename Work>
 auto within(const std::string& place, const Work& work) {
   return with_complaint(
@@ -73,7 +73,7 @@ auto within(const std::string& place, const Work& work) {
       work);
 }
 
-/// Something that was right to ask for failed while running (disk full, certificate broken).
+/// A correct request failed while running (disk full, certificate broken).
 /// The command ends with exit code 1.
 class Failure : public Exception {
  public:
@@ -86,8 +86,8 @@ class Interrupted : public Exception {
   Interrupted() : Exception("interrupted") {}
 };
 
-/// The (at most `count`) candidates nearest to `name` by edit distance, nearest first; those that
-/// contain `name`, or are contained in it, count as near.
+/// The (at most `count`) candidates nearest to `name` by edit distance, nearest first. Candidates
+/// that contain `name`, or are contained in it, count as near.
 std::vector<std::string> nearest(std::string_view name, const std::vector<std::string>& candidates,
                                  std::size_t count = 3);
 

@@ -15,12 +15,12 @@ std::string read_file(const std::filesystem::path& file);
 
 /// Writes and checks every byte. @throws Failure (disk full, no permission)
 void write_file(const std::filesystem::path& file, std::string_view bytes);
-/// The same piece by piece: `fill` calls `put` with each of them in order.
+/// The same piece by piece: `fill` calls `put` with each piece in order.
 using PutBytes = std::function<void(std::string_view)>;
 void write_file(const std::filesystem::path& file,
                 const std::function<void(const PutBytes& put)>& fill);
 
-/// A file that is read from its beginning on, as much at a time as is asked for.
+/// A file that is read from its beginning on, in pieces of any size.
 class FileReader {
  public:
   /// @throws Error when it is missing, a folder, or unreadable
@@ -35,16 +35,16 @@ class FileReader {
   std::ifstream stream_;
 };
 
-/// SHA-256 in lower-case hex. A folder's is the hash of the lines "<hash>  <relative name>\n"
+/// SHA-256 in lower-case hex. For a folder it is the hash of the lines "<hash>  <relative name>\n"
 /// of its regular files, sorted by name. @throws Error
 std::string sha256_of_bytes(std::string_view bytes);
 std::string sha256_of_path(const std::filesystem::path& path);
 
-/// A folder that comes into being complete or not at all. Files are written to a hidden sibling;
-/// `commit()` renames it into place. An existing target is refused, unless `force` is set and the
-/// target holds a `marker` file whose content `is_ours` accepts: then the two are exchanged
-/// (renameat2) and the old one removed. A destructor without commit removes the sibling, and the
-/// parents that were made for it.
+/// A folder that appears either complete or not at all. Files are written to a hidden sibling;
+/// `commit()` renames it to the target. An existing target is refused, unless `force` is set and
+/// the target holds a `marker` file with content that `is_ours` accepts. Then the two folders are
+/// exchanged (renameat2) and the old one is removed. Without a commit the destructor removes the
+/// sibling, and the parents that were made for it.
 class AtomicFolder {
  public:
   struct Options {

@@ -2,9 +2,9 @@
 
 namespace descramble {
 
-/// Catches SIGINT and SIGTERM while alive: the first one sets a flag that loops ask for, a second
-/// one ends the process at once. The former handlers come back at the end of the scope; a scope
-/// inside another one does nothing.
+/// Catches SIGINT and SIGTERM while alive. The first signal sets a flag that loops check; a second
+/// signal ends the process at once. The end of the scope restores the former handlers. A scope
+/// inside another scope does nothing.
 class InterruptScope {
  public:
   InterruptScope();
@@ -18,7 +18,7 @@ bool interrupt_requested() noexcept;
 /// @throws Interrupted if the user asked to stop
 void check_interrupt();
 
-/// What a signal does; for tests and for hosts with handlers of their own.
+/// Does the same as a signal; for tests and for hosts with their own handlers.
 void request_interrupt() noexcept;
 void clear_interrupt() noexcept;
 

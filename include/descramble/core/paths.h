@@ -6,8 +6,9 @@
 
 namespace descramble {
 
-/// Finds the files that a config names: an absolute path; else beside the config, else in the
-/// working directory, else in the folder that the environment variable DESCRAMBLE_DATA names.
+/// Finds the files that a config names. An absolute path is taken unchanged. A relative path is
+/// tried beside the config, then in the working directory, then in the folder that the environment
+/// variable DESCRAMBLE_DATA names.
 struct PathSearch {
   std::filesystem::path beside{};  ///< the config's folder; empty: none
 

@@ -10,8 +10,8 @@
 
 namespace descramble {
 
-/// Tells a person how far a long piece of work has come: a bar on a terminal, at most one line
-/// every few seconds elsewhere, nothing when quiet.
+/// Shows the progress of a long piece of work: a bar on a terminal, at most one line every few
+/// seconds elsewhere, nothing when quiet.
 class Progress {
  public:
   enum class Style { bar, lines, quiet };
@@ -22,13 +22,13 @@ class Progress {
   Progress(std::ostream& out, Style style, std::function<Clock::time_point()> now = Clock::now)
       : out_(&out), style_(style), now_(std::move(now)) {}
 
-  /// Begins a task of `total` units; ends the one before.
+  /// Begins a task of `total` units; ends the previous task.
   void begin(std::string label, std::int64_t total);
   void advance(std::int64_t units = 1);
-  /// `done` units of the task are behind it; it never goes back.
+  /// `done` units of the task are finished; the progress never goes back.
   void reach(std::int64_t done) { advance(std::max<std::int64_t>(0, done - done_)); }
   void end();
-  /// A line that stays (a result, an epoch), with the bar moved out of its way.
+  /// Prints a line that stays (a result, an epoch); the bar is removed first.
   void say(const std::string& line);
 
   ~Progress() { end(); }

@@ -9,9 +9,10 @@
 
 namespace descramble {
 
-/// A named stream of random numbers derived from the one seed of an experiment. Streams with
-/// another name or index are independent, and a stream is the same on every platform: the engine is
-/// std::mt19937_64, and the distributions are written out here (the standard leaves them open).
+/// A named stream of random numbers, derived from the one seed of an experiment. Streams with
+/// different names or indices are independent. A stream is the same on every platform: the engine
+/// is std::mt19937_64, and the distributions are implemented here, because the C++ standard does
+/// not define their algorithms.
 class RandomStream {
  public:
   explicit RandomStream(std::uint64_t state) : engine_(state) {}
@@ -33,7 +34,7 @@ class RandomStream {
   bool has_spare_ = false;
 };
 
-/// Same (seed, name, index): same stream.
+/// The same (seed, name, index) gives the same stream.
 RandomStream random_stream(std::uint64_t seed, std::string_view name, std::uint64_t index = 0);
 
 }  // namespace descramble

@@ -17,7 +17,7 @@ using NamedTensors = std::map<std::string, at::Tensor>;
 void save_safetensors(const std::filesystem::path& file, const NamedTensors& tensors,
                       const std::map<std::string, std::string>& metadata = {});
 
-/// Reads it back, checking every length and offset against the file.
+/// Reads the format back, and checks every length and offset against the file.
 /// @throws Error naming file, tensor, expected and found
 NamedTensors load_safetensors(const std::filesystem::path& file);
 

@@ -12,14 +12,14 @@
 
 namespace descramble {
 
-/// What is known of a network when the data for it are guessed.
+/// What is known about a network when its data are guessed.
 struct DataHints {
-  std::vector<std::string> arguments{};  ///< that take tensors
-  bool containers = false;               ///< one of them takes several
+  std::vector<std::string> arguments{};  ///< names of the arguments that take tensors
+  bool containers = false;               ///< one of the arguments takes several tensors
   std::int64_t side = 0;                 ///< of the pictures that it takes, in pixels; 0: unknown
 };
 
-/// The part of a config that opens some data, to start from, and what a person should know of the
+/// A guess for the part of a config that opens some data, and what a person should know about the
 /// guess.
 struct SourceGuess {
   SourceGuess(Settings settings, std::vector<std::string> remarks = {})
@@ -34,7 +34,8 @@ struct SourceKind {
   KindInfo info{};
   std::shared_ptr<const DataSet> (*open)(const Settings& settings,
                                          const DataContext& context) = nullptr;
-  /// What opens the data at `path`. Nothing where they are of another kind; absent: never guessed.
+  /// Guesses the settings that open the data at `path`; returns nothing if the data are of another
+  /// kind. Absent: this kind is never guessed.
   std::optional<SourceGuess> (*guess)(const std::filesystem::path& path,
                                       const DataHints& hints) = nullptr;
 };
@@ -43,8 +44,8 @@ struct SourceKind {
 const std::vector<SourceKind>& source_kinds();
 const KindFamily& source_family();
 
-/// What the first kind that knows `path` guesses. @throws Error where none does, or nothing is
-/// there
+/// The guess of the first kind that knows `path`. @throws Error if no kind knows it, or if `path`
+/// does not exist
 SourceGuess guess_source(const std::filesystem::path& path, const DataHints& hints);
 
 }  // namespace descramble

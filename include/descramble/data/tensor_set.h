@@ -10,9 +10,9 @@
 
 namespace descramble {
 
-/// Samples that a program has in memory, as a source: `inputs` [N, …] in the model's own dtype and
-/// preparation, `labels` integer classes [N], floating-point targets [N, …], or undefined. The
-/// tensors are shared, not copied.
+/// A source from samples in the memory of a program. `inputs` [N, …] have the model's own dtype and
+/// are already prepared for it. `labels` are integer classes [N], floating-point targets [N, …], or
+/// undefined. The tensors are shared, not copied.
 ///
 ///     auto data = descramble::tensor_set(images, labels);
 ///
@@ -20,8 +20,8 @@ namespace descramble {
 Source tensor_set(const at::Tensor& inputs, const at::Tensor& labels = {},
                   std::int64_t batch_size = 256);
 
-/// The same for a model with several inputs, in the order of its arguments. `names`: of the inputs,
-/// one each, for masks and errors; empty: "input", "input_1", …
+/// The same for a model with several inputs, in the order of its arguments. `names`: one name for
+/// each input, for masks and errors; empty: "input", "input_1", …
 Source tensor_set(const std::vector<at::Tensor>& inputs, const at::Tensor& labels,
                   std::int64_t batch_size = 256, const std::vector<std::string>& names = {});
 

@@ -15,9 +15,9 @@
 
 namespace descramble {
 
-/// The Jacobians J(x) between two taps for some samples. They do not depend on any rotation: they
-/// are computed once and kept where they fit under a ceiling, and above it computed again, some
-/// samples at a time, whenever they are asked for.
+/// The Jacobians J(x) between two taps for some samples. They do not depend on any rotation. They
+/// are computed once and kept if they fit under a ceiling. Otherwise they are computed again, some
+/// samples at a time, each time that they are needed.
 class JacobianStack {
  public:
   struct Options {
@@ -28,41 +28,42 @@ class JacobianStack {
     /// Called with the samples that are done, for progress.
     std::function<void(std::int64_t)> on_samples{};
   };
-  /// Which side's rates a collapse may put its masks into.
+  /// The side of the masks in a collapsed stack: the weights are the firing rates of this side.
   enum class Side { outputs, inputs };
 
-  /// Samples `indices` of `data`. `layer` is shared, since Jacobians may be computed again later.
-  /// Of a layer that selects rows, samples without a sampled position that counts weigh nothing.
+  /// Samples `indices` of `data`. `layer` is shared, because Jacobians may be computed again later.
+  /// If the layer selects rows, samples without a sampled position that counts have weight zero.
   /// @throws Error for no samples, or none with a position that counts, weights that do not fit, a
-  /// ceiling below what one sample needs (how much), a Jacobian that is not finite (which sample;
-  /// of Jacobians that are not kept also whenever they are asked for)
+  /// ceiling that is too small for one sample (the error gives the need), a Jacobian that is not
+  /// finite (the error gives the sample; Jacobians that are not kept are checked at each use)
   static JacobianStack of(std::shared_ptr<const LayerJacobian> layer,
                           std::shared_ptr<const DataSet> data,
                           const std::vector<std::int64_t>& indices, const Options& options);
 
-  /// J(x) = diag(m(x)) W, or W diag(m(x)): for a function that is a sum over outputs (or inputs),
-  /// the mean of m, the firing rates, says all that the samples do: Σᵢ pᵢ φ(row i of W). One block,
-  /// with a weight for each output (or input), in place of N. Nothing where the path does not show
-  /// such a structure.
+  /// For J(x) = diag(m(x)) W, or W diag(m(x)). A function that is a sum over outputs (or inputs)
+  /// depends on the samples only through the mean of m, the firing rates: Σᵢ pᵢ φ(row i of W). So
+  /// the stack has one block, with a weight for each output (or input), instead of N blocks.
+  /// Nothing if the path does not show this structure.
   static std::optional<JacobianStack> collapsed(const LayerJacobian& layer, const DataSet& data,
                                                 const std::vector<std::int64_t>& indices, Side side,
                                                 const Options& options);
 
-  /// Jacobians at hand: [N, o, h].
+  /// Takes Jacobians that are already computed: [N, o, h].
   JacobianStack(std::string from, std::string to, const at::Tensor& jacobians);
 
   struct Part {
     at::Tensor blocks{};   ///< [K, o, h]
     at::Tensor weights{};  ///< float64, [K, 1, 1]; of a collapsed stack [1, o, 1] or [1, 1, h]
-    at::Tensor sample{};   ///< [K], int64, from 0: whose block; undefined: one block a sample
+    at::Tensor sample{};   ///< [K], int64, from 0: sample of a block; undefined: one block each
     std::int64_t samples = 0;
   };
-  /// In the order of the samples. Without positions Σ weights over all parts is 1 (collapsed: the
-  /// firing rates); with them it is the mean number of input positions that a block is there for.
+  /// Visits the parts in the order of the samples. Without positions Σ weights over all parts is 1
+  /// (collapsed: the firing rates). With positions it is the mean number of input positions that
+  /// have a block.
   void for_each(const std::function<void(const Part& part)>& visit) const;
 
-  /// The first `samples` alone, their weights brought to a sum of 1 again. All of them where those
-  /// weigh nothing.
+  /// The stack of the first `samples` only, with weights scaled to a sum of 1 again. If these
+  /// samples have no weight, the stack of all samples.
   JacobianStack first(std::int64_t samples) const;
 
   const std::string& from() const { return from_; }
@@ -73,26 +74,26 @@ class JacobianStack {
   std::int64_t uncounted() const { return uncounted_; }  ///< samples without a row that counts
   bool kept() const { return !std::holds_alternative<Streamed>(content_); }
   bool is_collapsed() const { return std::holds_alternative<Collapsed>(content_); }
-  /// The side whose rates the weights of a collapsed stack are; nothing: not collapsed, or a
-  /// constant Jacobian, which fits both.
+  /// The weights of a collapsed stack are the firing rates of this side. Nothing: the stack is not
+  /// collapsed, or the Jacobian is constant, which fits both sides.
   std::optional<Side> collapsed_side() const;
   at::ScalarType dtype() const { return dtype_; }
 
  private:
-  /// The Jacobians at hand.
+  /// Jacobians that are kept in memory.
   struct Kept {
     std::vector<Part> parts;
   };
-  /// They are made again whenever they are asked for, `chunk` samples at a time.
+  /// Jacobians that are computed again at each use, `chunk` samples at a time.
   struct Streamed {
     /// Samples begin … end − 1.
     std::function<Part(std::int64_t begin, std::int64_t end)> make{};
     std::int64_t chunk = 0;
   };
-  /// One block in place of all.
+  /// One block instead of all blocks.
   struct Collapsed {
     Part part{};
-    std::optional<Side> side{};  ///< whose rates its weights are; nothing: J is constant
+    std::optional<Side> side{};  ///< the side of the rates in its weights; nothing: J is constant
   };
 
   explicit JacobianStack(const LayerJacobian& layer);  ///< without samples
@@ -104,8 +105,9 @@ class JacobianStack {
   std::int64_t samples_ = 0;
   std::int64_t uncounted_ = 0;
   at::ScalarType dtype_ = at::kFloat;
-  at::Tensor weights_{};  ///< [N], float64, of the samples: a sum of 1 over all that there were
-  double share_ = 1;      ///< what those of the samples at hand sum to
+  at::Tensor
+      weights_{};     ///< [N], float64: weights of the samples, with a sum of 1 over all samples
+  double share_ = 1;  ///< sum of the weights of the samples in this stack
   std::variant<Kept, Streamed, Collapsed> content_{};
 };
 

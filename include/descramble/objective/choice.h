@@ -10,8 +10,8 @@
 
 namespace descramble {
 
-/// Which objective an analysis minimises: it makes it once it has what the objective needs of a
-/// layer.
+/// The objective that an analysis minimises. The analysis calls `make` when it has the data of the
+/// layer that the objective needs.
 struct ObjectiveChoice {
   std::string name{};  ///< "smoothness"
   LayerNeeds needs = LayerNeeds::moments;
@@ -29,9 +29,9 @@ ObjectiveChoice smoothness(const SmoothnessOptions& options = {});
 ObjectiveChoice maximum_diagonal_sum(bool proper = false);
 /// Σᵢ (P W)ᵢᵢ², maximised (see MaximumDiagonalNormSquare).
 ObjectiveChoice maximum_diagonal_norm_square();
-/// Σᵢ mean (P h)ᵢ⁴ of the values, less their mean where `center`, maximised (see Quartimax).
+/// Σᵢ mean (P h)ᵢ⁴ of the values, maximised (see Quartimax). `center`: subtracts their mean first.
 ObjectiveChoice quartimax(bool center = true);
-/// A loss of one's own of the rotated values (see LossObjective).
+/// Your own loss of the rotated values (see LossObjective).
 ObjectiveChoice tap_loss(TapLoss loss, const std::string& name = "loss");
 
 }  // namespace descramble

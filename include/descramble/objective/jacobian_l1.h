@@ -16,19 +16,19 @@ namespace descramble {
 
 struct JacobianTerms;
 
-/// f = Σ over layers of mean_x Σ |P_{i+1} J_i(x) P_iᵀ|, J_i the Jacobian from tap i to tap i + 1 of
-/// a chain, P_i a rotation of the values at tap i: learned, or the identity (the neurons). The
-/// learned rotations, in the order of the taps, are the diagonal blocks of the point. The Jacobians
-/// do not depend on them, so they are cached (see JacobianStack) and no second derivative is taken.
-/// Source: Baker, "Taking the parameters which seem to matter and rotating them until they don't"
-/// (2022).
+/// f = Σ over layers of mean_x Σ |P_{i+1} J_i(x) P_iᵀ|. J_i is the Jacobian from tap i to tap i + 1
+/// of a chain. P_i is a rotation of the values at tap i: learned, or the identity (the neurons).
+/// The learned rotations, in the order of the taps, are the diagonal blocks of the point. The
+/// Jacobians do not depend on the rotations, so they are cached (see JacobianStack) and no second
+/// derivative is needed. Source: Baker, "Taking the parameters which seem to matter and rotating
+/// them until they don't" (2022).
 ///
-/// Smoothed, |z| is the pseudo-Huber function √(z² + ε²) − ε, ε in units of the root mean square of
-/// each layer's Jacobians, which rotations do not change.
+/// The smoothed objective replaces |z| by the pseudo-Huber function √(z² + ε²) − ε. The unit of ε
+/// is the root mean square of each layer's Jacobians, which rotations do not change.
 class JacobianL1 final : public Objective {
  public:
-  /// `learned`: for each tap of the chain. @throws Error when sizes along the chain do not fit,
-  /// nothing is learned, or all Jacobians are zero
+  /// `learned`: one flag for each tap of the chain. @throws Error when sizes along the chain do not
+  /// fit, nothing is learned, or all Jacobians are zero
   JacobianL1(const JacobianChain& chain, const std::vector<bool>& learned);
   ~JacobianL1() override;
 
@@ -45,20 +45,20 @@ class JacobianL1 final : public Objective {
   std::int64_t samples() const;
   double cost() const override;
   std::unique_ptr<Objective> on_fewer(std::int64_t samples) const override;
-  /// Both rotations of a layer learned: Σ ‖J‖_* ≤ L1, attained by a single linear layer. One of
-  /// them: Σ ‖row‖₂ over the rows that it turns, which is never less than Σ ‖J‖_*. Less what
-  /// rounding may add.
+  /// If both rotations of a layer are learned: Σ ‖J‖_* ≤ L1, attained by a single linear layer. If
+  /// one is learned: Σ ‖row‖₂ over the rows that it rotates, which is never less than Σ ‖J‖_*. The
+  /// bound is reduced by the error that rounding may add.
   std::optional<double> lower_bound(const at::Tensor& found) const override;
-  /// The singular vectors of the mean Jacobians, the maximum of Σ z⁴ (quartimax) from there, and,
-  /// where all samples share one matrix, the rotation that makes it triangular.
+  /// The singular vectors of the mean Jacobians, and the maximum of Σ z⁴ (quartimax) that starts
+  /// from them. If all samples share one matrix, also the rotation that makes it triangular.
   std::vector<Guess> guesses() const override;
   std::vector<std::string> warnings() const override;
 
-  /// value / (√(numel)·‖J‖_F) over all samples as one: 1/√(numel) for a single entry, about 0.8 for
-  /// Gaussian ones, 1 for equal ones; rotations change the numerator alone.
+  /// value / (√(numel)·‖J‖_F), with all samples as one array: 1/√(numel) for a single entry, about
+  /// 0.8 for Gaussian entries, 1 for equal entries. Rotations change only the numerator.
   double sparsity(double value) const;
 
-  const std::vector<std::string>& taps() const;  ///< the learned ones, in the order of the blocks
+  const std::vector<std::string>& taps() const;  ///< the learned taps, in the order of the blocks
 
  private:
   JacobianL1(std::shared_ptr<const JacobianTerms> terms, double epsilon);
@@ -68,18 +68,18 @@ class JacobianL1 final : public Objective {
   double epsilon_ = 0;
 };
 
-/// @throws Error unless these are two or more names of taps, no pattern, each once
+/// Checks that `taps` has two or more names, no patterns, and each name once. @throws Error if not
 void require_chain(const std::vector<std::string>& taps);
-/// Which of the chain's taps are learned: those that `learn` names, all but the last where it names
-/// none. @throws Error for a name that is not in the chain
+/// Which of the chain's taps are learned: the taps that `learn` names, or all but the last if it
+/// names none. @throws Error for a name that is not in the chain
 std::vector<bool> learned_flags(const std::vector<std::string>& chain,
                                 const std::vector<std::string>& learn);
 
-/// "taps" of a config: the chain. @throws Error for fewer than two, a pattern, one that stands
-/// twice
+/// The chain: "taps" of a config. @throws Error for fewer than two taps, a pattern, or a repeated
+/// tap
 std::vector<std::string> chain_taps(const Settings& settings);
-/// Which of the chain's taps a config learns: those that "learn" names, all but the last where it
-/// is null. @throws Error for a name that is not in the chain
+/// Which of the chain's taps a config learns: the taps that "learn" names, or all but the last if
+/// it is null. @throws Error for a name that is not in the chain
 std::vector<bool> learned_taps(const Settings& settings, const std::vector<std::string>& chain);
 
 }  // namespace descramble

@@ -15,12 +15,13 @@ namespace descramble {
 /// number.
 using JacobianLossFunction = std::function<at::Tensor(const at::Tensor& jacobians)>;
 
-/// f(P) = loss(∂h₂/∂(P h₁)) for the inputs at hand: the pair P, Pᵀ is inserted at the first tap and
-/// the network differentiated twice, once for the Jacobian and once for ∂f/∂P. For functions that
-/// need more than the cached stack of JacobianL1 gives; by far slower (see docs/benchmarks.md).
+/// f(P) = loss(∂h₂/∂(P h₁)) for the given inputs. The pair P, Pᵀ is inserted at the first tap, and
+/// the network is differentiated twice, once for the Jacobian and once for ∂f/∂P. Use it for
+/// functions for which the cached stack of JacobianL1 is not enough; it is much slower (see
+/// docs/benchmarks.md).
 class JacobianLoss final : public Objective {
  public:
-  /// Values at the first tap are [B, d], all of them rotated.
+  /// Values at the first tap are [B, d]; all of them are rotated.
   /// @throws Error for an unknown tap, taps in the wrong order, values of another shape
   JacobianLoss(const Model& model, std::string from, std::string to, std::vector<at::Tensor> inputs,
                JacobianLossFunction loss);
@@ -30,7 +31,7 @@ class JacobianLoss final : public Objective {
   double rounding() const override { return rounding_; }
   double value(const at::Tensor& rotation) const override;
   at::Tensor gradient(const at::Tensor& rotation) const override;
-  /// @throws Error when the loss returns no single real number, or no gradient reaches P
+  /// @throws Error when the loss does not return a single real number, or no gradient reaches P
   Evaluation evaluate(const at::Tensor& rotation) const override;
 
  private:

@@ -39,13 +39,13 @@ class LossObjective final : public Objective {
   TapLoss loss_;
 };
 
-/// What a user minimises at a tap of a network:
+/// Makes an objective from a loss at a tap of a network:
 ///
 ///     auto loss = [](const at::Tensor& h) { return h.abs().mean(); };
 ///     auto best = descramble::minimise(descramble::at_tap(tapped, "fc1", data, loss), {.starts =
 ///     4});
 ///
-/// A loss that is no mean over samples (a covariance, a median) needs {.together = true}.
+/// A loss that is not a mean over samples (a covariance, a median) needs {.together = true}.
 /// @throws Error as TapValues::of does
 inline LossObjective at_tap(const TappedModel& tapped, const std::string& tap, const Source& data,
                             TapLoss loss, const TapValues::Options& options = {}) {

@@ -7,15 +7,15 @@
 
 namespace descramble {
 
-/// f(P) = −tr(P W): the rotated weights P W as close to diagonal with positive entries as they get
-/// (‖P W − D‖² falls as the trace grows). W [out, in], the diagonal running to min(out, in); a
-/// convolution's weight is out × (in·k·k). With W = X Σ Yᵀ the maximum of tr(P W) over O(d) is Σσ,
-/// attained at P = Y Xᵀ, where P W is symmetric; over SO(d) with det(Y Xᵀ) < 0 it is Σσ − 2 σ_min.
-/// Source: Amey et al., PNAS 118 (2021), left_diag.m; the maximum is Schönemann's (Psychometrika
-/// 31 (1966) 1), von Neumann's trace inequality.
+/// f(P) = −tr(P W). Its minimum makes the rotated weights P W as close as possible to a diagonal
+/// with positive entries (‖P W − D‖² falls as the trace grows). W is [out, in], and its diagonal
+/// has min(out, in) entries; a convolution's weight is out × (in·k·k). With W = X Σ Yᵀ the maximum
+/// of tr(P W) over O(d) is Σσ, attained at P = Y Xᵀ, where P W is symmetric; over SO(d) with det(Y
+/// Xᵀ) < 0 it is Σσ − 2 σ_min. Source: Amey et al., PNAS 118 (2021), left_diag.m; the maximum is
+/// Schönemann's (Psychometrika 31 (1966) 1), von Neumann's trace inequality.
 class MaximumDiagonalSum final : public Objective {
  public:
-  /// @throws Error for a W that is no finite matrix
+  /// @throws Error for a W that is not a finite matrix
   explicit MaximumDiagonalSum(const at::Tensor& weight, bool proper = false);
 
   std::string name() const override { return "maximum_diagonal_sum"; }
@@ -38,15 +38,15 @@ class MaximumDiagonalSum final : public Objective {
   mutable std::optional<Polar> polar_{};
 };
 
-/// f(P) = −Σ_i (P W)_ii²: as much of the weights' energy as possible on the diagonal, whatever its
-/// signs. W as in MaximumDiagonalSum. The sum is convex in P, so P ← polar(diag(c) Wᵀ),
-/// c_i = (P W)_ii, never lowers it (solver `generalized_power`); it starts from the maximum
-/// diagonal sum. Bound: where Y = sym(W diag(c) P) is positive definite (or semidefinite with the
-/// columns w_i of W in its range, Y⁻¹ the pseudo-inverse), no P has more than
-/// tr(Y)·max_i w_iᵀ Y⁻¹ w_i.
+/// f(P) = −Σ_i (P W)_ii². Its minimum puts as much as possible of the weights' energy on the
+/// diagonal, with any signs. W as in MaximumDiagonalSum. The sum is convex in P, so P ←
+/// polar(diag(c) Wᵀ), c_i = (P W)_ii, never lowers it (solver `generalized_power`); it starts from
+/// the maximum diagonal sum. Bound: if Y = sym(W diag(c) P) is positive definite (or semidefinite
+/// with the columns w_i of W in its range, Y⁻¹ the pseudo-inverse), no P has more than tr(Y)·max_i
+/// w_iᵀ Y⁻¹ w_i.
 class MaximumDiagonalNormSquare final : public Objective {
  public:
-  /// @throws Error for a W that is no finite matrix
+  /// @throws Error for a W that is not a finite matrix
   explicit MaximumDiagonalNormSquare(const at::Tensor& weight);
 
   std::string name() const override { return "maximum_diagonal_norm_square"; }

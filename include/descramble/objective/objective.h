@@ -17,18 +17,18 @@ namespace descramble {
 struct ExactPoint {
   at::Tensor rotation{};  ///< P, [d, d], float64
   std::int64_t degenerate =
-      0;  ///< directions that the optimum does not tell apart; 0: all are determined
+      0;  ///< directions that the optimum does not distinguish; 0: all are determined
 };
 
 /// f and ∂f/∂P at one point.
 struct Evaluation {
   double value = 0;
   at::Tensor gradient{};  ///< [d, d], as if the entries of P were free
-  /// Of a smoothed objective: the value of the one that it stands for.
+  /// For a smoothed objective: the value of the original objective.
   std::optional<double> sharp{};
 };
 
-/// A place for a solver to begin.
+/// A starting point for a solver.
 struct Guess {
   std::string name{};  ///< "identity", "mean Jacobian"
   at::Tensor rotation{};
@@ -58,7 +58,7 @@ class Objective {
   virtual double value(const at::Tensor& rotation) const = 0;
   /// ∂f/∂P, [d, d], as if the entries of P were free.
   virtual at::Tensor gradient(const at::Tensor& rotation) const = 0;
-  /// Both at once, where they share work; the value is that of value(), bit for bit.
+  /// Value and gradient at once, because they may share work. The value equals value() bit for bit.
   virtual Evaluation evaluate(const at::Tensor& rotation) const {
     return {value(rotation), gradient(rotation)};
   }
@@ -69,32 +69,32 @@ class Objective {
   virtual std::optional<double> optimum() const { return std::nullopt; }
   /// A point that attains the optimum.
   virtual std::optional<ExactPoint> solve_exactly() const { return std::nullopt; }
-  /// A number that f nowhere falls below, as it can be proven at a point found.
+  /// A lower bound of f over all rotations, as it can be proven at the point `found`.
   virtual std::optional<double> lower_bound(const at::Tensor& /*found*/) const { return optimum(); }
-  /// Where iterative solvers do well to begin, best first; empty: nowhere in particular.
+  /// Good starting points for iterative solvers, best first; empty: no point is known to be good.
   virtual std::vector<Guess> guesses() const { return {}; }
 
-  /// Sizes of the diagonal blocks that the point consists of: a rotation each. One by default.
+  /// Sizes of the diagonal blocks of the point. Each block is a rotation. One block by default.
   virtual std::vector<std::int64_t> blocks() const { return {dimension()}; }
   /// A differentiable stand-in, the closer the smaller ε (1: as wide as a typical entry); nothing
   /// where there is none. Its evaluations carry the value of f beside their own.
   virtual std::unique_ptr<Objective> smoothed(double /*epsilon*/) const { return nullptr; }
-  /// Relative error of f from the precision that it is computed in: differences below that say
-  /// nothing.
+  /// Relative error of f from the precision of its computation. Smaller differences have no
+  /// meaning.
   virtual double rounding() const { return 1e-14; }
   /// Relative cost of one evaluation, for progress.
   virtual double cost() const { return 1; }
-  /// The same over at least `samples` of its samples; nothing where it is no mean over samples, or
-  /// has no more than those.
+  /// The same objective over at least `samples` of its samples; nothing if it is not a mean over
+  /// samples, or does not have more samples.
   virtual std::unique_ptr<Objective> on_fewer(std::int64_t /*samples*/) const { return nullptr; }
-  /// What a reader of the result should know, one sentence each.
+  /// Facts that a reader of the result should know, one sentence each.
   virtual std::vector<std::string> warnings() const { return {}; }
 };
 
 /// @throws Error naming the objective when `rotation` is not [d, d]
 void require_rotation_size(const at::Tensor& rotation, const Objective& objective);
 
-/// What an objective may be a function of.
+/// The data of a layer from which an objective can be made.
 struct LayerData {
   std::string tap{};
   Moments moments{};
@@ -103,7 +103,7 @@ struct LayerData {
   std::optional<JacobianChain> jacobians{};  ///< from tap to tap
 };
 
-/// Which of them it needs.
+/// Which of these data an objective needs.
 enum class LayerNeeds { moments, weight, values, jacobians };
 
 }  // namespace descramble

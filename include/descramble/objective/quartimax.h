@@ -8,8 +8,8 @@
 
 namespace descramble {
 
-/// f(P) = −Σ_i mean_n (P h_n)_i⁴ over rows h_n: the ℓ⁴ norm, whose maximum over rotations prefers
-/// few large entries among many small ones, a smooth stand-in for sparsity. The sum is convex in P.
+/// f(P) = −Σ_i mean_n (P h_n)_i⁴ over rows h_n. The maximum of the ℓ⁴ norm over rotations prefers
+/// few large entries among many small ones: a smooth measure of sparsity. The sum is convex in P.
 /// Source: Neuhaus and Wrigley, Brit. J. Stat. Psych. 7 (1954) 81 (quartimax); Zhai et al.,
 /// "Complete dictionary learning via ℓ⁴-norm maximization over the orthogonal group", JMLR 21
 /// (2020).

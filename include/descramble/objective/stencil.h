@@ -7,9 +7,9 @@
 
 namespace descramble {
 
-/// A differentiation stencil D on d points, whose ‖D v‖² says how rough a vector is.
+/// A differentiation stencil D on d points. ‖D v‖² is the roughness of a vector v.
 enum class Stencil {
-  fourier_first,     ///< spectral first derivative on a circle (the Nyquist mode's is zero)
+  fourier_first,     ///< spectral first derivative on a circle (zero for the Nyquist mode)
   fourier_second,    ///< spectral second derivative on a circle (Amey et al. 2021)
   forward_free,      ///< v_{l+1} − v_l, open ends
   forward_periodic,  ///< v_{l+1} − v_l on a circle
@@ -22,7 +22,7 @@ std::vector<std::string> stencil_names();
 Stencil parse_stencil(const std::string& name);
 
 /// A = DᵀD = T Λ Tᵀ in closed form, λ ascending. An eigensolver would mix the modes of equal λ and
-/// lose the lowest ones to rounding.
+/// lose the lowest modes to rounding.
 ///
 /// On a circle, with f = min(k, d − k): λ = f⁴ (fourier_second), f² (fourier_first), 4 sin²(πk/d)
 /// (forward), sin²(2πk/d) (central). T: the constant 1/√d, then √(2/d)·cos, √(2/d)·sin of each

@@ -17,7 +17,7 @@ struct Series {
   std::vector<double> low{};  ///< a band around the curve, from `low` to `high`; both or neither
   std::vector<double> high{};
   bool steps = false;  ///< constant from each x to the next, instead of joined by straight lines
-  /// Which of the colours and dashes; absent: by the place among the series. Curves that belong
+  /// Index of the colour and of the dash; absent: by the place among the series. Curves that belong
   /// together share one of the two.
   std::optional<std::size_t> colour{};
   std::optional<std::size_t> dash{};
@@ -36,7 +36,7 @@ struct Figure {
   std::string y_title{};
   bool log_x = false;
   bool log_y = false;
-  /// The range of the y axis; absent: what the curves need.
+  /// The range of the y axis; absent: the range of the curves.
   std::optional<std::pair<double, double>> y_range{};
   std::vector<Series> series{};
   std::vector<ReferenceLine> references{};
@@ -53,19 +53,19 @@ struct Picture {
   std::vector<double> values{};  ///< row by row, finite
 };
 
-/// Whether figures can be drawn here: gnuplot (Debian: gnuplot-nox) is on the PATH.
+/// Whether figures can be drawn: gnuplot (Debian: gnuplot-nox) is on the PATH.
 bool can_draw();
 
-/// Draws the figure with gnuplot. Curves differ in colour (Okabe and Ito's, which the colour-blind
-/// tell apart), dash and marker; the legend stands below the axes. Same figure and gnuplot, same
-/// bytes. Texts are taken as they are.
+/// Draws the figure with gnuplot. Curves differ in colour, dash and marker. The colours are those
+/// of Okabe and Ito, which colour-blind people can distinguish. The legend is below the axes. The
+/// same figure and gnuplot give the same bytes. Texts are printed unchanged.
 /// @throws Error for a series whose lists differ in length, a figure without a finite point, a
 ///         value <= 0 on a logarithmic axis
 /// @throws Failure when there is no gnuplot, when it fails (with its message), when writing fails
 void write_svg(const Figure& figure, const std::filesystem::path& file);
 
-/// The same for a picture; colours from dark to light, in one order also in black and white.
-/// Matrices with more than 512 rows or columns are drawn by the means of neighbouring entries.
+/// The same for a picture. Colours go from dark to light and keep this order in black and white. A
+/// matrix with more than 512 rows or columns is drawn with means of neighbouring entries.
 /// @throws Error for a list of another length than rows x columns, or a value that is not finite
 void write_svg(const Picture& picture, const std::filesystem::path& file);
 

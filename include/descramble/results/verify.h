@@ -6,7 +6,7 @@
 
 namespace descramble {
 
-/// One thing that was recomputed.
+/// One recomputed fact and its outcome.
 struct Check {
   enum class Outcome { holds, fails, skipped };
   std::string what{};
@@ -14,11 +14,12 @@ struct Check {
   std::string detail{};
 };
 
-/// Recomputes what a result folder certifies: the files' hashes, ‖PᵀP − I‖, W′ = P W (or W Pᵀ), and
-/// model.pt on the check inputs; with the original model at hand (same sha256) also the reinserted
-/// pair. The original is `model`, or (empty) sought where the config named it: beside `configs`, in
-/// the working directory, in DESCRAMBLE_DATA.
-/// @throws Error when the folder is not a result folder, or `model` is not the model analysed
+/// Recomputes the facts that a result folder certifies: the hashes of the files, ‖PᵀP − I‖,
+/// W′ = P W (or W Pᵀ), and the outputs of model.pt on the check inputs. If the original model is
+/// available (same sha256), it also inserts the pair again. The original is `model`. If `model` is
+/// empty, the path in the config is searched beside `configs`, in the working directory and in
+/// DESCRAMBLE_DATA.
+/// @throws Error when the folder is not a result folder, or `model` is not the analysed model
 std::vector<Check> verify_result(const std::filesystem::path& folder,
                                  const std::filesystem::path& model = {});
 

@@ -7,9 +7,9 @@
 
 namespace descramble {
 
-/// Which solver an analysis uses; absent: the best known for the objective.
+/// The solver that an analysis uses; absent: the best known for the objective.
 struct SolverChoice {
-  std::string name{};  ///< for progress; empty: as best_solver says
+  std::string name{};  ///< for progress; empty: the name from best_solver
   std::function<Solution(const Objective& objective, const SolverRun& run)> solve{};
 };
 

@@ -12,44 +12,45 @@
 
 namespace descramble {
 
-/// One starting point of a solver, and where it led.
+/// One starting point of a solver, and its result.
 struct StartOutcome {
   std::string from{};  ///< "identity", "haar", a guess of the objective, "given"
   double value = 0;
   std::string reason{};
   std::int64_t iterations = 0;
-  /// Value at the start and after each iteration; of a start that was compared with others on
-  /// fewer samples, those values.
+  /// Value at the start and after each iteration. If starts were compared on fewer samples, the
+  /// values on these samples.
   std::vector<double> trace{};
-  /// Its best point; undefined where the solver keeps none but the answer.
+  /// Its best point; undefined if the solver keeps only the answer.
   at::Tensor point{};
 };
 
-/// How many rows of a rotation are, up to sign, rows of another one: |cos| > 0.9. Rotations of
-/// equal value that share few rows say that the value is identified and the basis is not.
+/// How many rows of a rotation are, up to sign, rows of another rotation: |cos| > 0.9. If rotations
+/// of equal value share few rows, the value is identified but the basis is not.
 std::int64_t shared_rows(const at::Tensor& rotation, const at::Tensor& other);
 
-/// What a solver found. `value` is the objective at `point`, exactly, and no point that the solver
-/// has seen is better (up to the rounding of the last reorthogonalisation; where starts are
-/// compared on fewer samples, of the points that were then evaluated on all: every start and its
-/// end, and the way from the best of them). `reason` says why it stopped: "exact", "converged",
-/// "max_iterations", "line_search" (no step lowers the value any further in floating point),
-/// "interrupted"; of a start that was given up because others were far better, "abandoned".
+/// The result of a solver. `value` is exactly the objective at `point`. No point that the solver
+/// evaluated is better, up to the rounding of the last reorthogonalisation. If starts are compared
+/// on fewer samples, this holds for the points that were evaluated on all samples: every start and
+/// its end, and the search that continues from the best of them. `reason` says why the solver
+/// stopped: "exact", "converged", "max_iterations", "line_search" (no step lowers the value any
+/// further in floating point), "interrupted". A start that was given up because others were far
+/// better has the reason "abandoned".
 struct Solution {
   at::Tensor point{};  ///< P, [d, d], float64, orthogonal
   double value = 0;
   std::string reason{};
-  std::string solver{};  ///< its kind
+  std::string solver{};  ///< kind of the solver
   std::int64_t iterations = 0;
   std::int64_t starts = 1;
-  std::int64_t degenerate = 0;  ///< directions that the optimum does not tell apart
-  /// Of the best start; where starts were compared on fewer samples, of what followed on all. Empty
-  /// for a closed form.
+  std::int64_t degenerate = 0;  ///< directions that the optimum does not distinguish
+  /// Trace of the best start. If starts were compared on fewer samples, trace of the final search
+  /// on all samples. Empty for a closed form.
   std::vector<double> trace{};
   std::vector<StartOutcome> outcomes{};  ///< of every start; empty for a closed form
 };
 
-/// Where a solver is, for whoever watches.
+/// The progress of a solver, for code that watches it.
 struct Iteration {
   std::int64_t start = 0;      ///< from 0
   std::int64_t iteration = 0;  ///< of this start, from 0
@@ -57,7 +58,7 @@ struct Iteration {
   double share = 0;  ///< of the work done so far, in [0, 1], if nothing ends early from here on
 };
 
-/// What a solver is given besides its own fields.
+/// The inputs of a solver besides its own fields.
 struct SolverRun {
   std::uint64_t seed = 0;
   at::Tensor start{};  ///< first starting point; undefined: the objective's guess, or identity
@@ -87,8 +88,8 @@ struct SolverOptions {
 ///     auto best = descramble::minimise(objective, {.starts = 4, .kind = "riemannian_lbfgs"});
 ///
 /// @throws Error for a field that the kind does not have, a solver that cannot serve the objective,
-/// a start that is no rotation, and an objective that returns no number (which, and in which
-/// iteration)
+/// a start that is not a rotation, and an objective that returns NaN or −inf (the error names the
+/// objective and the iteration)
 Solution minimise(const Objective& objective, const SolverOptions& options = {});
 
 }  // namespace descramble

@@ -6,7 +6,7 @@
 
 namespace descramble {
 
-/// Streaming mean and scatter of rows in float64, in O(d²) memory whatever the number of rows.
+/// Streaming mean and scatter of rows in float64, in O(d²) memory for any number of rows.
 ///
 /// Each batch is centred, multiplied by GEMM (half of it: the product is symmetric), and merged by
 /// the pairwise update of Chan, Golub and LeVeque ("Updating formulae and a pairwise algorithm for
@@ -17,9 +17,9 @@ class Moments {
   Moments() = default;
 
   /// Adds rows [N, d] of any real dtype, on any device.
-  /// @throws Error for another d, or a non-finite value; nothing of such rows is added
+  /// @throws Error for another d, or a non-finite value; then none of the rows is added
   void add(const at::Tensor& rows);
-  /// Adds what another has seen: from another thread, file or machine.
+  /// Adds the rows of other moments, from another thread, file or machine.
   void merge(const Moments& other);
 
   std::int64_t count() const { return count_; }

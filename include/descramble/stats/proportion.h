@@ -14,12 +14,13 @@ struct Interval {
 /// @throws Error unless 0 <= hits <= count and count >= 1
 Interval wilson_interval(std::int64_t hits, std::int64_t count);
 
-/// McNemar's exact test: of the samples that only one of two classifiers gets right, `first` are
-/// right with the one and `second` with the other. The probability, if both were as likely, of a
-/// split at least as uneven: min(1, 2 Σ_{i ≤ min} C(n, i) / 2ⁿ), n = first + second.
+/// McNemar's exact test for the samples that only one of two classifiers gets right: `first`
+/// samples for the first classifier, `second` for the other. The result is the probability of a
+/// split that is at least as uneven, if both are equally likely: min(1, 2 Σ_{i ≤ min} C(n, i) /
+/// 2ⁿ), n = first + second.
 double paired_p_value(std::int64_t first, std::int64_t second);
 
-/// Its decadic logarithm, which is finite where the probability itself is below the least double.
+/// Its decadic logarithm, which is finite even if the probability is below the smallest double.
 double paired_log10_p_value(std::int64_t first, std::int64_t second);
 
 }  // namespace descramble

@@ -6,9 +6,9 @@
 
 namespace descramble {
 
-/// Lets a model run in the middle of its training without a trace: in eval mode and without
-/// gradients while this object lives; at its end training mode, the default random generators and
-/// the buffers and attributes that forward writes are as they were.
+/// Lets a model run in the middle of its training without changing it. While this object lives, the
+/// model is in eval mode and without gradients. At its end the training mode, the default random
+/// generators, and the buffers and attributes that forward writes are restored.
 class EvaluationScope {
  public:
   explicit EvaluationScope(const Model& model);

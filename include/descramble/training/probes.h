@@ -16,7 +16,7 @@
 
 namespace descramble {
 
-/// What is measured of some layers while a model trains.
+/// The measurements at some layers while a model trains.
 struct ProbeOptions {
   std::vector<std::string> taps{};  ///< names or globs
   std::int64_t every = 100;         ///< optimiser steps between two measurements
@@ -35,13 +35,13 @@ struct ProbeRecord {
   std::int64_t epoch = 0;
   std::string tap{};
   std::string measure{};
-  std::map<std::string, std::optional<double>> numbers{};  ///< nothing: it has no value
+  std::map<std::string, std::optional<double>> numbers{};  ///< nothing: the number has no value
   std::map<std::string, std::vector<double>> lists{};
 };
 
-/// Measures layers while a model trains, without changing the training: the same parameters come
-/// out, byte for byte, as without it. What it measures is a function of the model's state and of a
-/// fixed probe set, the first samples of a source.
+/// Measures layers while a model trains, without changing the training: the parameters are the
+/// same, byte for byte, with and without probes. A measurement depends only on the model's state
+/// and on a fixed probe set, the first samples of a source.
 class Probes {
  public:
   explicit Probes(const Model& model, std::int64_t memory_mb = 4096);
@@ -49,19 +49,19 @@ class Probes {
   Probes(Probes&&) noexcept;
   Probes& operator=(Probes&&) noexcept;
 
-  /// One probe more. `where` names it in errors. @throws Error for an unknown tap or measure, or a
-  /// tap whose layer lacks the weight that a measure is about
+  /// Adds a probe. `where` names it in errors. @throws Error for an unknown tap or measure, or for
+  /// a tap of a layer without the weight that a measure needs
   void add(const ProbeOptions& options, const Source& source, const std::string& where = "");
 
-  /// Measures what is due at `step`. @throws Failure for values that are not finite
+  /// Runs the probes that are due at `step`. @throws Failure for values that are not finite
   void at_step(std::int64_t step, std::int64_t epoch);
-  /// Measures what the last step left out.
+  /// Runs the probes that did not run at the last step.
   void at_end();
 
   bool empty() const;
-  /// The newest figures, one line a probe.
+  /// The newest figures, one line per probe.
   std::vector<std::string> new_lines();
-  /// Everything measured, in the order in which it was.
+  /// All measurements, in the order in which they were made.
   const std::vector<ProbeRecord>& records() const;
   /// The newest tensors of measures that have one: `probes.<i>.<tap>.<measure>`.
   const NamedTensors& tensors() const;

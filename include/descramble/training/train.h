@@ -12,7 +12,7 @@
 
 namespace descramble {
 
-/// How parameters follow their gradients.
+/// The optimiser that updates the parameters, and its settings.
 struct OptimizerOptions {
   enum class Kind {
     adam,  ///< β 0.9 and 0.999, ε 1e-8 (Kingma and Ba, arXiv 1412.6980)
@@ -22,10 +22,10 @@ struct OptimizerOptions {
   double lr = 0.001;
   double weight_decay = 0;  ///< this times the parameter is added to its gradient
   double momentum = 0;      ///< of sgd
-  bool nesterov = false;    ///< of sgd: takes the gradient's step after the momentum's
+  bool nesterov = false;    ///< of sgd: adds the gradient's step after the momentum's step
 };
 
-/// What the learning rate is multiplied by after so many finished epochs.
+/// The factor of the learning rate after `finished` epochs.
 using Schedule = std::function<double(std::int64_t finished)>;
 /// factor^⌊finished/every⌋.
 Schedule every_epochs(std::int64_t every, double factor = 0.2);
@@ -49,16 +49,18 @@ struct Epoch {
   Score test{};
 };
 
-/// Called while training. They must leave the model as they found it (see EvaluationScope).
+/// Functions that are called during training. They must not change the model (see
+/// EvaluationScope).
 struct TrainingHooks {
-  /// Before the first optimiser step (0, 0), and after each: its number and epoch, from 1.
+  /// Called before the first optimiser step with (0, 0), and after each step with its number and
+  /// epoch, from 1.
   std::function<void(std::int64_t step, std::int64_t epoch)> step{};
-  /// After each epoch's line.
+  /// Called after the line of each epoch.
   std::function<void(std::int64_t epoch)> epoch{};
 };
 
-/// Trains the model in place with minibatches in the order of the streams "shuffle/<epoch>", and
-/// leaves it in eval mode.
+/// Trains the model in place with minibatches, in the random order of the stream "shuffle/<epoch>".
+/// Leaves the model in eval mode.
 /// @throws Error for data without labels, or with labels that do not fit the loss; Failure when the
 ///         loss is no longer finite; Interrupted
 std::vector<Epoch> train_model(const Model& model, const TrainOptions& options, const Source& train,

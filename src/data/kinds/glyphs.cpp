@@ -8,7 +8,7 @@ namespace descramble {
 
 namespace {
 
-/// Sample i depends on the seed, the split and i alone. Each block of ten holds every digit once.
+/// Sample i depends only on the seed, the split and i. Each block of ten holds every digit once.
 class GlyphSet : public DataSet {
  public:
   GlyphSet(std::int64_t size, GlyphStyle style, const DataContext& context)

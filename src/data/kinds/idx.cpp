@@ -68,7 +68,7 @@ std::shared_ptr<const DataSet> open_idx(const Settings& settings, const DataCont
 
 namespace fs = std::filesystem;
 
-/// "train-images-idx3-ubyte" and the file of its labels, where there is one.
+/// "train-images-idx3-ubyte" and the file of its labels, if there is one.
 Settings pair_of(const fs::path& images) {
   std::string name = images.filename().string();
   for (const auto& [from, to] : {std::pair{"images", "labels"}, {"idx3", "idx1"}}) {

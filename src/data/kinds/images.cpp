@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// What tells that a file is another one than before.
+/// The properties that show that a file has changed.
 struct FileMark {
   std::uintmax_t size = 0;
   fs::file_time_type written{};
@@ -38,7 +38,7 @@ struct LabelledPath {
   FileMark mark{};  ///< when the folder was opened, and hashed
 };
 
-/// How a decoded picture becomes a sample; 0: not at all.
+/// How a decoded picture becomes a sample; 0: the picture does not change.
 struct Framing {
   std::int64_t resize = 0;
   std::int64_t crop = 0;
@@ -146,7 +146,7 @@ std::vector<std::string> sorted_names(const fs::path& folder, Wanted wanted) {
   return names;
 }
 
-/// Names of classes in their order: by number where all are numbers, so that 2 comes before 10.
+/// Names of classes in their order: by number if all are numbers, so that 2 comes before 10.
 /// Whether that is another order than that of their bytes.
 bool sort_class_names(std::vector<std::string>& names) {
   const auto is_number = [](const std::string& name) {
@@ -264,8 +264,8 @@ std::shared_ptr<const DataSet> open_images(const Settings& settings, const DataC
                                     std::move(warnings));
 }
 
-/// Folders of images, or a folder of them with a table of labels. What a network that takes
-/// pictures of 3 colours was trained on is not known: torchvision's usual preparation is a start.
+/// Folders of images, or a folder of images with a table of labels. The preparation of the images
+/// on which a network was trained is not known; the guess for 3 colours is torchvision's usual one.
 std::optional<SourceGuess> guess_images(const fs::path& path, const DataHints& hints) {
   std::error_code ignored;
   if (!fs::is_directory(path, ignored)) return std::nullopt;

@@ -51,7 +51,7 @@ std::vector<std::string> names_of(const NamedTensors& tensors) {
   return names;
 }
 
-/// Tensors that bear the arguments' names, else all but the labels, in the order of their names.
+/// Tensors with the names of the arguments, else all but the labels, in the order of their names.
 /// The tensor that is taken for the labels; empty: none.
 std::string guess_labels(const NamedTensors& tensors, std::vector<std::string>& notes) {
   std::vector<std::string> found;

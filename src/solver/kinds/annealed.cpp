@@ -16,13 +16,13 @@ namespace {
 /// Widths ε in units of the root mean square entry.
 constexpr double widths[] = {1, 0.3, 0.1, 0.03, 0.01, 0.003};
 constexpr std::size_t stages = std::size(widths);
-/// Relative gain of a stage of the last refinement; less is not worth it.
+/// The smallest relative gain of a stage of the last refinement; with less gain it stops.
 constexpr double stage_gain = 1e-5;
 
-/// Stages on all samples after the starts have been compared on fewer, as a rule.
+/// Usual number of stages on all samples after the starts have been compared on fewer.
 constexpr double last_stages = 5;
 
-/// How much of the work is done, in stages times what an evaluation costs.
+/// How much of the work is done, in stages times the cost of an evaluation.
 struct Work {
   double total = 0;  ///< if every stage of every start is needed
   double done = 0;
@@ -49,8 +49,8 @@ class Annealing {
         history_(settings.integer("history")),
         run_(run) {}
 
-  /// One stage: L-BFGS on the smoothed objective from where the last one ended. The best point by
-  /// the sharp value that any evaluation saw is remembered.
+  /// One stage: L-BFGS on the smoothed objective from the end of the last stage. It remembers the
+  /// best point of all evaluations by the sharp value.
   void stage(Run& of, const Objective& sharp, double width, std::int64_t start, Work& work) const {
     const std::unique_ptr<Objective> smooth = sharp.smoothed(width);
     std::vector<double> values;
@@ -72,7 +72,7 @@ class Annealing {
     }
     of.outcome.iterations += descent->iterations();
     work.done += sharp.cost();
-    // The first value of a stage is the last one of the stage before.
+    // The first value of a stage is the last value of the previous stage.
     const std::size_t skip = of.outcome.trace.empty() || values.empty() ? 0 : 1;
     of.outcome.trace.insert(of.outcome.trace.end(), values.begin() + static_cast<long>(skip),
                             values.end());
@@ -81,7 +81,7 @@ class Annealing {
       of.best = descent->best();
       of.outcome.value = descent->best_value();
     }
-    // The smoothed end, not the sharp best: that is where the path to the next width goes on.
+    // The next stage continues from the end by the smoothed value, not from the best sharp point.
     of.point = descent->end().defined() ? descent->end() : descent->best();
   }
 
@@ -118,7 +118,7 @@ Runs compare_starts(const Annealing& annealing, const Objective& screened,
     for (std::size_t stage = 0; stage < stages; ++stage) {
       annealing.stage(one, screened, widths[stage], static_cast<std::int64_t>(i), work);
       if (!one.best.defined() || stopped(one)) break;
-      // Early stages say little of where a start will end.
+      // Early stages say little about the end of a start.
       if (stage >= 2 && stage + 1 < stages &&
           one.outcome.value - least[stage] > (margin - 1) * std::abs(least[stage])) {
         one.outcome.reason = "abandoned";
@@ -137,7 +137,7 @@ Runs compare_starts(const Annealing& annealing, const Objective& screened,
   return runs;
 }
 
-/// Scores every start's end and beginning on all samples: the best goes on.
+/// Scores the end and the beginning of every start on all samples; the best point continues.
 void score_on_all(const Objective& objective, Runs& runs, Solution& solution) {
   solution.value = INFINITY;
   const auto score = [&](std::size_t i, const at::Tensor& point) {
@@ -158,7 +158,7 @@ void score_on_all(const Objective& objective, Runs& runs, Solution& solution) {
   }
 }
 
-/// Goes on from the solution on all samples. `screened`: the starts were compared on fewer.
+/// Continues from the solution on all samples. `screened`: the starts were compared on fewer.
 Run refine(const Annealing& annealing, const Objective& objective, bool screened, Runs& runs,
            const Solution& solution, Work& work) {
   Run refined{.outcome = {.from = runs.winner().outcome.from}, .point = solution.point};
@@ -167,7 +167,8 @@ Run refine(const Annealing& annealing, const Objective& objective, bool screened
     for (std::size_t stage = stages - 3; stage < stages && !stopped(refined); ++stage)
       annealing.stage(refined, objective, widths[stage], start, work);
   }
-  // A solution at the kinks is pinned down by going on to sharper ones, as long as that pays.
+  // Sharper stages bring a solution at the kinks closer to them; they continue as long as they
+  // gain.
   for (double width = widths[stages - 1] / 3;
        width > 1e-6 && !runs.interrupted && !stopped(refined); width /= 5) {
     const double before = refined.best.defined() ? refined.outcome.value : solution.value;
@@ -179,12 +180,12 @@ Run refine(const Annealing& annealing, const Objective& objective, bool screened
   return refined;
 }
 
-/// Puts what the refinement found into the run that it went on from, and into the solution.
+/// Puts the result of the refinement into the start from which it continued, and into the solution.
 void add_refined(const Run& refined, bool screened, Run& winner, Solution& solution) {
   if (!refined.outcome.reason.empty()) winner.outcome.reason = refined.outcome.reason;
   winner.outcome.iterations += refined.outcome.iterations;
   if (!screened && !refined.outcome.trace.empty()) {
-    // One way down; its second part begins where the first one ends.
+    // One trace: its second part begins where the first part ends.
     std::vector<double>& trace = winner.outcome.trace;
     trace.insert(trace.end(), refined.outcome.trace.begin() + 1, refined.outcome.trace.end());
   }
@@ -234,7 +235,7 @@ Solution solve_annealed(const Objective& objective, const Settings& settings,
   solution.reason = runs.interrupted ? "interrupted" : winner.outcome.reason;
   solution.iterations = winner.outcome.iterations;
   solution.trace = fewer && !runs.interrupted ? refined.outcome.trace : winner.outcome.trace;
-  // What is known on some samples alone is no answer: without its value on all there is none.
+  // A point that was evaluated only on some samples is not an answer.
   if (fewer && runs.interrupted) solution.value = objective.value(solution.point);
   finish(solution, objective);
   return solution;
