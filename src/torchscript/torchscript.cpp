@@ -8,6 +8,7 @@
 
 #include "descramble/taps/point.h"
 #include "model/state.h"
+#include "torchscript/names.h"
 #include "torchscript/node_numbers.h"
 #include "torchscript/walk.h"
 #include "torchscript/writes.h"
