@@ -2,7 +2,7 @@
 
 #include <torch/csrc/jit/ir/constants.h>
 
-#include "torchscript/walk.h"
+#include "torchscript/walked.h"
 
 namespace descramble {
 
@@ -82,13 +82,10 @@ bool written_to(Block* block, const Value* value, const AliasDb& aliases) {
 bool TorchScript::shares_written_memory(const std::string& tap) const {
   Node* marker = nullptr;
   bool in_place = false;
-  const auto graph = walk_forward(*this, [&](const MetPoint& met, Value* value, Node* place) {
+  const auto graph = unmarked_copy(walked(), [&](const MetPoint& met, Value* value, Node* place) {
     if (met.point.name != tap) return value;
     in_place = !met.is_argument && made_in_place(value);
-    const torch::jit::WithInsertPoint here(place);
-    marker =
-        place->owningGraph()->insertNode(place->owningGraph()->create(at::aten::alias, {value}, 1));
-    marker->output()->setType(c10::TensorType::get());
+    marker = insert_marker(value, place);
     return marker->output();
   });
   if (marker == nullptr) return false;

@@ -68,8 +68,7 @@ std::shared_ptr<const Network> TorchScript::to_dtype(at::ScalarType wanted) cons
                  "a graph without floating dtype constants", found});
   }
   auto copy = std::make_shared<TorchScript>(*this);
-  copy->module = copy_module(module, wanted);
-  copy->forget_graph();
+  copy->set_module(copy_module(module, wanted));
   return copy;
 }
 

@@ -295,8 +295,7 @@ ExportedModel TorchScript::exported(const Model& model,
     for (RotationSide& side : exporter.apply(edit)) sides.push_back(std::move(side));
   }
   auto own = std::make_shared<TorchScript>(*this);
-  own->module = exporter.take();
-  own->forget_graph();
+  own->set_module(exporter.take());
   auto state = std::make_shared<Model::State>(model.state());
   state->network = std::move(own);
   return {Model(state).with_state(state->policy), std::move(sides)};

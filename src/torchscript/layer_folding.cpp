@@ -77,7 +77,7 @@ LayerFolding::LayerFolding(const TorchScript& script, const Survey& survey)
       objects_(objects_by_path(original_)) {
   for (const std::string& method : script.other_methods()) {
     TorchScript other(script);
-    other.method = method;
+    other.set_method(method);
     others_.emplace(method, survey_of(other));
   }
 }

@@ -17,10 +17,10 @@ namespace {
 /// Operations that leave each number where it is.
 const std::set<std::string>& pointwise() {
   static const std::set<std::string> names{
-      "abs",     "add",      "add_", "alias", "clamp", "contiguous", "detach",     "div",
-      "dropout", "dropout_", "elu",  "exp",   "gelu",  "hardtanh",   "leaky_relu", "mish",
-      "mul",     "mul_",     "relu", "relu_", "selu",  "sigmoid",    "sigmoid_",   "silu",
-      "silu_",   "softplus", "sub",  "tanh",  "tanh_", "tap"};
+      "abs",     "add",      "add_",     "alias", "clamp", "contiguous", "detach",     "div",
+      "dropout", "dropout_", "elu",      "exp",   "gelu",  "hardtanh",   "leaky_relu", "mish",
+      "mul",     "mul_",     "point",    "relu",  "relu_", "selu",       "sigmoid",    "sigmoid_",
+      "silu",    "silu_",    "softplus", "sub",   "tanh",  "tanh_"};
   return names;
 }
 

@@ -9,7 +9,7 @@
 #include <torch/csrc/jit/ir/constants.h>
 
 #include "descramble/core/error.h"
-#include "torchscript/walk.h"
+#include "torchscript/walked.h"
 
 namespace descramble {
 
@@ -219,17 +219,14 @@ std::optional<PathStep> step_of(const Node* node, const Arguments& given, bool& 
 Path TorchScript::path(const std::string& from, const std::string& to) const {
   Node* begin = nullptr;
   Node* end = nullptr;
-  const auto graph = walk_forward(*this, [&](const MetPoint& met, Value* value, Node* place) {
+  const auto graph = unmarked_copy(walked(), [&](const MetPoint& met, Value* value, Node* place) {
     if (met.point.name != from && met.point.name != to) return value;
     if (met.point.in_control_flow) {
       throw Error({"no Jacobian at tap '" + met.point.name + "'", name,
                    "a point outside of `if` and `loop`",
                    "one inside, which fires any number of times"});
     }
-    const torch::jit::WithInsertPoint here(place);
-    Node* marker =
-        place->owningGraph()->insertNode(place->owningGraph()->create(at::aten::alias, {value}, 1));
-    marker->output()->setType(c10::TensorType::get());
+    Node* marker = insert_marker(value, place);
     (met.point.name == from ? begin : end) = marker;
     return marker->output();
   });

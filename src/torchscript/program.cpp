@@ -12,11 +12,11 @@ c10::IValue Program::run(std::vector<c10::IValue> stack) const {
   return std::move(stack.front());
 }
 
-std::vector<c10::IValue> forward_stack(const TorchScript& script,
+std::vector<c10::IValue> forward_stack(const torch::jit::Method& method,
                                        const std::vector<c10::IValue>& inputs) {
-  std::vector<c10::IValue> stack{script.module._ivalue()};
+  std::vector<c10::IValue> stack{method.owner()._ivalue()};
   stack.insert(stack.end(), inputs.begin(), inputs.end());
-  script.schema()->checkAndNormalizeInputs(stack);
+  method.function().getSchema().checkAndNormalizeInputs(stack);
   return stack;
 }
 

@@ -5,8 +5,7 @@
 #include <vector>
 
 #include <torch/csrc/jit/api/function_impl.h>
-
-#include "torchscript/torchscript.h"
+#include <torch/csrc/jit/api/module.h>
 
 namespace descramble {
 
@@ -25,7 +24,7 @@ class Program {
 
 /// The stack for a pass: the module and its arguments, defaults filled in and types checked.
 /// @throws what LibTorch throws for inputs that do not fit
-std::vector<c10::IValue> forward_stack(const TorchScript& script,
+std::vector<c10::IValue> forward_stack(const torch::jit::Method& method,
                                        const std::vector<c10::IValue>& inputs);
 
 }  // namespace descramble

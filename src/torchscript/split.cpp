@@ -10,7 +10,7 @@
 #include "descramble/core/error.h"
 #include "torchscript/aliasing.h"
 #include "torchscript/program.h"
-#include "torchscript/walk.h"
+#include "torchscript/walked.h"
 
 namespace descramble {
 
@@ -172,10 +172,10 @@ std::vector<bool> protect_inputs(const std::shared_ptr<Graph>& graph) {
 /// The two halves as programs.
 class SplitGraph final : public SplitProgram {
  public:
-  explicit SplitGraph(TorchScript script) : script_(std::move(script)) {}
+  explicit SplitGraph(torch::jit::Method method) : method_(std::move(method)) {}
 
   Halfway prefix(const std::vector<c10::IValue>& inputs) const override {
-    const c10::IValue found = first->run(forward_stack(script_, inputs));
+    const c10::IValue found = first->run(forward_stack(method_, inputs));
     const auto& elements = found.toTupleRef().elements();
     auto live = std::make_shared<std::vector<c10::IValue>>();
     for (std::size_t i = 1; i < elements.size(); ++i) live->push_back(elements[i]);
@@ -183,7 +183,7 @@ class SplitGraph final : public SplitProgram {
   }
 
   c10::IValue suffix(const at::Tensor& value, const std::vector<c10::IValue>& live) const override {
-    std::vector<c10::IValue> stack{script_.module._ivalue(), value};
+    std::vector<c10::IValue> stack{method_.owner()._ivalue(), value};
     for (std::size_t i = 0; i < live.size(); ++i)
       stack.push_back(copied[i] ? live[i].deepcopy() : live[i]);
     return second->run(std::move(stack));
@@ -195,25 +195,21 @@ class SplitGraph final : public SplitProgram {
   std::vector<bool> copied{};
 
  private:
-  TorchScript script_;
+  torch::jit::Method method_;
 };
 
 }  // namespace
 
 std::unique_ptr<SplitProgram> TorchScript::split(const std::string& tap) const {
   Node* marker = nullptr;
-  auto whole = walk_forward(*this, [&](const MetPoint& met, Value* value, Node* place) {
+  auto whole = unmarked_copy(walked(), [&](const MetPoint& met, Value* value, Node* place) {
     if (met.point.name != tap) return value;
     if (met.point.in_control_flow) {
       throw Error({"the model cannot be cut at tap '" + tap + "'", name,
                    "a point outside of `if` and `loop`",
                    "one inside, which fires any number of times"});
     }
-    const torch::jit::WithInsertPoint here(place);
-    // aten::alias: a node of its own whose aliasing LibTorch knows exactly.
-    marker =
-        place->owningGraph()->insertNode(place->owningGraph()->create(at::aten::alias, {value}, 1));
-    marker->output()->setType(c10::TensorType::get());
+    marker = insert_marker(value, place);
     return marker->output();
   });
   if (marker == nullptr) throw Error({"unknown tap '" + tap + "'", name});
@@ -231,7 +227,7 @@ std::unique_ptr<SplitProgram> TorchScript::split(const std::string& tap) const {
                  "one that shares memory with a value used later"});
   }
   SuffixBuilder builder(whole, marker);
-  auto result = std::make_unique<SplitGraph>(*this);
+  auto result = std::make_unique<SplitGraph>(run_method());
   auto suffix = builder.suffix();
   const std::vector<Value*>& live = builder.live();
   const std::vector<bool> written = protect_inputs(suffix);

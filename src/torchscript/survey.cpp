@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include "torchscript/node_numbers.h"
+#include "torchscript/walked.h"
 #include "torchscript/writes.h"
 
 namespace descramble {
 
 using torch::jit::Module;
 using torch::jit::Node;
-using torch::jit::Value;
 namespace prim = torch::jit::prim;
 
 std::string context_of(const std::vector<CallSite>& chain, std::size_t length) {
@@ -31,7 +31,8 @@ Survey survey_of(const TorchScript& script) {
   Survey survey;
   const Module& module = script.module;
   const auto objects = objects_by_path(module);
-  const auto graph = walk_forward(script, [&](const MetPoint& met, Value* value, Node*) {
+  const WalkedGraph& walked = script.walked();
+  for (const MetPoint& met : walked.points) {
     survey.points.emplace(met.point.name, met);
     for (std::size_t length = 0; length < met.chain.size(); ++length) {
       const CallSite& site = met.chain[length];
@@ -42,11 +43,10 @@ Survey survey_of(const TorchScript& script) {
       ++survey.calls[found->second];
       survey.sites[met.callee].push_back(met.chain.back());
     }
-    return value;
-  });
-  for (const Node* node : numbered_nodes(graph->block())) {
+  }
+  for (const Node* node : numbered_nodes(walked.graph->block())) {
     if (node->kind() != prim::GetAttr) continue;
-    const std::string path = attribute_path(node->output(), graph->inputs()[0]);
+    const std::string path = attribute_path(node->output(), walked.graph->inputs()[0]);
     if (!path.empty()) ++survey.reads[path];
   }
   return survey;

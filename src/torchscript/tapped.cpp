@@ -7,7 +7,7 @@
 #include "torchscript/operator.h"
 #include "torchscript/program.h"
 #include "torchscript/torchscript.h"
-#include "torchscript/walk.h"
+#include "torchscript/walked.h"
 
 namespace descramble {
 
@@ -35,24 +35,24 @@ class FiringSlot final : public TapSlot {
 class TappedGraph final : public TapProgram {
  public:
   TappedGraph(const TorchScript& script, const std::set<std::string>& names, Fire fire)
-      : script_(script), fire_(std::make_shared<const Fire>(std::move(fire))) {
-    auto graph = walk_forward(
-        script, [&](const MetPoint& met, torch::jit::Value* value, torch::jit::Node* place) {
-          if (!names.contains(met.point.name)) return value;
-          slots_.push_back(std::make_unique<FiringSlot>(fire_, slots_.size()));
-          points_.push_back(met.point);
-          return insert_tap(value, slots_.back()->id, place);
-        });
+      : method_(script.run_method()), fire_(std::make_shared<const Fire>(std::move(fire))) {
+    auto graph = unmarked_copy(script.walked(), [&](const MetPoint& met, torch::jit::Value* value,
+                                                    torch::jit::Node* place) {
+      if (!names.contains(met.point.name)) return value;
+      slots_.push_back(std::make_unique<FiringSlot>(fire_, slots_.size()));
+      points_.push_back(met.point);
+      return insert_tap(value, slots_.back()->id, place);
+    });
     program_ = std::make_unique<Program>("tapped", std::move(graph));
   }
 
   const std::vector<TapPoint>& points() const override { return points_; }
   c10::IValue run(const std::vector<c10::IValue>& inputs) const override {
-    return program_->run(forward_stack(script_, inputs));
+    return program_->run(forward_stack(method_, inputs));
   }
 
  private:
-  TorchScript script_;
+  torch::jit::Method method_;
   std::shared_ptr<const Fire> fire_;
   std::vector<std::unique_ptr<FiringSlot>> slots_{};
   std::vector<TapPoint> points_{};

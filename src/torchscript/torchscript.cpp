@@ -10,7 +10,7 @@
 #include "model/state.h"
 #include "torchscript/names.h"
 #include "torchscript/node_numbers.h"
-#include "torchscript/walk.h"
+#include "torchscript/walked.h"
 #include "torchscript/writes.h"
 
 namespace descramble {
@@ -35,6 +35,26 @@ const Writes& TorchScript::writes() const {
   std::shared_ptr<const Writes>& found = writes_[in_training ? 1 : 0];
   if (!found) found = std::make_shared<const Writes>(method_writes(module, method));
   return *found;
+}
+
+void TorchScript::forget_graph() {
+  writes_ = {};
+  walked_ = nullptr;
+}
+
+void TorchScript::set_module(torch::jit::Module other) {
+  module = std::move(other);
+  forget_graph();
+}
+
+void TorchScript::set_method(const std::string& other) {
+  method = other;
+  forget_graph();
+}
+
+const WalkedGraph& TorchScript::walked() const {
+  if (!walked_) walked_ = std::make_shared<const WalkedGraph>(walk_and_mark(*this));
+  return *walked_;
 }
 
 c10::IValue TorchScript::run(const std::vector<c10::IValue>& inputs) const {
@@ -108,8 +128,7 @@ std::shared_ptr<const Network> TorchScript::with_method(const std::string& other
   if (!module.find_method(other))
     throw Error({"the model has no such method", name, "one of its own", "'" + other + "'"});
   auto copy = std::make_shared<TorchScript>(*this);
-  copy->method = other;
-  copy->forget_graph();
+  copy->set_method(other);
   return copy;
 }
 
@@ -128,23 +147,18 @@ std::vector<std::string> TorchScript::other_methods() const {
 }
 
 std::int64_t TorchScript::forks() const {
-  const auto graph = walk_forward(
-      *this, [](const MetPoint&, torch::jit::Value* value, torch::jit::Node*) { return value; });
-  const std::vector<torch::jit::Node*> nodes = numbered_nodes(graph->block());
+  const std::vector<torch::jit::Node*> nodes = numbered_nodes(walked().graph->block());
   return std::count_if(nodes.begin(), nodes.end(), [](const torch::jit::Node* node) {
     return node->kind() == torch::jit::prim::fork;
   });
 }
 
 std::vector<TapPoint> TorchScript::points() const {
-  if (points_) return *points_;
-  auto found = std::make_shared<std::vector<TapPoint>>();
-  walk_forward(*this, [&](const MetPoint& met, torch::jit::Value* value, torch::jit::Node*) {
-    if (!met.is_argument) found->push_back(met.point);
-    return value;
-  });
-  points_ = found;
-  return *found;
+  std::vector<TapPoint> result;
+  for (const MetPoint& met : walked().points) {
+    if (!met.is_argument) result.push_back(met.point);
+  }
+  return result;
 }
 
 }  // namespace descramble

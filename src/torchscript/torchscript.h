@@ -17,6 +17,7 @@
 
 namespace descramble {
 
+struct WalkedGraph;
 struct Writes;
 
 /// The backend for TorchScript archives.
@@ -34,11 +35,11 @@ struct TorchScript final : Network {
   torch::jit::Method run_method() const { return module.get_method(method); }
   /// What a pass may write in the mode that the module is in; found out once for each mode.
   const Writes& writes() const;
-  /// For a copy that gets another module or method.
-  void forget_graph() {
-    writes_ = {};
-    points_ = nullptr;
-  }
+  /// The method's graph with its points; walked once.
+  const WalkedGraph& walked() const;
+  /// For a copy. What is known of the graph is forgotten.
+  void set_module(torch::jit::Module other);
+  void set_method(const std::string& other);
 
   c10::IValue run(const std::vector<c10::IValue>& inputs) const override;
   ModelDescription description() const override;
@@ -71,8 +72,10 @@ struct TorchScript final : Network {
   void save(const std::filesystem::path& file) const override;
 
  private:
+  void forget_graph();
+
   mutable std::array<std::shared_ptr<const Writes>, 2> writes_{};  ///< in eval and train mode
-  mutable std::shared_ptr<const std::vector<TapPoint>> points_{};  ///< once they were asked for
+  mutable std::shared_ptr<const WalkedGraph> walked_{};            ///< once it was asked for
 };
 
 /// The archive behind a model. @throws Error where the model is of another backend

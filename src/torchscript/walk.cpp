@@ -326,7 +326,13 @@ Value* insert_tuple(Graph& graph, const std::vector<Value*>& parts, const c10::T
   return graph.insertNode(node)->output();
 }
 
-std::shared_ptr<Graph> walk_forward(const TorchScript& script, const PointVisitor& visit) {
+Node* insert_marker(Value* value, Node* place) {
+  Node* marker = place->owningGraph()->create(at::aten::alias, {value}, 1)->insertBefore(place);
+  marker->output()->setType(c10::TensorType::get());
+  return marker;
+}
+
+std::shared_ptr<Graph> inlined_graph(const TorchScript& script, const PointVisitor& visit) {
   return Walk(script, visit).run();
 }
 

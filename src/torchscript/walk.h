@@ -40,9 +40,13 @@ using PointVisitor = std::function<torch::jit::Value*(const MetPoint&, torch::ji
 
 /// Copies the graph of the method that runs, inlines every call by hand (the module path of each is
 /// spelled by its GetAttr chain), and lets `visit` see every point in the order in which values
-/// come into being.
-std::shared_ptr<torch::jit::Graph> walk_forward(const TorchScript& script,
-                                                const PointVisitor& visit);
+/// come into being. This is the walk itself; `TorchScript::walked` keeps its result.
+std::shared_ptr<torch::jit::Graph> inlined_graph(const TorchScript& script,
+                                                 const PointVisitor& visit);
+
+/// Puts an aten::alias node on `value` in front of `place`: a node of its own, whose aliasing
+/// LibTorch knows exactly.
+torch::jit::Node* insert_marker(torch::jit::Value* value, torch::jit::Node* place);
 
 /// Puts values together to a tuple of this type at the insert point.
 torch::jit::Value* insert_tuple(torch::jit::Graph& graph,
