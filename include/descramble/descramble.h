@@ -39,6 +39,7 @@
 #include "descramble/objective/quartimax.h"
 #include "descramble/objective/smoothness.h"
 #include "descramble/solver/choice.h"
+#include "descramble/solver/options.h"
 #include "descramble/solver/solver.h"
 #include "descramble/stats/moments.h"
 #include "descramble/stats/proportion.h"

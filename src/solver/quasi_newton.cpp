@@ -132,17 +132,6 @@ class Memory {
 
 }  // namespace
 
-std::vector<Field> quasi_newton_fields(int max_iterations, double tolerance, int history) {
-  std::vector<Field> fields = search_fields(max_iterations, tolerance);
-  fields.push_back({.name = "history",
-                    .type = FieldType::integer,
-                    .doc = "pairs of steps and gradient changes that are kept",
-                    .fallback = history,
-                    .minimum = 1,
-                    .maximum = 1000});
-  return fields;
-}
-
 Place Space::evaluated(Descent& descent, const at::Tensor& point) const {
   const Evaluation evaluation = descent.evaluate(point);
   Place place{.point = point, .value = evaluation.value, .scaled = evaluation.value / unit_};

@@ -4,7 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "descramble/config/settings.h"
+#include "descramble/config/binding.h"
 #include "solver/search.h"
 
 namespace descramble {
@@ -77,15 +77,23 @@ std::string quasi_newton(Space& space, std::int64_t history, Descent& descent,
 
 /// `search` with that method, a new space for each descent.
 template <class SpaceOfDescent>
-Solution search_quasi_newton(const Objective& objective, const Settings& settings,
+Solution search_quasi_newton(const Objective& objective, const SearchOptions& options,
                              const SolverRun& run, std::int64_t history) {
-  return search(objective, settings, run, [history](Descent& descent, const at::Tensor& start) {
+  return search(objective, options, run, [history](Descent& descent, const at::Tensor& start) {
     SpaceOfDescent space;
     return quasi_newton(space, history, descent, start);
   });
 }
 
-/// The fields of a limited-memory solver: those of a search, and `history`.
-std::vector<Field> quasi_newton_fields(int max_iterations, double tolerance, int history);
+/// Binds the options of a limited-memory solver: those of a search, and `history`.
+template <typename Options>
+Binding<Options> quasi_newton_binding(const std::string& iterations = "iterations of one start") {
+  Binding<Options> binding = search_binding<Options>(iterations);
+  binding.add(&Options::history, {.name = "history",
+                                  .doc = "pairs of steps and gradient changes that are kept",
+                                  .minimum = 1,
+                                  .maximum = 1000});
+  return binding;
+}
 
 }  // namespace descramble

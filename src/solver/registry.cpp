@@ -5,6 +5,7 @@
 #include "descramble/core/error.h"
 #include "descramble/objective/kinds.h"
 #include "descramble/solver/kinds.h"
+#include "descramble/solver/options.h"
 #include "descramble/solver/solver.h"
 
 namespace descramble {
@@ -85,14 +86,18 @@ Solution minimise_with(const Objective& objective, const nlohmann::json& solver,
   return solution;
 }
 
+Solution minimise_as(const Objective& objective, const Settings& solver, const SolverRun& run) {
+  return minimise_with(objective, solver.json(), run);
+}
+
 Solution minimise(const Objective& objective, const SolverOptions& options) {
   SettingValues solver = {{"kind", options.kind.empty() ? best_solver(objective) : options.kind}};
   if (options.max_iterations) solver.emplace_back("max_iterations", *options.max_iterations);
   if (options.tolerance) solver.emplace_back("tolerance", *options.tolerance);
   if (options.starts) solver.emplace_back("starts", *options.starts);
   if (options.history) solver.emplace_back("history", *options.history);
-  return minimise_with(objective, settings_of(solver).json(),
-                       SolverRun{options.seed, options.start, options.on_iteration});
+  return minimise_as(objective, settings_of(solver),
+                     SolverRun{options.seed, options.start, options.on_iteration});
 }
 
 }  // namespace descramble

@@ -22,32 +22,6 @@
 
 namespace descramble {
 
-std::vector<Field> search_fields(int max_iterations, double tolerance) {
-  return {
-      {.name = "max_iterations",
-       .type = FieldType::integer,
-       .doc = "iterations of one start",
-       .fallback = max_iterations,
-       .minimum = 1},
-      {.name = "tolerance",
-       .type = FieldType::number,
-       .doc = "converged where the gradient along the group falls below this share of the whole "
-              "gradient",
-       .fallback = tolerance,
-       .minimum = 0},
-      {.name = "starts",
-       .type = FieldType::integer,
-       .doc = "starting points; the best result counts",
-       .fallback = 1,
-       .minimum = 1},
-      {.name = "first",
-       .type = FieldType::string,
-       .doc = "guess: begin at the objective's own guess (identity where it has none), then at "
-              "random rotations; haar: at random rotations alone",
-       .fallback = "guess",
-       .choices = {"guess", "haar"}}};
-}
-
 Descent::Descent(const Objective& objective, std::int64_t budget, double tolerance,
                  std::function<void(std::int64_t, double)> on_iteration)
     : objective_(objective),
@@ -207,11 +181,11 @@ void finish(Solution& solution, const Objective& objective) {
   }
 }
 
-Solution search(const Objective& objective, const Settings& settings, const SolverRun& run,
+Solution search(const Objective& objective, const SearchOptions& options, const SolverRun& run,
                 const Method& method) {
-  const StartingPoints points(objective, settings.text("first"), run);
-  const auto starts = static_cast<std::size_t>(settings.integer("starts"));
-  const double budget = std::max(1.0, settings.number("max_iterations"));
+  const StartingPoints points(objective, options.first, run);
+  const auto starts = static_cast<std::size_t>(options.starts);
+  const double budget = std::max(1.0, static_cast<double>(options.max_iterations));
   Solution solution;
   solution.starts = 0;
   double best = INFINITY;
@@ -219,7 +193,7 @@ Solution search(const Objective& objective, const Settings& settings, const Solv
   for (std::size_t i = 0; i < starts && !interrupted; ++i) {
     const auto index = static_cast<std::int64_t>(i);
     Descent descent(
-        objective, settings.integer("max_iterations"), settings.number("tolerance"),
+        objective, options.max_iterations, options.tolerance,
         [&](std::int64_t iteration, double value) {
           if (!run.on_iteration) return;
           const double ended = static_cast<double>(i) + static_cast<double>(iteration) / budget;

@@ -6,14 +6,42 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "descramble/config/kind.h"
-#include "descramble/config/settings.h"
+#include "descramble/config/binding.h"
 #include "descramble/solver/solver.h"
 
 namespace descramble {
 
-/// Fields of every iterative solver: max_iterations, tolerance, starts, first.
-std::vector<Field> search_fields(int max_iterations, double tolerance);
+/// The options that every iterative solver has.
+struct SearchOptions {
+  std::int64_t max_iterations = 0;
+  double tolerance = 0;
+  std::int64_t starts = 1;
+  std::string first{};
+
+  template <typename Options>
+  static SearchOptions of(const Options& options) {
+    return {options.max_iterations, options.tolerance, options.starts, options.first};
+  }
+};
+
+/// Binds the options that every iterative solver has.
+template <typename Options>
+Binding<Options> search_binding(const std::string& iterations = "iterations of one start") {
+  Binding<Options> binding;
+  binding.add(&Options::max_iterations, {.name = "max_iterations", .doc = iterations, .minimum = 1})
+      .add(&Options::tolerance, {.name = "tolerance",
+                                 .doc = "converged where the gradient along the group falls below "
+                                        "this share of the whole gradient",
+                                 .minimum = 0})
+      .add(&Options::starts,
+           {.name = "starts", .doc = "starting points; the best result counts", .minimum = 1})
+      .add(&Options::first, {.name = "first",
+                             .doc = "guess: begin at the objective's own guess (identity where it "
+                                    "has none), then at random rotations; haar: at random "
+                                    "rotations alone",
+                             .choices = {"guess", "haar"}});
+  return binding;
+}
 
 /// One descent from one starting point: evaluates the objective, remembers the best point that it
 /// evaluated, and decides when to stop.
@@ -93,7 +121,7 @@ using Method = std::function<std::string(Descent& descent, const at::Tensor& sta
 /// that a descent converges, the point is moved a little at random and the descent continues,
 /// because a gradient cannot distinguish a saddle from a minimum. The solution is the best point of
 /// all, including the identity.
-Solution search(const Objective& objective, const Settings& settings, const SolverRun& run,
+Solution search(const Objective& objective, const SearchOptions& options, const SolverRun& run,
                 const Method& method);
 
 }  // namespace descramble

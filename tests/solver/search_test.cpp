@@ -10,7 +10,9 @@
 #include "descramble/core/interrupt.h"
 #include "descramble/objective/loss_objective.h"
 #include "descramble/objective/maximum_diagonal.h"
+#include "descramble/solver/choice.h"
 #include "descramble/solver/kinds.h"
+#include "descramble/solver/options.h"
 #include "descramble/solver/solver.h"
 #include "objective/support.h"
 
@@ -354,6 +356,38 @@ TEST(Minimise, TakesOptionsOfAProgram) {
   const MaximumDiagonalSum proper(haar(5, 1), true);
   EXPECT_THAT([&] { minimise(proper, {.kind = "riemannian_lbfgs", .start = mirror}); },
               ThrowsError("a reflection", "+1"));
+}
+
+template <OptionsOfASolver Options>
+void expect_same_as_config(const Objective& objective, const Options& options,
+                           nlohmann::json config) {
+  SCOPED_TRACE(Options::kind);
+  config["kind"] = Options::kind;
+  const SolverRun run{.seed = 3};
+  const Solution typed = minimise(objective, options, run);
+  const Solution written = minimise_with(objective, config, run);
+  EXPECT_EQ(typed.solver, Options::kind);
+  EXPECT_EQ(typed.starts, written.starts);
+  EXPECT_EQ(typed.iterations, written.iterations);
+  EXPECT_TRUE(at::equal(typed.point, written.point));
+}
+
+// The struct of each solver is its config: the same defaults, fields and limits.
+TEST(Minimise, TakesTheOptionsOfEachSolver) {
+  const Smoothness smooth(Stencil::forward_free, covariance(10));
+  expect_same_as_config(smooth, ClosedForm{}, {});
+  expect_same_as_config(smooth, RiemannianLbfgs{}, {});
+  expect_same_as_config(smooth, RiemannianLbfgs{.starts = 2, .first = "haar", .history = 3},
+                        {{"starts", 2}, {"first", "haar"}, {"history", 3}});
+  expect_same_as_config(smooth, RiemannianGradientDescent{.max_iterations = 7, .tolerance = 1e-3},
+                        {{"max_iterations", 7}, {"tolerance", 1e-3}});
+  expect_same_as_config(smooth, StaticCayleyLbfgs{.max_iterations = 9}, {{"max_iterations", 9}});
+  const MaximumDiagonalNormSquare concave(haar(6, 2));
+  expect_same_as_config(concave, GeneralizedPower{.starts = 3}, {{"starts", 3}});
+  EXPECT_THAT([&] { minimise(smooth, RiemannianLbfgs{.starts = 0}); },
+              ThrowsError("/solver/starts", ">= 1", "0"));
+  EXPECT_THAT([&] { minimise(smooth, Annealed{}); }, ThrowsError("does not fit", "smoothed"));
+  EXPECT_EQ(solver(GeneralizedPower{.starts = 3}).solve(concave, {}).starts, 3);
 }
 
 TEST(Minimise, NamesTheIterationOfALossThatFails) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,7 +18,8 @@ struct FieldSet;
 /// The type of a JSON value. `names` is a string or a list of strings. `kind` is an object with a
 /// "kind" key from another family, `kinds` is a non-empty list of such objects, and `kind_or_split`
 /// is one such object or {"train": …, "test": …}. `group` is a nested object, `groups` a list of
-/// nested objects.
+/// nested objects. Each case is a shape that messages and schemas name in its own words; that is
+/// why lists and alternatives are cases and not combinations of others.
 enum class FieldType {
   string,
   path,
@@ -47,8 +49,10 @@ struct Fallback {
   Fallback(std::nullptr_t) : text("null") {}
   Fallback(bool value) : text(value ? "true" : "false") {}
   Fallback(int value) : text(std::to_string(value)) {}
+  Fallback(std::int64_t value) : text(std::to_string(value)) {}
   Fallback(double value);
   Fallback(const char* value);
+  Fallback(const std::string& value) : Fallback(value.c_str()) {}
   static Fallback json(std::string text);  ///< an object or list, as JSON
 
   bool is_null() const { return text == "null"; }

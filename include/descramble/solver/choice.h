@@ -3,7 +3,7 @@
 #include <functional>
 #include <string>
 
-#include "descramble/solver/solver.h"
+#include "descramble/solver/options.h"
 
 namespace descramble {
 
@@ -13,8 +13,16 @@ struct SolverChoice {
   std::function<Solution(const Objective& objective, const SolverRun& run)> solve{};
 };
 
-/// A solver with its fields. The seed, start and on_iteration of `options` are left to the
-/// analysis.
+/// The best known solver, or the one that `options` names. The seed, start and on_iteration of
+/// `options` are left to the analysis.
 SolverChoice solver(const SolverOptions& options = {});
+
+/// One solver with its options: `solver(Annealed{.starts = 12})`.
+template <OptionsOfASolver Options>
+SolverChoice solver(const Options& options) {
+  return {Options::kind, [options](const Objective& objective, const SolverRun& run) {
+            return minimise(objective, options, run);
+          }};
+}
 
 }  // namespace descramble

@@ -70,8 +70,8 @@ struct SolverRun {
 /// the rest.
 std::string best_solver(const Objective& objective);
 
-/// A solver for a program, with the fields that its kind has; those left out have their defaults.
-/// See `descramble kinds NAME`.
+/// The best known solver, or one by name, with options that several solvers have. Options left out
+/// have the solver's defaults. solver/options.h has one struct for each solver.
 struct SolverOptions {
   std::optional<std::int64_t> max_iterations{};
   std::optional<double> tolerance{};

@@ -7,6 +7,7 @@
 #include "descramble/core/error.h"
 #include "descramble/core/interrupt.h"
 #include "descramble/solver/kinds.h"
+#include "descramble/solver/options.h"
 #include "solver/quasi_newton.h"
 
 namespace descramble {
@@ -43,11 +44,7 @@ struct Run {
 
 class Annealing {
  public:
-  Annealing(const Settings& settings, const SolverRun& run)
-      : budget_(settings.integer("max_iterations")),
-        tolerance_(settings.number("tolerance")),
-        history_(settings.integer("history")),
-        run_(run) {}
+  Annealing(const Annealed& options, const SolverRun& run) : options_(options), run_(run) {}
 
   /// One stage: L-BFGS on the smoothed objective from the end of the last stage. It remembers the
   /// best point of all evaluations by the sharp value.
@@ -57,16 +54,17 @@ class Annealing {
     const std::int64_t before = of.outcome.iterations;
     std::unique_ptr<Descent> descent;
     descent = std::make_unique<Descent>(
-        *smooth, budget_, tolerance_, [&](std::int64_t iteration, double) {
+        *smooth, options_.max_iterations, options_.tolerance, [&](std::int64_t iteration, double) {
           values.push_back(descent->last_value());
           if (!run_.on_iteration) return;
-          const double part = static_cast<double>(iteration) /
-                              static_cast<double>(std::max<std::int64_t>(1, budget_));
+          const double part =
+              static_cast<double>(iteration) /
+              static_cast<double>(std::max<std::int64_t>(1, options_.max_iterations));
           run_.on_iteration({start, before + iteration, values.back(), work.share(part, sharp)});
         });
     GroupSpace space;
     try {
-      of.outcome.reason = quasi_newton(space, history_, *descent, of.point);
+      of.outcome.reason = quasi_newton(space, options_.history, *descent, of.point);
     } catch (const Interrupted&) {
       of.outcome.reason = "interrupted";
     }
@@ -86,9 +84,7 @@ class Annealing {
   }
 
  private:
-  std::int64_t budget_;
-  double tolerance_;
-  std::int64_t history_;
+  const Annealed& options_;
   const SolverRun& run_;
 };
 
@@ -201,18 +197,17 @@ Solution solve_annealed(const Objective& objective, const Settings& settings,
     throw Error({"the solver does not fit the objective", "solver 'annealed'",
                  "an objective with kinks that can be smoothed", objective.name()});
   }
-  const StartingPoints points(objective, settings.text("first"), run);
-  const auto starts = static_cast<std::size_t>(settings.integer("starts"));
-  const std::int64_t screen = settings.integer("screen");
-  const double margin = settings.number("margin");
+  const Annealed options = Annealed::binding().read(settings);
+  const StartingPoints points(objective, options.first, run);
+  const auto starts = static_cast<std::size_t>(options.starts);
   const std::unique_ptr<Objective> fewer =
-      screen > 0 && starts > 1 ? objective.on_fewer(screen) : nullptr;
+      options.screen > 0 && starts > 1 ? objective.on_fewer(options.screen) : nullptr;
   const Objective& screened = fewer ? *fewer : objective;
-  const Annealing annealing(settings, run);
+  const Annealing annealing(options, run);
   const double of_start = static_cast<double>(stages) * screened.cost();
   Work work{.total = of_start * static_cast<double>(starts) + last_stages * objective.cost()};
 
-  Runs runs = compare_starts(annealing, screened, points, starts, margin, work);
+  Runs runs = compare_starts(annealing, screened, points, starts, options.margin, work);
   if (!runs.winner().best.defined()) {
     if (runs.interrupted) throw Interrupted();
     throw Error({"the objective is not finite anywhere it was tried", objective.name(),
@@ -241,41 +236,41 @@ Solution solve_annealed(const Objective& objective, const Settings& settings,
   return solution;
 }
 
+Binding<Annealed> annealed_binding() {
+  auto binding = quasi_newton_binding<Annealed>("iterations of one stage of one start");
+  binding
+      .add(&Annealed::screen, {.name = "screen",
+                               .doc = "samples that the starts are compared on before the best is "
+                                      "refined on all; 0: all from the beginning",
+                               .minimum = 0})
+      .add(&Annealed::margin, {.name = "margin",
+                               .doc = "a start is given up when its value exceeds the best one "
+                                      "after the same stage (from the third on) by more than this "
+                                      "less 1, relative to the best one's size",
+                               .minimum = 1});
+  return binding;
+}
+
 }  // namespace
 
+const Binding<Annealed>& Annealed::binding() {
+  static const Binding<Annealed> binding = annealed_binding();
+  return binding;
+}
+
 const SolverKind& solver_kind_annealed() {
-  static const SolverKind kind = [] {
-    SolverKind result{
-        .info = {.name = "annealed",
-                 .summary = "for objectives with kinks: L-BFGS on the rotation group on ever "
-                            "sharper stand-ins, from several starts; the answer is the best point "
-                            "by the true value that any of them saw",
-                 .formula = "|z| as sqrt(z^2 + e^2) - e, e/rms = 1, .3, .1, .03, .01, .003",
-                 .source = "pseudo-Huber function: Charbonnier et al., IEEE Trans. Image Process. "
-                           "6 (1997) 298",
-                 .fields = quasi_newton_fields(100, 1e-5, 20)},
-        .solve = solve_annealed,
-        .needs = &ObjectiveTraits::is_sharp,
-        .needed = "an objective with kinks that can be smoothed"};
-    for (Field& field : result.info.fields) {
-      if (field.name == "starts") field.fallback = 6;
-      if (field.name == "max_iterations") field.doc = "iterations of one stage of one start";
-    }
-    result.info.fields.push_back({.name = "screen",
-                                  .type = FieldType::integer,
-                                  .doc = "samples that the starts are compared on before the best "
-                                         "is refined on all; 0: all from the beginning",
-                                  .fallback = 128,
-                                  .minimum = 0});
-    result.info.fields.push_back({.name = "margin",
-                                  .type = FieldType::number,
-                                  .doc = "a start is given up when its value exceeds the best one "
-                                         "after the same stage (from the third on) by more than "
-                                         "this less 1, relative to the best one's size",
-                                  .fallback = 1.15,
-                                  .minimum = 1});
-    return result;
-  }();
+  static const SolverKind kind{
+      .info = {.name = Annealed::kind,
+               .summary = "for objectives with kinks: L-BFGS on the rotation group on ever "
+                          "sharper stand-ins, from several starts; the answer is the best point "
+                          "by the true value that any of them saw",
+               .formula = "|z| as sqrt(z^2 + e^2) - e, e/rms = 1, .3, .1, .03, .01, .003",
+               .source = "pseudo-Huber function: Charbonnier et al., IEEE Trans. Image Process. "
+                         "6 (1997) 298",
+               .fields = Annealed::binding().fields()},
+      .solve = solve_annealed,
+      .needs = &ObjectiveTraits::is_sharp,
+      .needed = "an objective with kinks that can be smoothed"};
   return kind;
 }
 

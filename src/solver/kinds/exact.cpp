@@ -1,12 +1,17 @@
 
 #include "descramble/solver/kinds.h"
-#include "descramble/solver/solver.h"
+#include "descramble/solver/options.h"
 
 namespace descramble {
 
+const Binding<ClosedForm>& ClosedForm::binding() {
+  static const Binding<ClosedForm> binding;
+  return binding;
+}
+
 const SolverKind& solver_kind_exact() {
   static const SolverKind kind{
-      .info = {.name = "exact",
+      .info = {.name = ClosedForm::kind,
                .summary = "The objective's closed form: the optimum itself, in a canonical gauge"},
       .solve =
           [](const Objective& objective, const Settings&, const SolverRun&) {

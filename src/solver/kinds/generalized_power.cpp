@@ -2,6 +2,7 @@
 #include "descramble/basis/orthogonal.h"
 #include "descramble/core/error.h"
 #include "descramble/solver/kinds.h"
+#include "descramble/solver/options.h"
 #include "solver/search.h"
 
 namespace descramble {
@@ -28,17 +29,23 @@ std::string power_iteration(Descent& descent, const at::Tensor& start) {
 
 }  // namespace
 
+const Binding<GeneralizedPower>& GeneralizedPower::binding() {
+  static const Binding<GeneralizedPower> binding = search_binding<GeneralizedPower>();
+  return binding;
+}
+
 const SolverKind& solver_kind_generalized_power() {
   static const SolverKind kind{
-      .info = {.name = "generalized_power",
+      .info = {.name = GeneralizedPower::kind,
                .summary = "the generalised power method, for concave objectives (such as a convex "
                           "quantity that is maximised): never raises the value, has no step length",
                .formula = "P <- polar(-G), G = df/dP",
                .source = "Journee, Nesterov, Richtarik, Sepulchre, JMLR 11 (2010) 517, algorithm 1",
-               .fields = search_fields(2000, 1e-10)},
+               .fields = GeneralizedPower::binding().fields()},
       .solve =
           [](const Objective& objective, const Settings& settings, const SolverRun& run) {
-            return search(objective, settings, run, power_iteration);
+            const GeneralizedPower options = GeneralizedPower::binding().read(settings);
+            return search(objective, SearchOptions::of(options), run, power_iteration);
           },
       .needs = &ObjectiveTraits::is_concave,
       .needed = "a concave objective"};
