@@ -76,9 +76,4 @@ Captured capture(const Subject& subject, const CaptureOptions& options, Progress
   return result;
 }
 
-Captured capture(const Subject& subject, const CaptureOptions& options) {
-  Progress quiet;
-  return capture(subject, options, quiet);
-}
-
 }  // namespace descramble

@@ -40,9 +40,4 @@ SolverComparison compare_solvers(const Subject& subject, const SolverComparisonO
   return result;
 }
 
-SolverComparison compare_solvers(const Subject& subject, const SolverComparisonOptions& options) {
-  Progress quiet;
-  return compare_solvers(subject, options, quiet);
-}
-
 }  // namespace descramble

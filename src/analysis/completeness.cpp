@@ -186,9 +186,4 @@ Completeness measure_completeness(const Subject& subject, const CompletenessOpti
   return result;
 }
 
-Completeness measure_completeness(const Subject& subject, const CompletenessOptions& options) {
-  Progress quiet;
-  return measure_completeness(subject, options, quiet);
-}
-
 }  // namespace descramble

@@ -100,9 +100,4 @@ ChainDescrambling descramble_chain(const Subject& subject, const ChainOptions& o
   return result;
 }
 
-ChainDescrambling descramble_chain(const Subject& subject, const ChainOptions& options) {
-  Progress quiet;
-  return descramble_chain(subject, options, quiet);
-}
-
 }  // namespace descramble

@@ -64,10 +64,4 @@ std::vector<LayerDescrambling> descramble_layers(const Subject& subject,
   return result;
 }
 
-std::vector<LayerDescrambling> descramble_layers(const Subject& subject,
-                                                 const LayerOptions& options) {
-  Progress quiet;
-  return descramble_layers(subject, options, quiet);
-}
-
 }  // namespace descramble

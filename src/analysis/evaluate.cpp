@@ -29,9 +29,4 @@ Score evaluate(const Subject& subject, Split split, Progress& progress) {
   return score;
 }
 
-Score evaluate(const Subject& subject, Split split) {
-  Progress quiet;
-  return evaluate(subject, split, quiet);
-}
-
 }  // namespace descramble

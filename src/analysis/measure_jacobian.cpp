@@ -175,9 +175,4 @@ MeasuredJacobian measure_jacobian(const Subject& subject, const JacobianOptions&
   return result;
 }
 
-MeasuredJacobian measure_jacobian(const Subject& subject, const JacobianOptions& options) {
-  Progress quiet;
-  return measure_jacobian(subject, options, quiet);
-}
-
 }  // namespace descramble

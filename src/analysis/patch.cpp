@@ -178,9 +178,4 @@ Patched patch(const Subject& subject, const PatchOptions& options, Progress& pro
   return result;
 }
 
-Patched patch(const Subject& subject, const PatchOptions& options) {
-  Progress quiet;
-  return patch(subject, options, quiet);
-}
-
 }  // namespace descramble

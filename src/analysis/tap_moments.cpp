@@ -169,13 +169,6 @@ void for_each_rows(const Subject& subject, const Source& source, const TapSpace&
   read_rows(subject, source, {tap.name}, tap.axis, use, "values", pass_on, progress);
 }
 
-std::vector<TapMoments> measure_taps(const Subject& subject, const Source& source,
-                                     const std::vector<std::string>& taps, std::optional<Axis> axis,
-                                     const RowUse& use) {
-  Progress quiet;
-  return measure_taps(subject, source, taps, axis, use, quiet);
-}
-
 Position parse_position(const std::string& name) {
   if (name == "before") return Position::before;
   if (name == "after") return Position::after;

@@ -7,6 +7,11 @@
 
 namespace descramble {
 
+Progress& Progress::none() {
+  thread_local Progress quiet;
+  return quiet;
+}
+
 void Progress::begin(std::string label, std::int64_t total) {
   end();
   label_ = std::move(label);

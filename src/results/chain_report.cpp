@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "results/certificate_json.h"
+#include "results/or_null.h"
 #include "results/solution_report.h"
 #include "results/tap_json.h"
 
@@ -54,7 +55,7 @@ json layers_json(const std::vector<ChainLayer>& layers) {
                       {"route", layer.route},
                       {"kept", layer.kept},
                       {"positions", layer.positions},
-                      {"obstacle", layer.obstacle.empty() ? json() : json(layer.obstacle)},
+                      {"obstacle", or_null(layer.obstacle)},
                       {"constants", layer.constants}});
   }
   return result;

@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "descramble/stats/proportion.h"
+#include "results/or_null.h"
 #include "results/score_report.h"
 #include "results/tap_json.h"
 
@@ -16,10 +17,6 @@ namespace descramble {
 using nlohmann::json;
 
 namespace {
-
-json or_null(const std::optional<double>& value) {
-  return value ? json(*value) : json();
-}
 
 json count_or_null(std::int64_t count) {
   return count < 0 ? json() : json(count);

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "results/or_null.h"
 #include "results/tap_json.h"
 
 namespace descramble {
@@ -67,7 +68,7 @@ StepResult jacobian_report(Split data, const MeasuredJacobian& measured) {
                  {"sampled_positions", measured.sampled_positions},
                  {"blocks", measured.blocks},
                  {"route", measured.route},
-                 {"obstacle", measured.obstacle.empty() ? json() : json(measured.obstacle)},
+                 {"obstacle", or_null(measured.obstacle)},
                  {"constants", measured.constants},
                  {"l1", measured.l1},
                  {"frobenius", measured.frobenius},

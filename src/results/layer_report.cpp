@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "results/certificate_json.h"
+#include "results/or_null.h"
 #include "results/solution_report.h"
 #include "results/tap_json.h"
 
@@ -17,10 +18,6 @@ namespace descramble {
 using nlohmann::json;
 
 namespace {
-
-json known(const std::optional<double>& value) {
-  return value ? json(*value) : json();
-}
 
 using OfLayer = std::function<std::optional<double>(const LayerDescrambling& layer)>;
 
@@ -43,9 +40,9 @@ json layer_json(const LayerDescrambling& layer) {
   json entry = tap_json(layer.rotated.space);
   entry["rows"] = layer.moments.count();
   entry["objective"] = {
-      {"sense", sense_of(layer)},    {"before", layer.value.before},
-      {"after", layer.value.after},  {"optimum", known(layer.optimum)},
-      {"bound", known(layer.bound)}, {"degenerate_directions", layer.solution.degenerate}};
+      {"sense", sense_of(layer)},      {"before", layer.value.before},
+      {"after", layer.value.after},    {"optimum", or_null(layer.optimum)},
+      {"bound", or_null(layer.bound)}, {"degenerate_directions", layer.solution.degenerate}};
   if (layer.held_out) {
     entry["objective"]["held_out"] = {{"before", layer.held_out->before},
                                       {"after", layer.held_out->after}};

@@ -31,7 +31,7 @@ struct Captured {
 
 /// @throws Error for values beyond the memory ceiling, quantised values, and a tap whose shape
 /// changes from batch to batch
-Captured capture(const Subject& subject, const CaptureOptions& options);
-Captured capture(const Subject& subject, const CaptureOptions& options, Progress& progress);
+Captured capture(const Subject& subject, const CaptureOptions& options,
+                 Progress& progress = Progress::none());
 
 }  // namespace descramble

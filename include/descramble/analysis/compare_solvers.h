@@ -38,8 +38,7 @@ struct SolverComparison {
 
 /// Runs several solvers on one objective; the model does not change.
 /// @throws Error for selectors that match no tap, or several
-SolverComparison compare_solvers(const Subject& subject, const SolverComparisonOptions& options);
 SolverComparison compare_solvers(const Subject& subject, const SolverComparisonOptions& options,
-                                 Progress& progress);
+                                 Progress& progress = Progress::none());
 
 }  // namespace descramble

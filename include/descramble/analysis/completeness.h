@@ -78,8 +78,7 @@ struct Completeness {
 /// that do not fit under the memory ceiling together take several such passes, some at a time.
 /// Memory does not grow with the number of samples, but for one bit of each curve.
 /// @throws Error as its parts do, with the tap
-Completeness measure_completeness(const Subject& subject, const CompletenessOptions& options);
 Completeness measure_completeness(const Subject& subject, const CompletenessOptions& options,
-                                  Progress& progress);
+                                  Progress& progress = Progress::none());
 
 }  // namespace descramble

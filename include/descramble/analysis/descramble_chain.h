@@ -67,8 +67,7 @@ struct ChainDescrambling {
 /// Source: Baker, "Taking the parameters which seem to matter and rotating them until they don't"
 /// (2022).
 /// @throws Error with the tap for taps without a path between them, or Jacobians that do not exist
-ChainDescrambling descramble_chain(const Subject& subject, const ChainOptions& options);
 ChainDescrambling descramble_chain(const Subject& subject, const ChainOptions& options,
-                                   Progress& progress);
+                                   Progress& progress = Progress::none());
 
 }  // namespace descramble

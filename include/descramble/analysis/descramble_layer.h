@@ -54,8 +54,7 @@ struct LayerDescrambling {
 /// Source: Amey, Keeley, Choudhury, Kuprov, PNAS 118 (2021), "descrambler groups".
 /// @throws Error with the tap for values or weights that do not suit the objective or the solver
 std::vector<LayerDescrambling> descramble_layers(const Subject& subject,
-                                                 const LayerOptions& options);
-std::vector<LayerDescrambling> descramble_layers(const Subject& subject,
-                                                 const LayerOptions& options, Progress& progress);
+                                                 const LayerOptions& options,
+                                                 Progress& progress = Progress::none());
 
 }  // namespace descramble

@@ -53,8 +53,7 @@ struct MeasuredJacobian {
 
 /// @throws Error for taps without a path between them, a Jacobian that does not exist or is not
 /// finite, a stack that does not fit under the ceiling
-MeasuredJacobian measure_jacobian(const Subject& subject, const JacobianOptions& options);
 MeasuredJacobian measure_jacobian(const Subject& subject, const JacobianOptions& options,
-                                  Progress& progress);
+                                  Progress& progress = Progress::none());
 
 }  // namespace descramble

@@ -48,7 +48,7 @@ struct Patched {
 /// Analysis", NeurIPS 2020; Meng et al., "Locating and Editing Factual Associations in GPT",
 /// NeurIPS 2022, section 2.1.
 /// @throws Error for data without labels, a donor that does not fit, a unit that does not exist
-Patched patch(const Subject& subject, const PatchOptions& options);
-Patched patch(const Subject& subject, const PatchOptions& options, Progress& progress);
+Patched patch(const Subject& subject, const PatchOptions& options,
+              Progress& progress = Progress::none());
 
 }  // namespace descramble

@@ -34,10 +34,7 @@ struct RowUse {
 std::vector<TapMoments> measure_taps(const Subject& subject, const Source& source,
                                      const std::vector<std::string>& taps,
                                      std::optional<Axis> axis = std::nullopt,
-                                     const RowUse& use = {});
-std::vector<TapMoments> measure_taps(const Subject& subject, const Source& source,
-                                     const std::vector<std::string>& taps, std::optional<Axis> axis,
-                                     const RowUse& use, Progress& progress);
+                                     const RowUse& use = {}, Progress& progress = Progress::none());
 
 /// Visits the rows of a tap that an analysis looks at, [n, d] in float64 on the CPU, batch by
 /// batch. The network runs once more for it; no more than a batch is held.

@@ -18,6 +18,8 @@ class Progress {
   using Clock = std::chrono::steady_clock;
 
   Progress() = default;  ///< quiet
+  /// A quiet one for this thread, the default of functions that report progress.
+  static Progress& none();
   /// `now` is the clock; tests give one that they move by hand.
   Progress(std::ostream& out, Style style, std::function<Clock::time_point()> now = Clock::now)
       : out_(&out), style_(style), now_(std::move(now)) {}
