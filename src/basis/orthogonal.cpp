@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/eye.h>
 #include <ATen/ops/isfinite.h>
-#include <ATen/ops/linalg_qr.h>
 #include <ATen/ops/linalg_slogdet.h>
 #include <ATen/ops/linalg_svd.h>
 #include <ATen/ops/matmul.h>
@@ -28,8 +27,7 @@ double distance_from_orthogonal(const at::Tensor& matrix) {
 }
 
 at::Tensor haar_rotation(std::int64_t d, RandomStream& random, bool proper) {
-  const auto [q, r] = at::linalg_qr(random.normal_tensor({d, d}));
-  at::Tensor rotation = (q * r.diagonal().sign()).contiguous();
+  at::Tensor rotation = random.haar_tensor(d);
   if (proper && is_improper(rotation)) rotation.select(0, d - 1).neg_();
   return rotation;
 }

@@ -48,6 +48,7 @@ struct DataOptions {
   std::int64_t train = 6000;
   std::int64_t test = 1000;
   std::uint64_t seed = 1;
+  std::vector<std::string> assignments{};
   bool force = false;
 };
 int data_command(const DataOptions& options, Progress& progress);

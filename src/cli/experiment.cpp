@@ -4,10 +4,7 @@
 
 #include "cli/commands.h"
 #include "descramble/core/error.h"
-#include "descramble/core/files.h"
 #include "descramble/core/json.h"
-#include "descramble/data/kinds.h"
-#include "descramble/data/write_idx.h"
 #include "descramble/results/verify.h"
 #include "experiment/config.h"
 #include "experiment/run.h"
@@ -46,30 +43,6 @@ int verify_command(const std::filesystem::path& folder, const std::filesystem::p
   err << fmt::format("descramble: the certificate does not hold ({}): {} of {} checks failed\n",
                      folder.string(), failed, checks.size());
   return 1;
-}
-
-int data_command(const DataOptions& options, Progress& progress) {
-  if (options.kind != "glyphs") {
-    throw Error(
-        {"no generated data set of that name", "data", "'glyphs'", "'" + options.kind + "'"});
-  }
-  AtomicFolder folder(options.out, {.force = options.force, .marker = "descramble-data.json"});
-  nlohmann::json about = {{"schema_version", 1}, {"kind", options.kind}, {"seed", options.seed}};
-  for (const auto& [split, count, prefix] :
-       {std::tuple{"train", options.train, "train"}, std::tuple{"test", options.test, "t10k"}}) {
-    const nlohmann::json config =
-        resolve_kind(source_family(), {{"kind", options.kind}, {"count", count}}, "/data");
-    const Source source = open_source(config, {.seed = options.seed, .split = split});
-    const std::string images = fmt::format("{}-images-idx3-ubyte", prefix);
-    const std::string labels = fmt::format("{}-labels-idx1-ubyte", prefix);
-    write_idx(*source.data, folder.path() / images, folder.path() / labels);
-    about[split] = {{"count", count}, {"images", images}, {"labels", labels}};
-    progress.say(fmt::format("{}: {} samples in {} and {}", split, count, images, labels));
-  }
-  write_file(folder.path() / "descramble-data.json", write_json(about, "descramble-data.json"));
-  folder.commit();
-  progress.say("data  " + options.out.string());
-  return 0;
 }
 
 }  // namespace descramble

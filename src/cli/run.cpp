@@ -153,7 +153,10 @@ struct CommandLine {
 
   void add_data_command() {
     CLI::App& data_app = add("data", "Write a generated data set");
-    data_app.add_option("name", data.kind, "its kind: glyphs")->required();
+    data_app
+        .add_option("name", data.kind,
+                    "its kind: glyphs, deer, biexponential, bandpass, linear, oscillation")
+        ->required();
     data_app.add_option("--out", data.out, "the folder to write, which must not exist yet")
         ->required();
     data_app.add_option("--train", data.train, "training samples")
@@ -163,6 +166,12 @@ struct CommandLine {
         ->check(CLI::Range(1, 10000000))
         ->capture_default_str();
     data_app.add_option("--seed", data.seed, "seed")->capture_default_str();
+    data_app
+        .add_option("--set", data.assignments,
+                    "POINTER=VALUE for a field of the kind, for example --set /noise=0; may be "
+                    "repeated")
+        ->expected(1)
+        ->take_all();
     data_app.add_flag("--force", data.force, "replace an earlier folder of this command");
     data_app.add_flag("--quiet", data_quiet, "print nothing but errors");
   }

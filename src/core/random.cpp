@@ -4,7 +4,9 @@
 #include <numbers>
 #include <numeric>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/linalg_qr.h>
 
 #include "descramble/core/error.h"
 
@@ -62,6 +64,11 @@ at::Tensor RandomStream::normal_tensor(at::IntArrayRef sizes) {
   double* data = result.data_ptr<double>();
   for (std::int64_t i = 0; i < result.numel(); ++i) data[i] = normal();
   return result;
+}
+
+at::Tensor RandomStream::haar_tensor(std::int64_t d) {
+  const auto [q, r] = at::linalg_qr(normal_tensor({d, d}));
+  return (q * r.diagonal().sign()).contiguous();
 }
 
 RandomStream random_stream(std::uint64_t seed, std::string_view name, std::uint64_t index) {

@@ -92,14 +92,32 @@ void save_safetensors(const std::filesystem::path& file, const NamedTensors& ten
     return a.second.element_size() > b.second.element_size();
   });
 
+  std::vector<StreamedTensor> streamed;
+  for (const auto& [name, tensor] : order) {
+    streamed.push_back(
+        {name, tensor.scalar_type(), tensor.sizes().vec(), [tensor = tensor](const PutBytes& put) {
+           const at::Tensor plain = tensor.cpu().contiguous();
+           if (plain.nbytes() > 0)
+             put({static_cast<const char*>(plain.data_ptr()), plain.nbytes()});
+         }});
+  }
+  save_safetensors(file, streamed, metadata);
+}
+
+void save_safetensors(const std::filesystem::path& file, const std::vector<StreamedTensor>& tensors,
+                      const std::map<std::string, std::string>& metadata) {
   json header = json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::vector<std::size_t> ends;
   std::size_t size = 0;
-  for (const auto& [name, tensor] : order) {
-    header[name] = {{"dtype", name_of(tensor.scalar_type())},
-                    {"shape", tensor.sizes().vec()},
-                    {"data_offsets", {size, size + tensor.nbytes()}}};
-    size += tensor.nbytes();
+  for (const StreamedTensor& tensor : tensors) {
+    std::size_t bytes = c10::elementSize(tensor.dtype);
+    for (const std::int64_t one : tensor.shape) bytes *= static_cast<std::size_t>(one);
+    header[tensor.name] = {{"dtype", name_of(tensor.dtype)},
+                           {"shape", tensor.shape},
+                           {"data_offsets", {size, size + bytes}}};
+    size += bytes;
+    ends.push_back(size);
   }
   std::string text;
   try {
@@ -113,9 +131,16 @@ void save_safetensors(const std::filesystem::path& file, const NamedTensors& ten
   write_file(file, [&](const PutBytes& put) {
     put(length);
     put(text);
-    for (const auto& [name, tensor] : order) {
-      const at::Tensor plain = tensor.cpu().contiguous();
-      if (plain.nbytes() > 0) put({static_cast<const char*>(plain.data_ptr()), plain.nbytes()});
+    std::size_t written = 0;
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      tensors[i].fill([&](std::string_view bytes) {
+        written += bytes.size();
+        put(bytes);
+      });
+      if (written != ends[i]) {
+        throw Failure({"a tensor of another size than announced", tensors[i].name,
+                       std::to_string(ends[i]), std::to_string(written)});
+      }
     }
   });
 }

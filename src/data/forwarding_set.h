@@ -21,6 +21,8 @@ class ForwardingSet : public DataSet {
   std::vector<std::string> warnings() const override { return inner_->warnings(); }
   std::vector<std::string> class_names() const override { return inner_->class_names(); }
   std::vector<std::string> input_names() const override { return inner_->input_names(); }
+  AxisScale input_scale() const override { return inner_->input_scale(); }
+  AxisScale label_scale() const override { return inner_->label_scale(); }
 
  private:
   std::shared_ptr<const DataSet> inner_;

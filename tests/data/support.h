@@ -30,7 +30,7 @@ class TemporaryFolder {
 Source open(const nlohmann::json& value, const DataContext& context = {});
 
 /// What holds for a data set of any kind: the same samples in any order, slices, one by one; labels
-/// of int64 where it has them; an index outside is an Error.
+/// of int64 (classes) or floating point (targets) where it has them; an index outside is an Error.
 void expect_invariants(const DataSet& data);
 
 bool bit_equal(const at::Tensor& a, const at::Tensor& b);  ///< same dtype, shape and bits

@@ -11,9 +11,8 @@ namespace descramble {
 /// ‖PᵀP − I‖_F in float64.
 double distance_from_orthogonal(const at::Tensor& matrix);
 
-/// A rotation drawn uniformly (Haar measure) from O(d): Q of a Gaussian matrix's QR decomposition
-/// with R's diagonal positive. `proper`: from SO(d), by the sign of the last row.
-/// Source: Mezzadri, Notices of the AMS 54 (2007) 592.
+/// A rotation drawn uniformly (Haar measure) from O(d) (see RandomStream::haar_tensor). `proper`:
+/// from SO(d), by the sign of the last row.
 at::Tensor haar_rotation(std::int64_t d, RandomStream& random, bool proper = false);
 
 /// P (3 I − PᵀP)/2, one Newton–Schulz step towards the nearest orthogonal matrix. It reduces a

@@ -25,6 +25,9 @@ class RandomStream {
 
   at::Tensor uniform_tensor(at::IntArrayRef sizes, double low, double high);  ///< float64
   at::Tensor normal_tensor(at::IntArrayRef sizes);                            ///< float64
+  /// Uniform on O(d) (Haar measure): Q of a Gaussian matrix's QR decomposition with R's diagonal
+  /// positive. Source: Mezzadri, Notices of the AMS 54 (2007) 592.
+  at::Tensor haar_tensor(std::int64_t d);  ///< float64
 
   std::uint64_t bits() { return engine_(); }
 

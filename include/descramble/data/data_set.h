@@ -28,6 +28,12 @@ struct InputFile {
   std::string sha256{};          ///< taken when it was opened; empty: not yet
 };
 
+/// The physical meaning of the last dimension of an input or of the labels.
+struct AxisScale {
+  std::string title{};           ///< "time / µs"
+  std::vector<double> values{};  ///< one for each number of the dimension
+};
+
 /// An immutable, indexable set of samples. Reading may decode from disk each time. Memory does not
 /// grow with the number of samples, except for formats that are kept in memory as a whole (IDX: one
 /// byte per pixel; digits; safetensors).
@@ -44,6 +50,11 @@ class DataSet {
   virtual std::vector<std::string> class_names() const { return {}; }
   /// Names of the inputs, if the source knows them.
   virtual std::vector<std::string> input_names() const { return {}; }
+
+  /// The last dimension of the first input, if the source knows it; no values: unknown.
+  virtual AxisScale input_scale() const { return {}; }
+  /// The last dimension of the labels, if the source knows it.
+  virtual AxisScale label_scale() const { return {}; }
 
   /// What a person should know about the data: files that were skipped, an order.
   virtual std::vector<std::string> warnings() const { return {}; }

@@ -29,6 +29,9 @@ struct SourceGuess {
   std::vector<std::string> notes;
 };
 
+/// A file that a generated set was written to, and its content: "images", "labels", "tensors".
+using WrittenFiles = std::vector<std::pair<std::string, std::string>>;
+
 /// A kind of data source: its fields, and how it is opened once they are resolved.
 struct SourceKind {
   KindInfo info{};
@@ -38,6 +41,10 @@ struct SourceKind {
   /// kind. Absent: this kind is never guessed.
   std::optional<SourceGuess> (*guess)(const std::filesystem::path& path,
                                       const DataHints& hints) = nullptr;
+  /// Writes a generated set into `folder`, for `descramble data`. Absent: the kind is not
+  /// generated.
+  WrittenFiles (*write)(const DataSet& data, const std::filesystem::path& folder,
+                        const std::string& split) = nullptr;
 };
 
 /// Every kind in src/data/builtin.def.

@@ -3,6 +3,7 @@
 #include "data/glyph.h"
 #include "data/samples.h"
 #include "descramble/data/kinds.h"
+#include "descramble/data/write_idx.h"
 
 namespace descramble {
 
@@ -73,6 +74,15 @@ const SourceKind& source_kind_glyphs() {
         return std::make_shared<GlyphSet>(
             settings.integer("count"),
             GlyphStyle{settings.number("noise"), settings.number("distortion")}, context);
+      },
+      .write = [](const DataSet& data, const std::filesystem::path& folder,
+                  const std::string& split) -> WrittenFiles {
+        // The names of the MNIST files.
+        const std::string prefix = split == "test" ? "t10k" : split;
+        const WrittenFiles names{{"images", prefix + "-images-idx3-ubyte"},
+                                 {"labels", prefix + "-labels-idx1-ubyte"}};
+        write_idx(data, folder / names[0].second, folder / names[1].second);
+        return names;
       }};
   return kind;
 }
