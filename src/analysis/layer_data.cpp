@@ -30,7 +30,21 @@ at::Tensor layer_weight(const Model& model, const std::string& tap) {
                fmt::format("'{}' ({})", layer, type)});
 }
 
+at::Tensor layer_bias(const Model& model, const std::string& tap) {
+  for (const auto& [name, parameter] : model.parameters()) {
+    if (name == tap + ".bias") return parameter.detach().to(at::kCPU, at::kDouble);
+  }
+  return {};
+}
+
 namespace {
+
+void require_rows(const at::Tensor& weight, const TapSpace& space) {
+  if (weight.size(0) == space.dimension) return;
+  throw Error({"the weight does not make what the axis holds", "tap '" + space.name + "'",
+               fmt::format("d = {} ({})", space.dimension, axis_name(space.axis)),
+               fmt::format("a weight with {} rows", weight.size(0))});
+}
 
 Layer with_values(const Subject& subject, const Source& source, const std::string& tap,
                   const LayerView& view, std::int64_t memory_mb, Progress& progress) {
@@ -59,11 +73,7 @@ Layer with_weight(const Subject& subject, const std::string& tap, std::optional<
   layer.tap.space = TapValues(tap, value, chosen).space();
   const TapSpace& space = layer.tap.space;
   require_memory(space.dimension, subject.memory_mb, tap, space.axis);
-  if (layer.data.weight.size(0) != space.dimension) {
-    throw Error({"the weight does not make what the axis holds", "tap '" + tap + "'",
-                 fmt::format("d = {} ({})", space.dimension, axis_name(space.axis)),
-                 fmt::format("a weight with {} rows", layer.data.weight.size(0))});
-  }
+  require_rows(layer.data.weight, space);
   return layer;
 }
 
@@ -73,9 +83,16 @@ std::vector<Layer> gathered(const Subject& subject, const Source& source,
   std::vector<Layer> layers;
   switch (view.needs) {
     case LayerNeeds::moments:
+    case LayerNeeds::moments_and_weight:
       for (TapMoments& tap :
            measure_taps(subject, source, taps, view.axis, {.selection = view.rows}, progress))
         layers.push_back({std::move(tap), {}});
+      for (Layer& layer : layers) {
+        if (view.needs == LayerNeeds::moments) continue;
+        layer.data.weight = layer_weight(subject.model, layer.tap.space.name);
+        layer.data.bias = layer_bias(subject.model, layer.tap.space.name);
+        require_rows(layer.data.weight, layer.tap.space);
+      }
       break;
     case LayerNeeds::values: {
       // The values of all taps of both sources are in memory together and share the ceiling.

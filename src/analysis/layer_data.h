@@ -36,4 +36,8 @@ std::vector<Layer> gather_layers(const Subject& subject, const Source& source,
 /// in × (out·k·k). @throws Error for a tap that does not belong to such a layer
 at::Tensor layer_weight(const Model& model, const std::string& tap);
 
+/// What the layer `NAME` adds to its product, [out], float64; undefined if it adds nothing, and for
+/// `NAME.input`.
+at::Tensor layer_bias(const Model& model, const std::string& tap);
+
 }  // namespace descramble

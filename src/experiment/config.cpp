@@ -6,9 +6,11 @@
 #include "descramble/model/kinds.h"
 #include "descramble/objective/kinds.h"
 #include "descramble/objective/objective.h"
+#include "descramble/reading/kinds.h"
 #include "descramble/solver/kinds.h"
 #include "descramble/solver/solver.h"
 #include "experiment/fields.h"
+#include "experiment/matrix_choice.h"
 #include "experiment/step.h"
 #include "experiment/train_config.h"
 
@@ -89,9 +91,9 @@ const std::vector<Field>& training_fields() {
 }
 
 std::vector<const KindFamily*> all_families() {
-  return {&model_family(),     &layer_family(),   &source_family(), &step_family(),
-          &objective_family(), &solver_family(),  &basis_family(),  &grid_family(),
-          &optimizer_family(), &schedule_family()};
+  return {&model_family(),     &layer_family(),    &source_family(), &step_family(),
+          &objective_family(), &solver_family(),   &basis_family(),  &grid_family(),
+          &optimizer_family(), &schedule_family(), &matrix_family(), &reading_family()};
 }
 
 Config resolve_config(const json& document, const std::filesystem::path& file) {

@@ -180,6 +180,7 @@ void require_certified(const StepResult& result, const StepKind& kind) {
 Gathered run_steps(const json& steps, Opened& opened, ResultFolder& folder, Stopwatch& stopwatch,
                    Progress& progress) {
   Workspace& workspace = opened.workspace;
+  workspace.steps = steps;
   Gathered all;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const std::string kind = steps[i].at("kind");

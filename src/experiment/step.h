@@ -18,8 +18,9 @@ namespace descramble {
 
 /// The data that all steps of an experiment share. They are opened once, and no step changes them.
 struct Workspace : Subject {
-  PathSearch paths{};     ///< finds the files that a step names
-  Rotations rotations{};  ///< that the steps before this one have found
+  PathSearch paths{};      ///< finds the files that a step names
+  Rotations rotations{};   ///< that the steps before this one have found
+  nlohmann::json steps{};  ///< of the experiment, resolved
 };
 
 struct StepKind {

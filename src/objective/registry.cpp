@@ -45,6 +45,8 @@ bool has(const LayerData& layer, LayerNeeds needs) {
   switch (needs) {
     case LayerNeeds::moments:
       return layer.moments.count() > 0;
+    case LayerNeeds::moments_and_weight:
+      return layer.moments.count() > 0 && layer.weight.defined();
     case LayerNeeds::weight:
       return layer.weight.defined();
     case LayerNeeds::values:
@@ -59,6 +61,8 @@ const char* text_of(LayerNeeds needs) {
   switch (needs) {
     case LayerNeeds::moments:
       return "moments of the layer's values";
+    case LayerNeeds::moments_and_weight:
+      return "moments of the values of a layer with a weight";
     case LayerNeeds::weight:
       return "a layer with a weight";
     case LayerNeeds::values:

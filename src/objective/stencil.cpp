@@ -22,10 +22,10 @@ struct StencilName {
 };
 
 constexpr StencilName entries[] = {{Stencil::fourier_first, "fourier_first"},
-                             {Stencil::fourier_second, "fourier_second"},
-                             {Stencil::forward_free, "forward_free"},
-                             {Stencil::forward_periodic, "forward_periodic"},
-                             {Stencil::central_periodic, "central_periodic"}};
+                                   {Stencil::fourier_second, "fourier_second"},
+                                   {Stencil::forward_free, "forward_free"},
+                                   {Stencil::forward_periodic, "forward_periodic"},
+                                   {Stencil::central_periodic, "central_periodic"}};
 
 /// λ of the mode with k periods on the circle of d points.
 double circle_value(Stencil stencil, std::int64_t k, std::int64_t d) {

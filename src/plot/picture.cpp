@@ -1,5 +1,9 @@
 #include <algorithm>
 #include <cmath>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -34,52 +38,111 @@ Picture reduced(const Picture& picture) {
   return result;
 }
 
-}  // namespace
-
-void write_svg(const Picture& given, const std::filesystem::path& file) {
-  if (given.values.size() != given.rows * given.columns || given.values.empty()) {
-    throw Error({"cannot draw '" + given.title + "'", "values",
-                 fmt::format("{} x {} of them", given.rows, given.columns),
-                 fmt::format("{}", given.values.size())});
+void require_drawable(const Picture& picture) {
+  if (picture.values.size() != picture.rows * picture.columns || picture.values.empty()) {
+    throw Error({"cannot draw '" + picture.title + "'", "values",
+                 fmt::format("{} x {} of them", picture.rows, picture.columns),
+                 fmt::format("{}", picture.values.size())});
   }
-  for (const double value : given.values) {
+  for (const double value : picture.values) {
     if (!std::isfinite(value))
-      throw Error({"cannot draw '" + given.title + "'", "values", "finite numbers",
+      throw Error({"cannot draw '" + picture.title + "'", "values", "finite numbers",
                    fmt::format("{}", value)});
   }
-  const Picture picture = reduced(given);
-  const double step_x = static_cast<double>(given.columns) / static_cast<double>(picture.columns);
-  const double step_y = static_cast<double>(given.rows) / static_cast<double>(picture.rows);
-  std::string script =
-      "set encoding utf8\n"
-      "set terminal svg size 620,560 dynamic enhanced rounded font 'sans-serif,14' "
-      "background '#ffffff'\n"
-      // Viridis (van der Walt and Smith, 2015) at five places.
-      "set palette defined (0 '#440154', 1 '#3b528b', 2 '#21918c', 3 '#5ec962', 4 '#fde725')\n"
-      "set tics nomirror out\nset border linecolor rgb '#333333'\nunset key\n";
-  script += "set title " + quoted(picture.title) + " noenhanced\n";
+}
+
+/// Smallest and largest value of the colours.
+std::pair<double, double> colour_range(const std::vector<Picture>& pictures) {
+  double low = 0;
+  double high = -INFINITY;
+  bool centred = false;
+  for (const Picture& picture : pictures) {
+    const auto [least, most] = std::minmax_element(picture.values.begin(), picture.values.end());
+    low = std::min(low, *least);
+    high = std::max(high, *most);
+    centred = centred || picture.centred;
+  }
+  if (centred) {
+    const double size = std::max(std::abs(low), std::abs(high));
+    return {size > 0 ? -size : -1, size > 0 ? size : 1};
+  }
+  return {low, high > low ? high : high + 1};
+}
+
+/// Where the middles of the first and the last square lie on an axis.
+struct Place {
+  double first = 0;
+  double step = 1;
+
+  Place(std::size_t given, std::size_t drawn,
+        const std::optional<std::pair<double, double>>& range) {
+    const auto n = static_cast<double>(given);
+    const double unit = range && given > 1 ? (range->second - range->first) / (n - 1) : 1;
+    first = range ? range->first : 0;
+    step = unit * n / static_cast<double>(drawn);
+  }
+  double begin() const { return first - step / 2; }
+  double end(std::size_t drawn) const { return begin() + step * static_cast<double>(drawn); }
+};
+
+/// The commands for one picture on the current axes.
+std::string commands(const Picture& given, const Picture& picture, std::size_t number) {
+  const Place x(given.columns, picture.columns, given.x_range);
+  const Place y(given.rows, picture.rows, given.y_range);
+  std::string script = "set title " + quoted(picture.title) + " noenhanced\n";
   script += "set xlabel " + quoted(picture.x_title) + " noenhanced\n";
   script += "set ylabel " + quoted(picture.y_title) + " noenhanced\n";
   script += "set cblabel " + quoted(picture.label) + " noenhanced\n";
-  script += fmt::format("set xrange [{}:{}]\nset yrange [{}:{}]\n", -step_x / 2,
-                        static_cast<double>(given.columns) - step_x / 2,
-                        static_cast<double>(given.rows) - step_y / 2, -step_y / 2);
-  const auto [low, high] = std::minmax_element(picture.values.begin(), picture.values.end());
-  script += fmt::format("set cbrange [{}:{}]\n", std::min(0.0, *low),
-                        *high > std::min(0.0, *low) ? *high : *low + 1);
-  script += "$data << END\n";
+  script += fmt::format("set xrange [{}:{}]\nset yrange [{}:{}]\n", x.begin(),
+                        x.end(picture.columns), y.end(picture.rows), y.begin());
+  script += fmt::format("$data{} << END\n", number);
   for (std::size_t i = 0; i < picture.rows; ++i) {
     for (std::size_t j = 0; j < picture.columns; ++j)
       script += fmt::format("{:.4g} ", picture.values[i * picture.columns + j]);
     script += '\n';
   }
-  script += fmt::format("END\nplot $data matrix using ($1*{}):($2*{}):3 with image pixels\n",
-                        step_x, step_y);
-  if (picture.rows * picture.columns > 64 * 64) {
-    // Many squares go in as one embedded image.
-    script.replace(script.rfind(" pixels"), 7, "");
+  // Many squares go in as one embedded image.
+  const bool embedded = picture.rows * picture.columns > 64 * 64;
+  script += fmt::format("END\nplot $data{} matrix using ({}+$1*{}):({}+$2*{}):3 with image{}\n",
+                        number, x.first, x.step, y.first, y.step, embedded ? "" : " pixels");
+  return script;
+}
+
+std::string drawn(const std::vector<Picture>& pictures) {
+  if (pictures.empty()) throw Error({"cannot draw", "panels", "at least one picture", "none"});
+  bool centred = false;
+  std::vector<Picture> shown;
+  for (const Picture& picture : pictures) {
+    require_drawable(picture);
+    shown.push_back(reduced(picture));
+    centred = centred || picture.centred;
   }
-  write_file(file, run_gnuplot(script));
+  std::string script = fmt::format(
+      "set encoding utf8\n"
+      "set terminal svg size {},560 dynamic enhanced rounded font 'sans-serif,14' "
+      "background '#ffffff'\n",
+      620 * pictures.size());
+  script += centred ? "set palette defined (0 '#001261', 1 '#1e6f9d', 2 '#71a8c4', 3 '#f7f7f7', 4 "
+                      "'#d39774', 5 '#be6533', 6 '#590008')\n"
+                    // Viridis (van der Walt and Smith, 2015) at five places.
+                    : "set palette defined (0 '#440154', 1 '#3b528b', 2 '#21918c', 3 '#5ec962', 4 "
+                      "'#fde725')\n";
+  script += "set tics nomirror out\nset border linecolor rgb '#333333'\nunset key\n";
+  const auto [low, high] = colour_range(shown);
+  script += fmt::format("set cbrange [{}:{}]\n", low, high);
+  if (pictures.size() > 1) script += fmt::format("set multiplot layout 1,{}\n", pictures.size());
+  for (std::size_t i = 0; i < pictures.size(); ++i) script += commands(pictures[i], shown[i], i);
+  return script;
+}
+
+}  // namespace
+
+void write_svg(const Picture& picture, const std::filesystem::path& file) {
+  write_file(file, run_gnuplot(drawn({picture})));
+}
+
+void write_svg(const Panels& panels, const std::filesystem::path& file) {
+  write_file(file, run_gnuplot(drawn(panels.pictures)));
 }
 
 }  // namespace descramble

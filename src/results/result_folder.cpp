@@ -68,8 +68,7 @@ void ResultFolder::add_lines(const std::string& name, const std::vector<json>& l
   add_file(name + ".jsonl", text);
 }
 
-void ResultFolder::add_figure(const std::string& given,
-                              const std::variant<Figure, Picture>& figure) {
+void ResultFolder::add_figure(const std::string& given, const Drawing& figure) {
   std::string name = given;
   std::replace(name.begin(), name.end(), '/', '_');  // taps may be named a/b
   if (!can_draw()) {

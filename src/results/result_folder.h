@@ -43,7 +43,7 @@ class ResultFolder {
   void add_lines(const std::string& name, const std::vector<nlohmann::json>& lines);
   /// `<name>.svg`. If figures cannot be drawn, a warning is added instead.
   void add_warning(const std::string& warning) { warnings_.push_back(warning); }
-  void add_figure(const std::string& name, const std::variant<Figure, Picture>& figure);
+  void add_figure(const std::string& name, const Drawing& figure);
 
   /// What a reader of the result should know of the folder itself.
   const std::vector<std::string>& warnings() const { return warnings_; }

@@ -21,7 +21,7 @@ struct Table {
 /// A figure for `<name>.svg`.
 struct NamedFigure {
   std::string name{};
-  std::variant<Figure, Picture> figure{};
+  Drawing figure{};
 };
 
 /// RFC 4180 with a header line; numbers in the shortest form that reads back as the same value.

@@ -1,3 +1,7 @@
+#include <nlohmann/json.hpp>
+
+#include "descramble/objective/choice.h"
+#include "descramble/objective/kinds.h"
 #include "objective/support.h"
 
 namespace descramble::test {
@@ -228,6 +232,61 @@ TEST(SmoothnessRefuses, WhatIsNoMoment) {
               ThrowsError("rotation of the wrong size", "4 x 4", "3 x 3"));
   EXPECT_THAT([&] { (void)objective.gradient(at::zeros({4})); },
               ThrowsError("rotation of the wrong size", "1 dimensions"));
+}
+
+/// ‖D P S‖²_F / N from the columns of S themselves.
+double rough(const at::Tensor& rotation, const at::Tensor& columns, double samples) {
+  const at::Tensor d = explicit_stencil(Stencil::fourier_second, rotation.size(0));
+  return d.matmul(rotation).matmul(columns).pow(2).sum().item<double>() / samples;
+}
+
+double spectral(const at::Tensor& matrix) {
+  return at::linalg_svdvals(matrix)[0].item<double>();
+}
+
+// Amey et al. (2021), interpretation.m: P₂ descrambles [μ W₂ᵀ, tanh(W₁X)], μ = ‖tanh(W₁X)‖₂/‖W₂‖₂,
+// and P₁ descrambles W₁X without the bias; descramble.m scales both Gram matrices by d/‖·‖₂.
+TEST(SmoothnessOptions, AreThePapersObjectives) {
+  RandomStream random = random_stream(8, "test/pair");
+  constexpr std::int64_t d = 9;
+  constexpr std::int64_t samples = 40;
+  const at::Tensor rows = random.normal_tensor({samples, d}) + 0.5;
+  LayerData layer{.tap = "here"};
+  layer.moments.add(rows);
+  layer.weight = random.normal_tensor({d, 14});
+  layer.bias = random.normal_tensor({d});
+  const at::Tensor p = haar(d, 3);
+  const at::Tensor columns = rows.t();
+  const auto value = [&](const SmoothnessOptions& options) {
+    return smoothness(options).make(layer)->value(p);
+  };
+  const double mu = spectral(columns) / spectral(layer.weight);
+  const double pair = rough(p, at::cat({mu * layer.weight, columns}, 1), samples);
+  EXPECT_NEAR(value({.center = false, .pair = true}), pair, 1e-9 * pair);
+  const double unbiased = rough(p, columns - layer.bias.unsqueeze(1), samples);
+  EXPECT_NEAR(value({.center = false, .without_bias = true}), unbiased, 1e-9 * unbiased);
+  EXPECT_NEAR(value({.without_bias = true}), value({}), 1e-12 * value({})) << "centred: no bias";
+  const at::Tensor stencil = explicit_stencil(Stencil::fourier_second, d);
+  const at::Tensor gram = stencil.t().matmul(stencil);
+  const at::Tensor moment = columns.matmul(columns.t());
+  const double scaled =
+      (p.t().matmul(gram * (d / spectral(gram))).matmul(p) * (moment * (d / spectral(moment))))
+          .sum()
+          .item<double>();
+  EXPECT_NEAR(value({.center = false, .scaled = true}), scaled, 1e-9 * scaled);
+  EXPECT_EQ(smoothness({.pair = true}).needs, LayerNeeds::moments_and_weight);
+  // The config says the same.
+  EXPECT_EQ(
+      make_objective({{"kind", "smoothness"}, {"center", false}, {"pair", true}}, layer)->value(p),
+      value({.center = false, .pair = true}));
+  layer.weight.zero_();
+  EXPECT_THAT([&] { value({.pair = true}); }, ThrowsError("weight of zeros", "tap 'here'"));
+  EXPECT_THAT(
+      [&] {
+        make_objective({{"kind", "smoothness"}, {"route", "autograd"}, {"pair", true}},
+                       layer_of_size(5));
+      },
+      ThrowsError("/objective/route", "closed_form"));
 }
 
 }  // namespace

@@ -21,7 +21,25 @@ struct ObjectiveChoice {
 struct SmoothnessOptions {
   Stencil stencil = Stencil::fourier_second;
   bool center = true;  ///< the covariance; false: the raw second moment, as descramble.m takes it
+  /// Takes the layer's bias off the values: F = W X, as in the paper. A centred F has no bias.
+  bool without_bias = false;
+  /// The layer's weight W stands beside the values: [μ W, F], μ = ‖F‖₂ / ‖W‖₂.
+  bool pair = false;
+  /// Multiplies f by d² / (‖DᵀD‖₂ ‖C‖₂), as descramble.m does, to compare losses.
+  bool scaled = false;
+
+  LayerNeeds needs() const {
+    return pair || without_bias ? LayerNeeds::moments_and_weight : LayerNeeds::moments;
+  }
 };
+
+/// C of the objective that these options describe (see Smoothness), [d, d], float64:
+///     F Fᵀ / N, centred or not, without the bias if asked;
+///     for a pair + μ² W Wᵀ / N = F Fᵀ / N + ‖F Fᵀ/N‖₂ / ‖W Wᵀ‖₂ · W Wᵀ;
+///     scaled by d² / (‖DᵀD‖₂ ‖C‖₂).
+/// Source: Amey, Keeley, Choudhury, Kuprov, PNAS 118 (2021), interpretation.m and descramble.m.
+/// @throws Error for a pair with a weight of zeros
+at::Tensor smoothness_moment(const SmoothnessOptions& options, const LayerData& layer);
 
 /// ‖D P F‖² / N, minimised (see Smoothness).
 ObjectiveChoice smoothness(const SmoothnessOptions& options = {});

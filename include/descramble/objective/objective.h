@@ -99,11 +99,12 @@ struct LayerData {
   std::string tap{};
   Moments moments{};
   at::Tensor weight{};  ///< of the tap's layer: [d, fan], row i feeds quantity i
+  at::Tensor bias{};    ///< of the tap's layer, [d]; undefined if it adds none
   std::optional<TapValues> values{};
   std::optional<JacobianChain> jacobians{};  ///< from tap to tap
 };
 
 /// Which of these data an objective needs.
-enum class LayerNeeds { moments, weight, values, jacobians };
+enum class LayerNeeds { moments, moments_and_weight, weight, values, jacobians };
 
 }  // namespace descramble

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace descramble {
@@ -51,7 +52,21 @@ struct Picture {
   std::size_t rows = 0;
   std::size_t columns = 0;
   std::vector<double> values{};  ///< row by row, finite
+  /// Colours diverge from white at zero, and the scale is the same on both sides (after vik of
+  /// Crameri, Nature Communications 11 (2020) 5444, which colour-blind people can read).
+  bool centred = false;
+  /// Physical values of the first and the last column and row; absent: their numbers.
+  std::optional<std::pair<double, double>> x_range{};
+  std::optional<std::pair<double, double>> y_range{};
 };
+
+/// Pictures side by side, with one scale of colours for all of them.
+struct Panels {
+  std::vector<Picture> pictures{};
+};
+
+/// Anything that can be drawn.
+using Drawing = std::variant<Figure, Picture, Panels>;
 
 /// Whether figures can be drawn: gnuplot (Debian: gnuplot-nox) is on the PATH.
 bool can_draw();
@@ -68,5 +83,7 @@ void write_svg(const Figure& figure, const std::filesystem::path& file);
 /// matrix with more than 512 rows or columns is drawn with means of neighbouring entries.
 /// @throws Error for a list of another length than rows x columns, or a value that is not finite
 void write_svg(const Picture& picture, const std::filesystem::path& file);
+/// @throws Error as for each of the pictures, and for no picture
+void write_svg(const Panels& panels, const std::filesystem::path& file);
 
 }  // namespace descramble

@@ -1,8 +1,22 @@
 #include "descramble/objective/smoothness.h"
 
+#include "descramble/core/error.h"
+#include "descramble/objective/choice.h"
 #include "descramble/objective/kinds.h"
 
 namespace descramble {
+
+namespace {
+
+SmoothnessOptions options_in(const Settings& settings) {
+  return {.stencil = parse_stencil(settings.text("stencil")),
+          .center = settings.flag("center"),
+          .without_bias = settings.flag("without_bias"),
+          .pair = settings.flag("pair"),
+          .scaled = settings.flag("scaled")};
+}
+
+}  // namespace
 
 const ObjectiveKind& objective_kind_smoothness() {
   static const ObjectiveKind kind{
@@ -27,6 +41,23 @@ const ObjectiveKind& objective_kind_smoothness() {
                      .doc = "use the covariance; false: the raw second moment, as descramble.m "
                             "does, which mostly maps the mean to the constant vector",
                      .fallback = true},
+                    {.name = "without_bias",
+                     .type = FieldType::boolean,
+                     .doc = "take the layer's bias off its values, F = W X, as the paper does; "
+                            "only the raw second moment knows the difference",
+                     .fallback = false},
+                    {.name = "pair",
+                     .type = FieldType::boolean,
+                     .doc = "the layer's weight W stands beside the values, [m W, F], m = ||F||_2 "
+                            "/ ||W||_2: at NAME.input this is the pair of the weights that follow "
+                            "and the activations",
+                     .fallback = false},
+                    {.name = "scaled",
+                     .type = FieldType::boolean,
+                     .doc =
+                         "multiply the value by d^2 / (||D'D||_2 ||C||_2), as descramble.m does, "
+                         "to compare losses; the rotation stays the same",
+                     .fallback = false},
                     {.name = "route",
                      .type = FieldType::string,
                      .doc = "closed_form: from the moments; autograd: from the values themselves, "
@@ -39,18 +70,21 @@ const ObjectiveKind& objective_kind_smoothness() {
           },
       .needs =
           [](const Settings& settings) {
-            return settings.text("route") == "autograd" ? LayerNeeds::values : LayerNeeds::moments;
+            return settings.text("route") == "autograd" ? LayerNeeds::values
+                                                        : options_in(settings).needs();
           },
       .make = [](const Settings& settings, const LayerData& layer) -> std::unique_ptr<Objective> {
-        const Stencil stencil = parse_stencil(settings.text("stencil"));
-        const bool center = settings.flag("center");
+        const SmoothnessOptions options = options_in(settings);
         if (settings.text("route") == "autograd") {
-          const TapValues values = center ? layer.values->centred() : *layer.values;
-          return std::make_unique<LossObjective>(values,
-                                                 smoothness_loss(stencil, values.space().axis));
+          if (options.needs() != LayerNeeds::moments || options.scaled) {
+            throw Error({"the route through autograd takes the values alone", "/objective/route",
+                         "closed_form for 'pair', 'without_bias' and 'scaled'", "autograd"});
+          }
+          const TapValues values = options.center ? layer.values->centred() : *layer.values;
+          return std::make_unique<LossObjective>(
+              values, smoothness_loss(options.stencil, values.space().axis));
         }
-        return std::make_unique<Smoothness>(
-            stencil, center ? layer.moments.covariance() : layer.moments.second_moment());
+        return std::make_unique<Smoothness>(options.stencil, smoothness_moment(options, layer));
       }};
   return kind;
 }

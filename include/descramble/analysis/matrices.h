@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+#include "descramble/analysis/subject.h"
+#include "descramble/core/progress.h"
+#include "descramble/reading/reading.h"
+
+namespace descramble {
+
+/// The weight of a linear or convolution layer in rotated bases: P W P'ᵀ, [out, in·k·k], float64. P
+/// rotates the layer's output and P' its input; an undefined one leaves that side alone. Columns
+/// have the scale of the data's input where the layer reads the first input itself, and rows that
+/// of the labels where the layer makes the output.
+/// @throws Error for a layer without a weight, or a rotation of another size
+MatrixView weight_view(const Subject& subject, const std::string& layer,
+                       const at::Tensor& left = {}, const at::Tensor& right = {});
+
+/// J = ∂h_to/∂h_from at the mean input of a source. It has one row for each quantity of the tap: a
+/// feature's positions [T, d], and a channel's [C, H, W], stand one after the other in its row. Its
+/// left singular vectors are the directions of those quantities that the input moves most.
+/// @throws Error as measure_jacobian does, and for inputs that have no mean (integers)
+MatrixView jacobian_at_mean(const Subject& subject, const std::string& from, const std::string& to,
+                            Split data, Progress& progress = Progress::none());
+
+/// The same network with weights as before any training, as a control: weights and biases of linear
+/// and convolution layers are uniform in ±1/√fan_in, from the seed; other parameters stay. The
+/// original is not changed. @throws Error for a network that cannot be copied
+Subject untrained_twin(const Subject& subject, std::uint64_t seed);
+
+}  // namespace descramble

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <vector>
+
+#include "descramble/config/kind.h"
+#include "descramble/config/settings.h"
+#include "descramble/reading/reading.h"
+
+namespace descramble {
+
+/// A question that can be asked of a matrix.
+struct ReadingKind {
+  KindInfo info{};
+  /// `other`: a second matrix for readings that compare; null: none was given.
+  /// @throws Error for a matrix that is too small for the question, or that does not suit it
+  Reading (*read)(const MatrixView& matrix, const MatrixView* other,
+                  const Settings& settings) = nullptr;
+  bool needs_other = false;
+};
+
+/// Every kind in src/reading/builtin.def.
+const std::vector<ReadingKind>& reading_kinds();
+const KindFamily& reading_family();
+
+/// Reads a matrix. `settings` are resolved against `reading_family()`.
+/// @throws Error as the kind does, and for a matrix with NaN or inf
+Reading read_matrix(const MatrixView& matrix, const MatrixView* other, const Settings& settings);
+
+}  // namespace descramble

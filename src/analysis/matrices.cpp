@@ -1,0 +1,139 @@
+#include "descramble/analysis/matrices.h"
+
+#include <cmath>
+#include <map>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/zeros_like.h>
+#include <fmt/format.h>
+
+#include "analysis/layer_data.h"
+#include "descramble/analysis/measure_jacobian.h"
+#include "descramble/core/error.h"
+#include "descramble/core/random.h"
+#include "descramble/data/batches.h"
+#include "descramble/data/tensor_set.h"
+
+namespace descramble {
+
+namespace {
+
+void require_side(const at::Tensor& rotation, std::int64_t size, const std::string& layer,
+                  const char* side) {
+  if (!rotation.defined() || rotation.size(0) == size) return;
+  throw Error({"the rotation does not fit the weight", "layer '" + layer + "', " + side,
+               fmt::format("{0} x {0}", size), fmt::format("{0} x {0}", rotation.size(0))});
+}
+
+AxisScale scale_if_fits(AxisScale scale, std::int64_t size, bool applies) {
+  return applies && static_cast<std::int64_t>(scale.values.size()) == size ? std::move(scale)
+                                                                           : AxisScale{};
+}
+
+/// Rows for the quantities that a rotation mixes: a channel's positions, and a feature's, stand in
+/// one row one after the other. `jacobian`: [numbers of the value, numbers of the input].
+at::Tensor by_quantity(const at::Tensor& jacobian, const std::vector<std::int64_t>& shape) {
+  if (shape.size() < 2) return jacobian;
+  if (shape.size() > 2) return jacobian.reshape({shape.front(), -1});  // channels first
+  return jacobian.reshape({shape[0], shape[1], -1}).transpose(0, 1).reshape({shape[1], -1});
+}
+
+/// Names of the layers with a weight, in the order of the parameters.
+std::vector<std::string> weighted_layers(const Model& model) {
+  constexpr std::string_view ending = ".weight";
+  std::vector<std::string> layers;
+  for (const auto& [name, parameter] : model.parameters()) {
+    if (name.ends_with(ending) && parameter.dim() >= 2)
+      layers.push_back(name.substr(0, name.size() - ending.size()));
+  }
+  return layers;
+}
+
+}  // namespace
+
+MatrixView weight_view(const Subject& subject, const std::string& layer, const at::Tensor& left,
+                       const at::Tensor& right) {
+  MatrixView view;
+  view.values = layer_weight(subject.model, layer);
+  require_side(left, view.values.size(0), layer, "output");
+  require_side(right, view.values.size(1), layer, "input");
+  view.title = "W of " + layer;
+  if (left.defined()) {
+    view.values = left.to(at::kDouble).matmul(view.values);
+    view.title = "P " + view.title;
+  }
+  if (right.defined()) {
+    view.values = view.values.matmul(right.to(at::kDouble).t());
+    view.title += ", P' on its input";
+  }
+  const std::vector<std::string> layers = weighted_layers(subject.model);
+  const bool first = !layers.empty() && layers.front() == layer;
+  const bool last = !layers.empty() && layers.back() == layer;
+  view.columns = scale_if_fits(subject.train.data->input_scale(), view.values.size(1),
+                               first && !right.defined());
+  view.rows = scale_if_fits(subject.train.data->label_scale(), view.values.size(0),
+                            last && !left.defined());
+  return view;
+}
+
+MatrixView jacobian_at_mean(const Subject& subject, const std::string& from, const std::string& to,
+                            Split data, Progress& progress) {
+  const Source& source = subject.source(data);
+  std::vector<at::Tensor> sums;
+  progress.begin("mean input", source.data->size());
+  for_each_batch(source, subject.model.device(), [&](const Batch& batch, std::int64_t) {
+    for (std::size_t i = 0; i < batch.inputs.size(); ++i) {
+      if (!batch.inputs[i].is_floating_point()) {
+        throw Error({"no mean of the inputs", input_names(source).at(i), "floating-point numbers",
+                     "integers"});
+      }
+      const at::Tensor sum = batch.inputs[i].to(at::kDouble).sum(0, true);
+      if (sums.size() <= i) sums.push_back(at::zeros_like(sum));
+      sums[i] += sum;
+    }
+    progress.advance(batch.inputs.at(0).size(0));
+  });
+  progress.end();
+  std::vector<at::Tensor> means;
+  for (const at::Tensor& sum : sums) {
+    means.push_back(
+        (sum / static_cast<double>(source.data->size())).to(subject.model.dtype()).to(at::kCPU));
+  }
+  Subject at_mean = subject;
+  at_mean.train = tensor_set(means, {}, 1, input_names(source));
+  at_mean.test = at_mean.train;
+  at_mean.separate_test = false;
+  const MeasuredJacobian measured = measure_jacobian(
+      at_mean, {.from = from, .to = to, .samples = 1, .axis = Axis::neurons}, progress);
+  MatrixView view;
+  view.title = fmt::format("Jacobian at the mean, {} to {}", from, to);
+  view.values = by_quantity(measured.mean, measured.to.shape);
+  view.columns = scale_if_fits(source.data->input_scale(), view.values.size(1), from == "input");
+  view.rows = scale_if_fits(source.data->label_scale(), view.values.size(0), to == "output");
+  return view;
+}
+
+Subject untrained_twin(const Subject& subject, std::uint64_t seed) {
+  Subject twin = subject;
+  twin.model = subject.model.to_dtype(subject.model.dtype());
+  std::map<std::string, double> bounds;
+  const at::NoGradGuard no_grad;
+  for (const auto& [name, parameter] : twin.model.parameters()) {
+    if (!name.ends_with("weight") || parameter.dim() < 2) continue;
+    const double fan_in =
+        static_cast<double>(parameter.numel()) / static_cast<double>(parameter.size(0));
+    bounds[name.substr(0, name.size() - 6)] = 1 / std::sqrt(fan_in);
+  }
+  for (const auto& [name, parameter] : twin.model.parameters()) {
+    const std::string owner = name.substr(0, name.rfind('.') + 1);
+    const auto bound = bounds.find(owner);
+    if (bound == bounds.end()) continue;
+    RandomStream random = random_stream(seed, "untrained/" + name);
+    parameter.copy_(random.uniform_tensor(parameter.sizes(), -bound->second, bound->second));
+  }
+  return twin;
+}
+
+}  // namespace descramble

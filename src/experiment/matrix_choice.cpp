@@ -1,0 +1,135 @@
+#include "experiment/matrix_choice.h"
+
+#include <fmt/format.h>
+
+#include "descramble/analysis/matrices.h"
+#include "descramble/core/error.h"
+#include "descramble/core/files.h"
+#include "descramble/core/safetensors.h"
+#include "experiment/fields.h"
+
+namespace descramble {
+
+using nlohmann::json;
+
+namespace {
+
+Field step_field(const char* name, const char* doc) {
+  return {.name = name, .type = FieldType::integer, .doc = doc, .fallback = nullptr, .minimum = 0};
+}
+
+/// The rotation of that tap; where the step rotated one tap alone, that one, whatever its name: a
+/// layer's output, its activation and the next layer's input may share a basis.
+at::Tensor rotation_of(const Workspace& workspace, std::int64_t step, const std::string& tap) {
+  const auto found = workspace.rotations.find({step, tap});
+  if (found != workspace.rotations.end()) return found->second;
+  std::vector<at::Tensor> of_step;
+  for (const auto& [place, rotation] : workspace.rotations) {
+    if (place.first == step) of_step.push_back(rotation);
+  }
+  if (of_step.size() == 1) return of_step.front();
+  std::vector<std::string> known;
+  for (const auto& [place, rotation] : workspace.rotations)
+    known.push_back(fmt::format("step {}, tap {}", place.first, place.second));
+  throw Error({"no rotation of that step", fmt::format("step {}, tap '{}'", step, tap),
+               known.empty() ? "an earlier step that rotates" : "one of " + quoted_list(known),
+               "none"});
+}
+
+at::Tensor rotation_if_asked(const Workspace& workspace, const json& step, const std::string& tap) {
+  return step.is_null() ? at::Tensor() : rotation_of(workspace, step, tap);
+}
+
+MatrixView tensor_in(const json& resolved, const Workspace& workspace,
+                     std::vector<InputFile>& inputs) {
+  const std::string given = resolved.at("path");
+  const std::string name = resolved.at("name");
+  InputFile file{"matrix", given, workspace.paths.find(given, "matrix/path")};
+  if (std::filesystem::is_directory(file.path)) file.path /= "tensors.safetensors";
+  const NamedTensors tensors = load_safetensors(file.path);
+  const auto found = tensors.find(name);
+  if (found == tensors.end()) {
+    std::vector<std::string> known;
+    for (const auto& [one, tensor] : tensors) known.push_back(one);
+    throw Error({"no such tensor", file.path.string(),
+                 "one of " + quoted_list(nearest(name, known)), "'" + name + "'"});
+  }
+  file.sha256 = sha256_of_path(file.path);
+  inputs.push_back(std::move(file));
+  return {.title = name, .values = found->second.to(at::kDouble)};
+}
+
+}  // namespace
+
+const KindFamily& matrix_family() {
+  static const KindFamily family{
+      .title = "matrix",
+      .kinds = {
+          {.name = "weight",
+           .summary = "the weight of a layer, raw or in the bases that earlier steps found",
+           .formula = "P W P'^T, P of the layer's output, P' of its input",
+           .fields = {{.name = "layer",
+                       .type = FieldType::string,
+                       .doc = "a linear or convolution layer"},
+                      step_field("left",
+                                 "the step that rotated the layer's output (tap LAYER, or the "
+                                 "step's only tap); null: none"),
+                      step_field("right",
+                                 "the step that rotated the layer's input (tap LAYER.input, or the "
+                                 "step's only tap); null: none")}},
+          {.name = "rotation",
+           .summary = "the rotation that an earlier step found",
+           .fields = {{.name = "step",
+                       .type = FieldType::integer,
+                       .doc = "the number of the step",
+                       .minimum = 0},
+                      {.name = "tap", .type = FieldType::string, .doc = "its tap"}}},
+          {.name = "jacobian_at_mean",
+           .summary = "the Jacobian between two taps at the mean input",
+           .formula = "dh_to / dh_from at E[x]",
+           .fields =
+               {{.name = "from",
+                 .type = FieldType::string,
+                 .doc = "the tap on the input side",
+                 .fallback = "input"},
+                {.name = "to", .type = FieldType::string, .doc = "the tap on the output side"},
+                data_field("train")}},
+          {.name = "tensor",
+           .summary = "a matrix of a safetensors file",
+           .fields = {{.name = "path",
+                       .type = FieldType::path,
+                       .doc = "the file, or a result folder (its tensors.safetensors)"},
+                      {.name = "name", .type = FieldType::string, .doc = "the tensor"}}}}};
+  return family;
+}
+
+std::set<std::int64_t> steps_of_matrix(const json& resolved) {
+  std::set<std::int64_t> steps;
+  for (const char* key : {"left", "right", "step"}) {
+    if (resolved.contains(key) && !resolved.at(key).is_null()) {
+      steps.insert(resolved.at(key).get<std::int64_t>());
+    }
+  }
+  return steps;
+}
+
+MatrixView matrix_in(const json& resolved, const Workspace& workspace,
+                     std::vector<InputFile>& inputs, Progress& progress) {
+  const std::string kind = resolved.at("kind");
+  if (kind == "weight") {
+    const std::string layer = resolved.at("layer");
+    return weight_view(workspace, layer, rotation_if_asked(workspace, resolved.at("left"), layer),
+                       rotation_if_asked(workspace, resolved.at("right"), layer + ".input"));
+  }
+  if (kind == "rotation") {
+    const std::string tap = resolved.at("tap");
+    return {.title = "P of " + tap, .values = rotation_of(workspace, resolved.at("step"), tap)};
+  }
+  if (kind == "jacobian_at_mean") {
+    return jacobian_at_mean(workspace, resolved.at("from"), resolved.at("to"), split_in(resolved),
+                            progress);
+  }
+  return tensor_in(resolved, workspace, inputs);
+}
+
+}  // namespace descramble

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "descramble/reading/reading.h"
+#include "results/step_result.h"
+
+namespace descramble {
+
+/// The answers of one reading: of the matrix itself, and of its controls.
+struct ReadingOutcome {
+  std::string kind{};
+  Reading reading{};
+  std::vector<std::pair<std::string, Reading>> controls{};  ///< "raw", "untrained", "rotated"
+};
+
+/// `drawn`: the matrices that stand side by side in the picture, the raw one first.
+StepResult read_report(const MatrixView& matrix, const std::vector<MatrixView>& drawn,
+                       const std::vector<ReadingOutcome>& outcomes);
+
+}  // namespace descramble
