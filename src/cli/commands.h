@@ -53,6 +53,13 @@ struct DataOptions {
 };
 int data_command(const DataOptions& options, Progress& progress);
 
+struct ShowOptions {
+  std::filesystem::path file{};  ///< a safetensors file, or a result folder
+  std::string name{};            ///< a tensor; empty: lists them
+  std::filesystem::path out{};
+};
+int show_command(const ShowOptions& options, std::ostream& out);
+
 int kinds_command(const std::string& name, bool as_schema, std::ostream& out);
 
 }  // namespace descramble

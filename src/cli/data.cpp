@@ -9,7 +9,7 @@
 #include "descramble/core/files.h"
 #include "descramble/core/json.h"
 #include "descramble/data/kinds.h"
-#include "experiment/config.h"
+#include "experiment/workspace.h"
 
 namespace descramble {
 
@@ -33,6 +33,7 @@ const SourceKind& generated_kind(const std::string& name) {
 
 int data_command(const DataOptions& options, Progress& progress) {
   const SourceKind& kind = generated_kind(options.kind);
+  const ThreadScope all_cores(0);
   nlohmann::json given = {{"kind", options.kind}};
   for (const std::string& assignment : options.assignments) set_by_pointer(given, assignment);
   if (given.contains("count")) {

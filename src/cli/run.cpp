@@ -94,6 +94,7 @@ struct CommandLine {
   std::filesystem::path original{};
   DataOptions data{};
   bool data_quiet = false;
+  ShowOptions show{};
   std::string kind{};
   bool as_schema = false;
 
@@ -149,6 +150,11 @@ struct CommandLine {
     verify_app.add_option("folder", folder, "a result folder")->required();
     verify_app.add_option("--model", original,
                           "the original model, if it is not where the config named it");
+
+    CLI::App& show_app = add("show", "Draw a tensor of a result folder or a safetensors file");
+    show_app.add_option("file", show.file, "a result folder or a safetensors file")->required();
+    show_app.add_option("name", show.name, "the tensor; without it all are listed");
+    show_app.add_option("--out", show.out, "the picture to write, an SVG file");
   }
 
   void add_data_command() {
@@ -208,6 +214,7 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
   if (line.parsed("init")) return init_command(line.init, out, err);
   if (line.parsed("check")) return check_command(line.check, out);
   if (line.parsed("verify")) return verify_command(line.folder, line.original, out, err);
+  if (line.parsed("show")) return show_command(line.show, out);
   if (line.parsed("kinds")) return kinds_command(line.kind, line.as_schema, out);
   const InterruptScope interrupts;
   Progress progress(out, style_for(out, line.quiet()));

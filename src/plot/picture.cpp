@@ -119,9 +119,9 @@ std::string drawn(const std::vector<Picture>& pictures) {
   }
   std::string script = fmt::format(
       "set encoding utf8\n"
-      "set terminal svg size {},560 dynamic enhanced rounded font 'sans-serif,14' "
+      "set terminal svg size {},{} dynamic enhanced rounded font 'sans-serif,14' "
       "background '#ffffff'\n",
-      620 * pictures.size());
+      pictures.size() > 1 ? 480 * pictures.size() : 620, pictures.size() > 1 ? 430 : 560);
   script += centred ? "set palette defined (0 '#001261', 1 '#1e6f9d', 2 '#71a8c4', 3 '#f7f7f7', 4 "
                       "'#d39774', 5 '#be6533', 6 '#590008')\n"
                     // Viridis (van der Walt and Smith, 2015) at five places.

@@ -23,7 +23,7 @@ struct BiexponentialOptions {
   std::int64_t grid = 50;
   double snr = 900;
   double lambda = 1.6e-4;
-  double label_unit = 100;
+  double label_unit = 1;
 };
 
 /// Bounds and start of the fit, as published.

@@ -38,7 +38,9 @@ Reading read_alignment(const MatrixView& matrix, const MatrixView* other,
       throw Error({"the matrices do not fit", other->title, fmt::format("{} rows", d),
                    fmt::format("{}", other->values.size(0))});
     }
-    const auto [u, values, vt] = at::linalg_svd(other->values, true);
+    // All d left vectors; of the right ones no more than there are.
+    const at::Tensor u =
+        std::get<0>(at::linalg_svd(other->values, /*full_matrices=*/d > other->values.size(1)));
     predicted = spectrum.vectors.matmul(u.t());
     directions = std::min(d, other->values.size(1));
   }

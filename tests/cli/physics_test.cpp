@@ -1,0 +1,162 @@
+// The shipped configs of physics, reduced to seconds: they train, run, verify and answer. The full
+// ones, and the figures that they gave, are in docs/deernet.md and docs/inverse_problems.md.
+
+#include <set>
+
+#include "cli/command.h"
+
+namespace descramble::test {
+
+namespace {
+
+class Physics : public CommandTest {
+ protected:
+  std::string config(const std::string& name) const {
+    return source("configs/" + name + ".json").string();
+  }
+
+  void succeed(std::vector<std::string> args, const std::vector<std::string>& assignments = {}) {
+    for (const std::string& one : assignments) {
+      args.emplace_back("--set");
+      args.push_back(one);
+    }
+    const Outcome outcome = command(args);
+    ASSERT_EQ(outcome.code, 0) << args[1] << ": " << outcome.err;
+  }
+
+  /// Trains one config and runs another on its model; the result of the latter.
+  json train_and_run(const std::string& train, const std::string& run,
+                     const std::vector<std::string>& training,
+                     std::vector<std::string> running = {}) {
+    succeed({"train", config(train), "--out", at("net").string(), "--quiet"}, training);
+    running.push_back("/model/path=" + at("net/model.pt").string());
+    return run_of(run, running);
+  }
+
+  json run_of(const std::string& run, const std::vector<std::string>& assignments) {
+    succeed({"run", config(run), "--out", at("out").string(), "--quiet", "--force"}, assignments);
+    EXPECT_EQ(command({"verify", at("out").string()}).code, 0);
+    return json::parse(read(at("out/result.json")));
+  }
+
+  /// The answer of a reading, or of one of its controls.
+  static double answer(const json& reading, const std::string& name,
+                       const std::string& control = "") {
+    const json& answers =
+        control.empty() ? reading.at("answers") : reading.at("controls").at(control);
+    for (const json& one : answers) {
+      if (one.at("name") == name) return one.at("value");
+    }
+    ADD_FAILURE() << "no answer " << name;
+    return 0;
+  }
+};
+
+TEST_F(Physics, DeernetIsTrainedAndRead) {
+  const json result = train_and_run("deernet_train", "deernet_descramble",
+                                    {"/data/train/count=6000", "/data/test/count=500",
+                                     "/train/epochs=12", "/train/schedule/every=4"},
+                                    {"/data/train/count=3000", "/data/test/count=500"});
+  const json& steps = result["steps"];
+  EXPECT_LT(steps[1]["objective"]["after"], 0.01 * steps[1]["objective"]["before"].get<double>());
+  const json& fourier = steps[3]["readings"][0];
+  EXPECT_GT(answer(fourier, "band_high"), 0);
+  for (const char* control : {"raw", "untrained", "rotated"})
+    EXPECT_TRUE(fourier["controls"].contains(control)) << control;
+  // The singular vectors of W₂P₂ᵀ are sinusoids where those of W₂ are not (Amey et al., 2021).
+  const json& sinusoids = steps[4]["readings"][0];
+  EXPECT_GT(answer(sinusoids, "mean_r2"), 0.7);
+  EXPECT_LT(answer(sinusoids, "mean_r2", "raw"), 0.4);
+  EXPECT_TRUE(fs::exists(at("out/readings.csv")));
+  EXPECT_NE(read(at("out/readings.csv")).find("ridge"), std::string::npos);
+  EXPECT_EQ(steps[3]["matrix"]["shape"], json::array({80, 256}));
+}
+
+TEST_F(Physics, BandPassIsReadOffTheDescrambledLayer) {
+  const json result = train_and_run("bandpass_train", "bandpass_descramble",
+                                    {"/data/train/count=6000", "/data/test/count=200",
+                                     "/train/epochs=40", "/train/optimizer/lr=0.003"},
+                                    {"/data/train/count=500", "/data/test/count=200"});
+  const json& fourier = result["steps"][2]["readings"][0];
+  EXPECT_NEAR(answer(fourier, "band_low"), 10, 2);
+  EXPECT_NEAR(answer(fourier, "band_high"), 50, 2);
+  EXPECT_NEAR(answer(fourier, "ridge_exponent"), 1, 0.05);
+  EXPECT_LT(answer(fourier, "ridge_r2", "raw"), 0.2);
+}
+
+TEST_F(Physics, BiexponentialNetworkIsTrainedAndRead) {
+  const json result = train_and_run("biexponential_train", "biexponential_descramble",
+                                    {"/data/train/count=6375", "/data/test/count=1275",
+                                     "/train/epochs=3", "/train/optimizer/lr=0.001"},
+                                    {"/data/train/count=1275", "/data/test/count=1275"});
+  const json& vectors = result["steps"][2]["readings"][0];
+  EXPECT_GT(answer(vectors, "vector_1_r2"), 0.5);
+  EXPECT_LT(answer(vectors, "vector_1_r2", "untrained"), 0.3);
+}
+
+TEST_F(Physics, OscillationsAreDescrambledAsPredicted) {
+  const json result = run_of("oscillation", {"/data/count=100000"});
+  const json& alignment = result["steps"][1]["readings"][0];
+  EXPECT_LT(answer(alignment, "distance_share"), 0.1);
+  EXPECT_GT(answer(alignment, "distance_share", "rotated"), 0.5);
+}
+
+TEST_F(Physics, OtherConfigsRun) {
+  run_of("cnn_corollary", {"/data/count=2000"});
+  const json result = run_of("jacobian_at_mean", {"/data/train/count=400", "/data/test/count=100"});
+  EXPECT_EQ(result["steps"].size(), 4U);
+  succeed({"train", config("linear_dynamics"), "--out", at("linear").string(), "--quiet"},
+          {"/train/epochs=2"});
+  EXPECT_TRUE(fs::exists(at("linear/model.pt")));
+}
+
+TEST_F(Physics, ReadRefusesWhatCannotBe) {
+  const std::string run = config("oscillation");
+  const auto refused = [&](const std::vector<std::string>& assignments) {
+    std::vector<std::string> args{"run",     run,     "--out",          at("none").string(),
+                                  "--quiet", "--set", "/data/count=500"};
+    for (const std::string& one : assignments) {
+      args.emplace_back("--set");
+      args.push_back(one);
+    }
+    const Outcome outcome = command(args);
+    EXPECT_EQ(outcome.code, 2) << outcome.err;
+    EXPECT_FALSE(fs::exists(at("none")));
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+    return outcome.err;
+  };
+  using testing::HasSubstr;
+  EXPECT_THAT(refused({"/steps/1/matrix/step=1"}), HasSubstr("no earlier step that rotates"));
+  EXPECT_THAT(refused({"/steps/1/with/layer=\"fc9\""}), HasSubstr("fc9"));
+  EXPECT_THAT(refused({"/steps/1/with=null"}), HasSubstr("compares two matrices"));
+  EXPECT_THAT(refused({"/steps/1/readings=[]"}), HasSubstr("/steps/1/readings"));
+  EXPECT_THAT(refused({"/steps/1/readings=[{\"kind\":\"singular_vectors\",\"to\":30}]"}),
+              HasSubstr("no such singular vectors"));
+}
+
+TEST_F(Physics, DataAreWrittenAndUsed) {
+  for (const char* kind : {"deer", "biexponential", "bandpass", "linear", "oscillation"}) {
+    const Outcome outcome = command(
+        {"data", kind, "--out", at(kind).string(), "--train", "40", "--test", "10", "--quiet"});
+    ASSERT_EQ(outcome.code, 0) << kind << outcome.err;
+    EXPECT_TRUE(fs::exists(at(kind) / "train.safetensors"));
+    EXPECT_TRUE(fs::exists(at(kind) / "descramble-data.json"));
+  }
+  const auto refused = [&](std::vector<std::string> args) {
+    args.insert(args.begin(), "data");
+    args.insert(args.end(), {"--out", at("none").string()});
+    const Outcome outcome = command(args);
+    EXPECT_EQ(outcome.code, 2) << outcome.err;
+    EXPECT_FALSE(fs::exists(at("none")));
+    return outcome.err;
+  };
+  using testing::HasSubstr;
+  EXPECT_THAT(refused({"spiral"}), HasSubstr("'deer'"));
+  EXPECT_THAT(refused({"deer", "--set", "/distance_min=5"}), HasSubstr("/distance_min"));
+  EXPECT_THAT(refused({"deer", "--set", "/count=5"}), HasSubstr("set twice"));
+  EXPECT_THAT(refused({"deer", "--set", "/times=[0,1,1]"}), HasSubstr("/times"));
+}
+
+}  // namespace
+
+}  // namespace descramble::test
