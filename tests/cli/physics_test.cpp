@@ -157,6 +157,38 @@ TEST_F(Physics, DataAreWrittenAndUsed) {
   EXPECT_THAT(refused({"deer", "--set", "/times=[0,1,1]"}), HasSubstr("/times"));
 }
 
+/// The demonstration versions as they are shipped: five minutes on two cores.
+class LongPhysics : public Physics {};
+
+TEST_F(LongPhysics, DeernetShowsTheCubicLawAndSinusoids) {
+  const json result = train_and_run("deernet_train", "deernet_descramble", {});
+  const json& fourier = result["steps"][3]["readings"][0];
+  EXPECT_NEAR(answer(fourier, "ridge_exponent"), 3, 0.5);
+  EXPECT_GT(answer(fourier, "ridge_r2"), 4 * answer(fourier, "ridge_r2", "raw"));
+  EXPECT_GT(answer(fourier, "ridge_r2"), 2 * answer(fourier, "ridge_r2", "untrained"));
+  // Amey et al. (2021): bins 95 and 162 of 256, 33 or 34 from the centre.
+  EXPECT_NEAR(answer(fourier, "band_high"), 33.5, 4);
+  EXPECT_LT(answer(fourier, "notch"), 0.5);
+  const json& sinusoids = result["steps"][4]["readings"][0];
+  EXPECT_GT(answer(sinusoids, "mean_r2"), 0.85);
+  EXPECT_LT(answer(sinusoids, "mean_r2", "raw"), 0.3);
+  EXPECT_LT(answer(sinusoids, "mean_r2", "rotated"), 0.3);
+}
+
+TEST_F(LongPhysics, RegularisedInputsLowerTheErrorOfBiexponentialNetworks) {
+  const auto error = [](const json& result) { return result["steps"][0]["loss"].get<double>(); };
+  const json regularised = train_and_run("biexponential_train", "biexponential_descramble", {});
+  const json& vectors = regularised["steps"][2]["readings"][0];
+  for (const char* name : {"vector_1_r2", "vector_2_r2", "vector_3_r2"}) {
+    EXPECT_GT(answer(vectors, name), 0.7) << name;
+    EXPECT_LT(answer(vectors, name, "untrained"), 0.3) << name;
+  }
+  fs::remove_all(at("net"));
+  const json same = train_and_run("biexponential_same_train", "biexponential_descramble", {},
+                                  {"/data/train/second=same", "/data/test/second=same"});
+  EXPECT_LT(error(regularised), error(same));
+}
+
 }  // namespace
 
 }  // namespace descramble::test
