@@ -18,7 +18,8 @@ struct NewKind {
 
 const std::vector<NewKind> new_kinds = {{"objective", "first_entry"}, {"solver", "reversal"},
                                         {"basis", "first_rows"},      {"data", "waves"},
-                                        {"step", "reverse"},          {"layer", "cube"}};
+                                        {"step", "reverse"},          {"layer", "cube"},
+                                        {"reading", "largest_entry"}};
 
 class Seams : public CommandTest {
  protected:
@@ -57,7 +58,11 @@ class Seams : public CommandTest {
                {"tap", "act2"},
                {"objective", {{"kind", "first_entry"}}},
                {"solver", {{"kind", "reversal"}}}},
-              completeness(bases)}}};
+              completeness(bases),
+              {{"kind", "read"},
+               {"matrix", {{"kind", "weight"}, {"layer", "fc1"}, {"left", 0}}},
+               {"controls", "raw"},
+               {"readings", {{{"kind", "largest_entry"}}}}}}}};
   }
 
   json result_of(const json& model) const {
@@ -77,6 +82,9 @@ TEST_F(Seams, NewKindsRunTogether) {
   EXPECT_EQ(steps[1]["objective"]["kind"], "first_entry");
   EXPECT_LE(steps[1]["objective"]["after"], steps[1]["objective"]["before"]);
   EXPECT_EQ(steps[1]["taps"][0]["solver"]["kind"], "reversal");
+  const json& reading = steps[3]["readings"][0];
+  EXPECT_EQ(reading["answers"][0]["value"], reading["controls"]["raw"][0]["value"])
+      << "the order reversed has the same entries";
   const json& bases = steps[2]["taps"][0]["bases"];
   EXPECT_EQ(bases[0]["label"], "first rows");
   EXPECT_EQ(bases[0]["directions"], 2);
