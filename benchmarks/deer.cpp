@@ -3,7 +3,9 @@
 
 #include "descramble/data/deer.h"
 
+#include <algorithm>
 #include <cmath>
+#include <thread>
 #include <vector>
 
 #include <ATen/Parallel.h>
@@ -21,6 +23,7 @@ using descramble::bench::median;
 using descramble::bench::seconds_since;
 
 void deer(benchmark::State& state) {
+  at::set_num_threads(static_cast<int>(std::max(1U, std::thread::hardware_concurrency())));
   constexpr std::int64_t batch = 2048;
   const descramble::Settings settings = descramble::resolve_settings(
       descramble::source_family(),

@@ -1,10 +1,12 @@
 #include "descramble/analysis/matrices.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/linalg_eigh.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
@@ -12,9 +14,12 @@
 #include "analysis/layer_data.h"
 #include "descramble/analysis/measure_jacobian.h"
 #include "descramble/core/error.h"
+#include "descramble/core/interrupt.h"
 #include "descramble/core/random.h"
 #include "descramble/data/batches.h"
 #include "descramble/data/tensor_set.h"
+#include "descramble/stats/moments.h"
+#include "descramble/taps/tapped_model.h"
 
 namespace descramble {
 
@@ -78,10 +83,17 @@ MatrixView weight_view(const Subject& subject, const std::string& layer, const a
   return view;
 }
 
-MatrixView jacobian_at_mean(const Subject& subject, const std::string& from, const std::string& to,
-                            Split data, Progress& progress) {
-  const Source& source = subject.source(data);
+namespace {
+
+/// The mean of each input, [1, …] in the model's dtype, and the spread of the first one.
+struct InputMeans {
+  std::vector<at::Tensor> means{};
+  double spread = 0;  ///< root of the mean variance of the first input's numbers
+};
+
+InputMeans input_means(const Subject& subject, const Source& source, Progress& progress) {
   std::vector<at::Tensor> sums;
+  at::Tensor squares;
   progress.begin("mean input", source.data->size());
   for_each_batch(source, subject.model.device(), [&](const Batch& batch, std::int64_t) {
     for (std::size_t i = 0; i < batch.inputs.size(); ++i) {
@@ -89,18 +101,32 @@ MatrixView jacobian_at_mean(const Subject& subject, const std::string& from, con
         throw Error({"no mean of the inputs", input_names(source).at(i), "floating-point numbers",
                      "integers"});
       }
-      const at::Tensor sum = batch.inputs[i].to(at::kDouble).sum(0, true);
+      const at::Tensor wide = batch.inputs[i].to(at::kDouble);
+      const at::Tensor sum = wide.sum(0, true);
       if (sums.size() <= i) sums.push_back(at::zeros_like(sum));
       sums[i] += sum;
+      if (i > 0) continue;
+      const at::Tensor square = wide.pow(2).sum(0, true);
+      squares = squares.defined() ? squares + square : square;
     }
     progress.advance(batch.inputs.at(0).size(0));
   });
   progress.end();
-  std::vector<at::Tensor> means;
-  for (const at::Tensor& sum : sums) {
-    means.push_back(
-        (sum / static_cast<double>(source.data->size())).to(subject.model.dtype()).to(at::kCPU));
-  }
+  const auto count = static_cast<double>(source.data->size());
+  InputMeans result;
+  for (const at::Tensor& sum : sums)
+    result.means.push_back((sum / count).to(subject.model.dtype()).to(at::kCPU));
+  const at::Tensor variance = squares / count - (sums.front() / count).pow(2);
+  result.spread = std::sqrt(std::max(0.0, variance.mean().item<double>()));
+  return result;
+}
+
+}  // namespace
+
+MatrixView jacobian_at_mean(const Subject& subject, const std::string& from, const std::string& to,
+                            Split data, Progress& progress) {
+  const Source& source = subject.source(data);
+  const std::vector<at::Tensor> means = input_means(subject, source, progress).means;
   Subject at_mean = subject;
   at_mean.train = tensor_set(means, {}, 1, input_names(source));
   at_mean.test = at_mean.train;
@@ -112,6 +138,43 @@ MatrixView jacobian_at_mean(const Subject& subject, const std::string& from, con
   view.values = by_quantity(measured.mean, measured.to.shape);
   view.columns = scale_if_fits(source.data->input_scale(), view.values.size(1), from == "input");
   view.rows = scale_if_fits(source.data->label_scale(), view.values.size(0), to == "output");
+  return view;
+}
+
+MatrixView noise_jacobian_at_mean(const Subject& subject, const std::string& to, Split data,
+                                  const NoiseOptions& options, Progress& progress) {
+  const Source& source = subject.source(data);
+  const InputMeans at_mean = input_means(subject, source, progress);
+  if (!(at_mean.spread > 0)) {
+    throw Error({"no spread of the inputs", input_names(source).front(),
+                 "samples that differ from each other", "all alike"});
+  }
+  const double size = options.size * at_mean.spread;
+  const at::NoGradGuard no_grad;
+  const TappedModel tapped = tap_model(subject.check_model(), {to});
+  const at::Device device = subject.model.device();
+  std::vector<at::Tensor> inputs;
+  for (const at::Tensor& mean : at_mean.means) inputs.push_back(mean.to(device));
+  const at::Tensor base = tapped.forward_until(to, inputs);
+  const Axis axis = default_axis(base, tapped.point(to));
+  const at::Tensor middle = inputs.front();
+  RandomStream random = random_stream(subject.seed, "noise at mean");
+  Moments moments;
+  progress.begin("noise at the mean", options.samples);
+  // One direction at a time: other inputs stay at their means, and every model takes one sample.
+  for (std::int64_t i = 0; i < options.samples; ++i) {
+    check_interrupt();
+    const at::Tensor noise = random.normal_tensor(middle.sizes()).to(middle.dtype()).to(device);
+    inputs.front() = middle + size * noise;
+    const at::Tensor moved = (tapped.forward_until(to, inputs) - base).to(at::kCPU, at::kDouble);
+    moments.add(to_rows(moved / size, axis));
+    progress.advance();
+  }
+  progress.end();
+  const auto [values, vectors] = at::linalg_eigh(moments.second_moment());
+  MatrixView view;
+  view.title = "Jacobian at the mean, input to " + to + ", by noise";
+  view.values = (vectors * values.clamp_min(0).sqrt()).flip(1).contiguous();
   return view;
 }
 

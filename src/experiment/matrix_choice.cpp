@@ -93,6 +93,13 @@ const KindFamily& matrix_family() {
                  .doc = "the tap on the input side",
                  .fallback = "input"},
                 {.name = "to", .type = FieldType::string, .doc = "the tap on the output side"},
+                {.name = "directions",
+                 .type = FieldType::integer,
+                 .doc = "null: the whole Jacobian, by autograd; a number: its left singular "
+                        "vectors from as many random directions of the input, for Jacobians "
+                        "that do not fit into memory",
+                 .fallback = nullptr,
+                 .minimum = 2},
                 data_field("train")}},
           {.name = "tensor",
            .summary = "a matrix of a safetensors file",
@@ -126,6 +133,14 @@ MatrixView matrix_in(const json& resolved, const Workspace& workspace,
     return {.title = "P of " + tap, .values = rotation_of(workspace, resolved.at("step"), tap)};
   }
   if (kind == "jacobian_at_mean") {
+    if (!resolved.at("directions").is_null()) {
+      if (resolved.at("from") != "input") {
+        throw Error({"random directions are of the input", "matrix/from", "'input'",
+                     resolved.at("from").dump()});
+      }
+      return noise_jacobian_at_mean(workspace, resolved.at("to"), split_in(resolved),
+                                    {.samples = resolved.at("directions")}, progress);
+    }
     return jacobian_at_mean(workspace, resolved.at("from"), resolved.at("to"), split_in(resolved),
                             progress);
   }

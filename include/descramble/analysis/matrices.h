@@ -26,6 +26,19 @@ MatrixView weight_view(const Subject& subject, const std::string& layer,
 MatrixView jacobian_at_mean(const Subject& subject, const std::string& from, const std::string& to,
                             Split data, Progress& progress = Progress::none());
 
+struct NoiseOptions {
+  std::int64_t samples = 1000;  ///< random directions v ~ N(0, I)
+  double size = 0.01;           ///< ε, relative to the root mean square of the inputs' spread
+};
+
+/// U Σ of the same Jacobian from the input, [d, d], for Jacobians that do not fit into memory: the
+/// eigenvectors and roots of the eigenvalues of J Jᵀ ≈ mean (δh/ε)(δh/ε)ᵀ, δh = h(x̄ + εv) − h(x̄).
+/// Rows are the quantities of the tap; positions are rows of the mean.
+/// @throws Error for inputs that have no mean, or no spread
+MatrixView noise_jacobian_at_mean(const Subject& subject, const std::string& to, Split data,
+                                  const NoiseOptions& options = {},
+                                  Progress& progress = Progress::none());
+
 /// The same network with weights as before any training, as a control: weights and biases of linear
 /// and convolution layers are uniform in ±1/√fan_in, from the seed; other parameters stay. The
 /// original is not changed. @throws Error for a network that cannot be copied
