@@ -59,8 +59,10 @@ int kinds_command(const std::string& name, bool as_schema, std::ostream& out) {
     }
   }
   if (!name.empty() && !found) {
-    throw Error({"unknown kind", "kinds", "one of " + quoted_list(nearest(name, known, 5)),
-                 "'" + name + "'"});
+    throw Error(
+        {"unknown kind", "kinds",
+         "a kind (see descramble kinds); the nearest are " + quoted_list(nearest(name, known, 5)),
+         "'" + name + "'"});
   }
   return 0;
 }
