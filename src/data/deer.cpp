@@ -33,8 +33,10 @@ double distance_of_frequency(double frequency) {
 std::vector<double> time_grid(const DeerOptions& options) {
   if (options.times.empty()) return evenly_spaced(0, options.time_max, options.points);
   const std::vector<double>& times = options.times;
-  if (times.size() < 8) {
-    throw Error({"too few times", "times", "8 or more", fmt::format("{}", times.size())});
+  constexpr std::size_t most = 2048;  // the kernel's table holds the square of it
+  if (times.size() < 8 || times.size() > most) {
+    throw Error({times.size() < 8 ? "too few times" : "too many times", "times",
+                 fmt::format("8 to {}", most), fmt::format("{}", times.size())});
   }
   if (times.front() != 0)
     throw Error({"times do not begin at zero", "times/0", "0", fmt::format("{}", times.front())});

@@ -49,7 +49,7 @@ Binding<DeerOptions> deer_binding() {
       .add(&DeerOptions::points, {.name = "points",
                                   .doc = "points of the trace and of the distribution",
                                   .minimum = 8,
-                                  .maximum = 8192})
+                                  .maximum = 2048})
       .add(&DeerOptions::time_max, {.name = "time_max",
                                     .doc = "length of the trace in µs",
                                     .minimum = 0,
