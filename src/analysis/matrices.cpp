@@ -60,6 +60,9 @@ std::vector<std::string> weighted_layers(const Model& model) {
 
 MatrixView weight_view(const Subject& subject, const std::string& layer, const at::Tensor& left,
                        const at::Tensor& right) {
+  if (layer.ends_with(".input")) {
+    throw Error({"no layer of that name", "layer", "a layer, without '.input'", "'" + layer + "'"});
+  }
   MatrixView view;
   view.values = layer_weight(subject.model, layer);
   require_side(left, view.values.size(0), layer, "output");
@@ -178,24 +181,63 @@ MatrixView noise_jacobian_at_mean(const Subject& subject, const std::string& to,
   return view;
 }
 
-Subject untrained_twin(const Subject& subject, std::uint64_t seed) {
-  Subject twin = subject;
-  twin.model = subject.model.to_dtype(subject.model.dtype());
-  std::map<std::string, double> bounds;
+namespace {
+
+/// "layers.0." of "layers.0.weight".
+std::string owner_of(const std::string& parameter) {
+  return parameter.substr(0, parameter.rfind('.') + 1);
+}
+
+std::string last_name(const std::string& parameter) {
+  return parameter.substr(parameter.rfind('.') + 1);
+}
+
+double bound_of(const at::Tensor& weight) {
+  return 1 / std::sqrt(static_cast<double>(weight.numel()) / static_cast<double>(weight.size(0)));
+}
+
+void reset_buffers(const Model& model) {
+  for (const auto& [name, buffer] : model.buffers()) {
+    if (last_name(name) == "running_mean") at::Tensor(buffer).zero_();
+    if (last_name(name) == "running_var") at::Tensor(buffer).fill_(1);
+  }
+}
+
+}  // namespace
+
+UntrainedTwin untrained_twin(const Subject& subject, std::uint64_t seed) {
+  UntrainedTwin twin{subject};
+  Model copy = subject.model.to_dtype(subject.model.dtype());
   const at::NoGradGuard no_grad;
-  for (const auto& [name, parameter] : twin.model.parameters()) {
-    if (!name.ends_with("weight") || parameter.dim() < 2) continue;
-    const double fan_in =
-        static_cast<double>(parameter.numel()) / static_cast<double>(parameter.size(0));
-    bounds[name.substr(0, name.size() - 6)] = 1 / std::sqrt(fan_in);
+  std::map<std::string, double> bounds;
+  for (const auto& [name, parameter] : copy.parameters()) {
+    if (parameter.dim() >= 2 && parameter.is_floating_point())
+      bounds.emplace(owner_of(name), bound_of(parameter));
   }
-  for (const auto& [name, parameter] : twin.model.parameters()) {
-    const std::string owner = name.substr(0, name.rfind('.') + 1);
-    const auto bound = bounds.find(owner);
-    if (bound == bounds.end()) continue;
+  if (bounds.empty()) {
+    throw Error({"no untrained control of this model", subject.model.name(),
+                 "parameters that can be reset", "none: a frozen model holds them as constants"});
+  }
+  for (const auto& [name, parameter] : copy.parameters()) {
+    const std::string own = last_name(name);
+    const auto layer = bounds.find(owner_of(name));
     RandomStream random = random_stream(seed, "untrained/" + name);
-    parameter.copy_(random.uniform_tensor(parameter.sizes(), -bound->second, bound->second));
+    const auto uniform = [&](double bound) {
+      at::Tensor(parameter).copy_(random.uniform_tensor(parameter.sizes(), -bound, bound));
+    };
+    if (parameter.dim() >= 2 && parameter.is_floating_point()) {
+      uniform(bound_of(parameter));
+    } else if (own.find("bias") != std::string::npos) {
+      uniform(layer == bounds.end() ? 0 : layer->second);
+    } else if (own == "weight" && layer == bounds.end()) {
+      at::Tensor(parameter).fill_(1);
+    } else {
+      twin.kept.push_back(name);
+    }
   }
+  reset_buffers(copy);
+  // A snapshot of the new weights: a policy that resets the state would bring the old ones back.
+  twin.subject.model = copy.to_dtype(subject.model.dtype());
   return twin;
 }
 

@@ -57,6 +57,7 @@ struct ShowOptions {
   std::filesystem::path file{};  ///< a safetensors file, or a result folder
   std::string name{};            ///< a tensor; empty: lists them
   std::filesystem::path out{};
+  bool force = false;
 };
 int show_command(const ShowOptions& options, std::ostream& out);
 

@@ -36,6 +36,10 @@ int data_command(const DataOptions& options, Progress& progress) {
   const ThreadScope all_cores(0);
   nlohmann::json given = {{"kind", options.kind}};
   for (const std::string& assignment : options.assignments) set_by_pointer(given, assignment);
+  if (given.at("kind") != options.kind) {
+    throw Error(
+        {"the kind is set twice", "/kind", "'" + options.kind + "'", given.at("kind").dump()});
+  }
   if (given.contains("count")) {
     throw Error(
         {"the number of samples is set twice", "/count", "--train N and --test N", "--set /count"});

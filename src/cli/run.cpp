@@ -155,6 +155,7 @@ struct CommandLine {
     show_app.add_option("file", show.file, "a result folder or a safetensors file")->required();
     show_app.add_option("name", show.name, "the tensor; without it all are listed");
     show_app.add_option("--out", show.out, "the picture to write, an SVG file");
+    show_app.add_flag("--force", show.force, "replace the picture");
   }
 
   void add_data_command() {

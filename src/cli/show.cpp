@@ -54,8 +54,12 @@ int show_command(const ShowOptions& options, std::ostream& out) {
       out << fmt::format("{:<40}  [{}]\n", name, fmt::join(tensor.sizes(), ", "));
     return 0;
   }
-  if (options.out.empty())
-    throw Error({"nowhere to draw", "--out", "a file that ends in .svg", "none"});
+  if (options.out.extension() != ".svg") {
+    throw Error({"nowhere to draw", "--out", "a file that ends in .svg",
+                 options.out.empty() ? "none" : options.out.string()});
+  }
+  if (std::filesystem::exists(options.out) && !options.force)
+    throw Error({"the file exists", options.out.string(), "a new file, or --force", "a file"});
   at::Tensor values = named(tensors, options.name, file.string()).to(at::kDouble).contiguous();
   if (values.dim() > 2) values = values.flatten(1).contiguous();
   if (values.dim() < 1 || values.numel() == 0) {

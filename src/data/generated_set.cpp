@@ -6,9 +6,11 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/index_select.h>
+#include <ATen/ops/isfinite.h>
 
 #include "data/forwarding_set.h"
 #include "data/samples.h"
+#include "descramble/core/error.h"
 #include "descramble/core/interrupt.h"
 #include "descramble/core/safetensors.h"
 
@@ -34,6 +36,11 @@ Batch GeneratedSet::gather(const std::vector<std::int64_t>& indices) const {
     RandomStream random = random_stream(seed_, stream_, static_cast<std::uint64_t>(index));
     draw(random, index, input + i * inputs_, label + i * labels_);
   });
+  for (const at::Tensor& drawn : {inputs, labels}) {
+    if (!drawn.defined() || at::isfinite(drawn).all().item<bool>()) continue;
+    throw Error({"samples that are not finite", stream_,
+                 "settings that keep every number within the range of float32", "NaN or inf"});
+  }
   return {{std::move(inputs)}, std::move(labels)};
 }
 

@@ -18,33 +18,32 @@ Field step_field(const char* name, const char* doc) {
   return {.name = name, .type = FieldType::integer, .doc = doc, .fallback = nullptr, .minimum = 0};
 }
 
-/// The rotation of that tap; where the step rotated one tap alone, that one, whatever its name: a
-/// layer's output, its activation and the next layer's input may share a basis.
-at::Tensor rotation_of(const Workspace& workspace, std::int64_t step, const std::string& tap) {
+at::Tensor rotation_of(const Workspace& workspace, std::int64_t step, const std::string& tap,
+                       const std::string& place) {
   const auto found = workspace.rotations.find({step, tap});
   if (found != workspace.rotations.end()) return found->second;
-  std::vector<at::Tensor> of_step;
-  for (const auto& [place, rotation] : workspace.rotations) {
-    if (place.first == step) of_step.push_back(rotation);
-  }
-  if (of_step.size() == 1) return of_step.front();
   std::vector<std::string> known;
-  for (const auto& [place, rotation] : workspace.rotations)
-    known.push_back(fmt::format("step {}, tap {}", place.first, place.second));
-  throw Error({"no rotation of that step", fmt::format("step {}, tap '{}'", step, tap),
+  for (const auto& [of, rotation] : workspace.rotations)
+    known.push_back(fmt::format("step {}, tap {}", of.first, of.second));
+  throw Error({"no such rotation", place,
                known.empty() ? "an earlier step that rotates" : "one of " + quoted_list(known),
-               "none"});
+               fmt::format("step {}, tap {}", step, tap)});
 }
 
-at::Tensor rotation_if_asked(const Workspace& workspace, const json& step, const std::string& tap) {
-  return step.is_null() ? at::Tensor() : rotation_of(workspace, step, tap);
+/// "left" or "right" of a weight: P of a step and its tap; undefined if it is null.
+at::Tensor side_in(const json& resolved, const std::string& side, const std::string& usual,
+                   const Workspace& workspace, const std::string& place) {
+  if (resolved.at(side).is_null()) return {};
+  const json& tap = resolved.at(side + "_tap");
+  return rotation_of(workspace, resolved.at(side), tap.is_null() ? usual : tap.get<std::string>(),
+                     place + "/" + side);
 }
 
 MatrixView tensor_in(const json& resolved, const Workspace& workspace,
-                     std::vector<InputFile>& inputs) {
+                     std::vector<InputFile>& inputs, const std::string& place) {
   const std::string given = resolved.at("path");
   const std::string name = resolved.at("name");
-  InputFile file{"matrix", given, workspace.paths.find(given, "matrix/path")};
+  InputFile file{"matrix", given, workspace.paths.find(given, place + "/path")};
   if (std::filesystem::is_directory(file.path)) file.path /= "tensors.safetensors";
   const NamedTensors tensors = load_safetensors(file.path);
   const auto found = tensors.find(name);
@@ -71,12 +70,16 @@ const KindFamily& matrix_family() {
            .fields = {{.name = "layer",
                        .type = FieldType::string,
                        .doc = "a linear or convolution layer"},
-                      step_field("left",
-                                 "the step that rotated the layer's output (tap LAYER, or the "
-                                 "step's only tap); null: none"),
-                      step_field("right",
-                                 "the step that rotated the layer's input (tap LAYER.input, or the "
-                                 "step's only tap); null: none")}},
+                      step_field("left", "the step that rotated the layer's output; null: none"),
+                      {.name = "left_tap",
+                       .type = FieldType::string,
+                       .doc = "the tap that it rotated; null: the layer",
+                       .fallback = nullptr},
+                      step_field("right", "the step that rotated the layer's input; null: none"),
+                      {.name = "right_tap",
+                       .type = FieldType::string,
+                       .doc = "the tap that it rotated; null: LAYER.input",
+                       .fallback = nullptr}}},
           {.name = "rotation",
            .summary = "the rotation that an earlier step found",
            .fields = {{.name = "step",
@@ -110,6 +113,13 @@ const KindFamily& matrix_family() {
   return family;
 }
 
+void check_matrix(const json& resolved, const std::string& place) {
+  if (resolved.at("kind") != "jacobian_at_mean" || resolved.at("directions").is_null()) return;
+  if (resolved.at("from") == "input") return;
+  throw Error({"random directions are of the input", place + "/from", "'input'",
+               resolved.at("from").dump()});
+}
+
 std::set<std::int64_t> steps_of_matrix(const json& resolved) {
   std::set<std::int64_t> steps;
   for (const char* key : {"left", "right", "step"}) {
@@ -121,30 +131,27 @@ std::set<std::int64_t> steps_of_matrix(const json& resolved) {
 }
 
 MatrixView matrix_in(const json& resolved, const Workspace& workspace,
-                     std::vector<InputFile>& inputs, Progress& progress) {
+                     std::vector<InputFile>& inputs, const std::string& place, Progress& progress) {
   const std::string kind = resolved.at("kind");
   if (kind == "weight") {
     const std::string layer = resolved.at("layer");
-    return weight_view(workspace, layer, rotation_if_asked(workspace, resolved.at("left"), layer),
-                       rotation_if_asked(workspace, resolved.at("right"), layer + ".input"));
+    return weight_view(workspace, layer, side_in(resolved, "left", layer, workspace, place),
+                       side_in(resolved, "right", layer + ".input", workspace, place));
   }
   if (kind == "rotation") {
     const std::string tap = resolved.at("tap");
-    return {.title = "P of " + tap, .values = rotation_of(workspace, resolved.at("step"), tap)};
+    return {.title = "P of " + tap,
+            .values = rotation_of(workspace, resolved.at("step"), tap, place)};
   }
   if (kind == "jacobian_at_mean") {
     if (!resolved.at("directions").is_null()) {
-      if (resolved.at("from") != "input") {
-        throw Error({"random directions are of the input", "matrix/from", "'input'",
-                     resolved.at("from").dump()});
-      }
       return noise_jacobian_at_mean(workspace, resolved.at("to"), split_in(resolved),
                                     {.samples = resolved.at("directions")}, progress);
     }
     return jacobian_at_mean(workspace, resolved.at("from"), resolved.at("to"), split_in(resolved),
                             progress);
   }
-  return tensor_in(resolved, workspace, inputs);
+  return tensor_in(resolved, workspace, inputs, place);
 }
 
 }  // namespace descramble

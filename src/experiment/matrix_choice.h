@@ -16,12 +16,15 @@ namespace descramble {
 /// of a file.
 const KindFamily& matrix_family();
 
+/// Checks what the config alone shows. @throws Error
+void check_matrix(const nlohmann::json& resolved, const std::string& place);
+
 /// The earlier steps whose rotations the matrix takes.
 std::set<std::int64_t> steps_of_matrix(const nlohmann::json& resolved);
 
-/// The matrix. `inputs` gets the files that were read.
+/// The matrix. `inputs` gets the files that were read; `place` is its key, for errors.
 /// @throws Error with the key for a step or tap without a rotation, or a file without the tensor
 MatrixView matrix_in(const nlohmann::json& resolved, const Workspace& workspace,
-                     std::vector<InputFile>& inputs, Progress& progress);
+                     std::vector<InputFile>& inputs, const std::string& place, Progress& progress);
 
 }  // namespace descramble

@@ -48,7 +48,8 @@ double residual_of(const at::Tensor& design, const at::Tensor& y) {
 
 double r2_of(const at::Tensor& y, double residual) {
   const double total = (y - y.mean()).pow(2).sum().item<double>();
-  return total > 0 ? 1 - residual / total : 0;
+  // What is left of a constant is rounding.
+  return total > 1e-24 * y.pow(2).sum().item<double>() ? 1 - residual / total : 0;
 }
 
 /// The least value of f between low and high, by golden section.
@@ -78,9 +79,9 @@ double golden(const std::function<double(double)>& f, double low, double high) {
 
 }  // namespace
 
-double r2_error(double r2, double n, double parameters) {
+std::optional<double> r2_error(double r2, double n, double parameters) {
   const double left = n - parameters - 1;
-  if (left <= 0 || r2 < 0) return 0;
+  if (left <= 0 || r2 <= 0) return std::nullopt;
   return std::sqrt(4 * r2 * (1 - r2) * (1 - r2) * left * left / ((n * n - 1) * (n + 3)));
 }
 
@@ -189,6 +190,11 @@ Fit fit_biexponential(const at::Tensor& y) {
   }
   const Linear linear = least_squares(design(a, b), y);
   Fit fit{.fitted = linear.fitted, .r2 = r2_of(y, linear.residual), .parameters = 5};
+  if (a - b < 0.01) {
+    fit.note = "a and b coincide: the curve is (c + d s) exp(-a s) + D";
+  } else if (a > high - 0.01 || b < low + 0.01) {
+    fit.note = "a or b lies at the end of what was searched";
+  }
   fit.answers.push_back({.name = "a", .value = std::exp(a)});
   fit.answers.push_back({.name = "b", .value = std::exp(b)});
   return fit;

@@ -15,6 +15,7 @@ struct Fit {
   double r2 = 0;        ///< 1 − ‖y − fitted‖² / ‖y − mean‖²
   int parameters = 0;   ///< that were fitted
   std::vector<Answer> answers{};
+  std::string note{};  ///< what is odd about the fit; empty: nothing
 };
 
 /// a cos(ωi) + b sin(ωi) + c, the best ω in (0, π). Answer: frequency, in cycles over the vector.

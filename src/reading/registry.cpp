@@ -2,6 +2,7 @@
 
 #include <ATen/ops/isfinite.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "descramble/core/error.h"
 #include "descramble/reading/kinds.h"
@@ -26,17 +27,22 @@ const Registry<ReadingKind>& reading_registry() {
   return registry;
 }
 
+}  // namespace
+
 void require_readable(const MatrixView& matrix) {
-  const bool two = matrix.values.dim() == 2 && matrix.values.numel() > 0;
-  if (!two) {
+  if (matrix.values.dim() != 2 || matrix.values.numel() == 0) {
     throw Error({"not a matrix", matrix.title, "rows and columns",
-                 fmt::format("{} dimensions", matrix.values.dim())});
+                 fmt::format("[{}]", fmt::join(matrix.values.sizes(), ", "))});
   }
   if (!at::isfinite(matrix.values).all().item<bool>())
     throw Error({"cannot read the matrix", matrix.title, "finite numbers", "NaN or inf"});
+  // Squares of larger numbers leave the range of float64.
+  const double largest = matrix.values.abs().max().item<double>();
+  if (largest > 1e100) {
+    throw Error({"cannot read the matrix", matrix.title, "numbers below 1e100",
+                 fmt::format("{}", largest)});
+  }
 }
-
-}  // namespace
 
 const std::vector<ReadingKind>& reading_kinds() {
   return reading_registry().kinds();

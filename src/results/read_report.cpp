@@ -51,10 +51,10 @@ void add_lines(const ReadingOutcome& outcome, std::vector<std::string>& lines) {
     lines.push_back(fmt::format("  {:<24}{}", "note", note));
 }
 
-void add_rows(const std::string& matrix, const std::string& kind, const std::string& of,
-              const Reading& reading, Table& table) {
+void add_rows(const std::string& matrix, std::int64_t number, const std::string& kind,
+              const std::string& of, const Reading& reading, Table& table) {
   for (const Answer& answer : reading.answers) {
-    table.rows.push_back({matrix, kind, of, answer.name, answer.value,
+    table.rows.push_back({matrix, number, kind, of, answer.name, answer.value,
                           answer.uncertainty ? Table::Cell(*answer.uncertainty) : Table::Cell(""),
                           answer.unit});
   }
@@ -82,20 +82,23 @@ Picture picture_of(const MatrixView& matrix) {
 }  // namespace
 
 StepResult read_report(const MatrixView& matrix, const std::vector<MatrixView>& drawn,
-                       const std::vector<ReadingOutcome>& outcomes) {
+                       const std::vector<ReadingOutcome>& outcomes,
+                       const std::vector<std::string>& notes) {
   StepResult result;
   json readings = json::array();
-  Table table{.name = "readings",
-              .columns = {"matrix", "reading", "of", "name", "value", "uncertainty", "unit"}};
+  Table table{
+      .name = "readings",
+      .columns = {"matrix", "number", "reading", "of", "name", "value", "uncertainty", "unit"}};
   result.lines.push_back(
       fmt::format("{}  {} x {}", matrix.title, matrix.values.size(0), matrix.values.size(1)));
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     const ReadingOutcome& outcome = outcomes[i];
+    const auto number = static_cast<std::int64_t>(i);
     json controls = json::object();
-    add_rows(matrix.title, outcome.kind, "itself", outcome.reading, table);
+    add_rows(matrix.title, number, outcome.kind, "itself", outcome.reading, table);
     for (const auto& [name, control] : outcome.controls) {
       controls[name] = answers_json(control);
-      add_rows(matrix.title, outcome.kind, name, control, table);
+      add_rows(matrix.title, number, outcome.kind, name, control, table);
     }
     readings.push_back({{"kind", outcome.kind},
                         {"answers", answers_json(outcome.reading)},
@@ -105,6 +108,8 @@ StepResult read_report(const MatrixView& matrix, const std::vector<MatrixView>& 
     for (const auto& [name, drawing] : outcome.reading.figures)
       result.figures.push_back({fmt::format("{}.{}", i, name), drawing});
   }
+  for (const std::string& note : notes)
+    result.lines.push_back(fmt::format("  {:<24}{}", "note", note));
   Panels panels;
   for (const MatrixView& one : drawn) panels.pictures.push_back(picture_of(one));
   result.figures.push_back({"matrix", std::move(panels)});
@@ -113,7 +118,8 @@ StepResult read_report(const MatrixView& matrix, const std::vector<MatrixView>& 
   result.json = {
       {"matrix",
        {{"title", matrix.title}, {"shape", {matrix.values.size(0), matrix.values.size(1)}}}},
-      {"readings", std::move(readings)}};
+      {"readings", std::move(readings)},
+      {"notes", notes}};
   return result;
 }
 

@@ -16,8 +16,10 @@ struct ReadingOutcome {
   std::vector<std::pair<std::string, Reading>> controls{};  ///< "raw", "untrained", "rotated"
 };
 
-/// `drawn`: the matrices that stand side by side in the picture, the raw one first.
+/// `drawn`: the matrices that stand side by side in the picture, the raw one first. `notes`:
+/// sentences for a reader.
 StepResult read_report(const MatrixView& matrix, const std::vector<MatrixView>& drawn,
-                       const std::vector<ReadingOutcome>& outcomes);
+                       const std::vector<ReadingOutcome>& outcomes,
+                       const std::vector<std::string>& notes);
 
 }  // namespace descramble

@@ -1,9 +1,10 @@
 // The shipped configs of physics, reduced to seconds: they train, run, verify and answer. The full
 // ones, and the figures that they gave, are in docs/deernet.md and docs/inverse_problems.md.
 
-#include <set>
+#include <torch/csrc/jit/api/module.h>
 
 #include "cli/command.h"
+#include "descramble/core/random.h"
 
 namespace descramble::test {
 
@@ -140,9 +141,51 @@ TEST_F(Physics, ReadRefusesWhatCannotBe) {
   EXPECT_THAT(refused({"/steps/1/matrix/step=1"}), HasSubstr("no earlier step that rotates"));
   EXPECT_THAT(refused({"/steps/1/with/layer=\"fc9\""}), HasSubstr("fc9"));
   EXPECT_THAT(refused({"/steps/1/with=null"}), HasSubstr("compares two matrices"));
+  EXPECT_THAT(refused({"/steps/1/with={\"kind\":\"rotation\",\"step\":7,\"tap\":\"fc1\"}"}),
+              HasSubstr("with"));
+  EXPECT_THAT(refused({"/steps/1/matrix/tap=nonsense"}), HasSubstr("tap nonsense"));
+  EXPECT_THAT(refused({"/steps/1/with/layer=fc1.input"}), HasSubstr("fc1.input"));
   EXPECT_THAT(refused({"/steps/1/readings=[]"}), HasSubstr("/steps/1/readings"));
   EXPECT_THAT(refused({"/steps/1/readings=[{\"kind\":\"singular_vectors\",\"to\":30}]"}),
               HasSubstr("no such singular vectors"));
+}
+
+// The control is a network without training, or there is none; it is never the trained one.
+TEST_F(Physics, UntrainedControlsAreUntrained) {
+  torch::jit::Module plain("plain");  // weights of another name than a layer has
+  RandomStream random = random_stream(1, "test/plain");
+  plain.register_parameter("w", random.normal_tensor({8, 8}).to(::at::kFloat), false);
+  plain.register_attribute("training", c10::BoolType::get(), false);
+  plain.define("def forward(self, x):\n  return torch.tanh(torch.matmul(x, self.w))\n");
+  plain.save(at("plain.pt").string());
+  torch::jit::Module constant("constant");  // no parameter, as in a frozen model
+  constant.register_buffer("w", random.normal_tensor({8, 8}).to(::at::kFloat));
+  constant.register_attribute("training", c10::BoolType::get(), false);
+  constant.define("def forward(self, x):\n  return torch.tanh(torch.matmul(x, self.w))\n");
+  constant.save(at("constant.pt").string());
+  for (const fs::path& model : {at("plain.pt"), at("constant.pt"), fixture("forked.pt")}) {
+    SCOPED_TRACE(model);
+    const json config = {{"name", "control"},
+                         {"threads", 1},
+                         {"model", {{"kind", "torchscript"}, {"path", model.string()}}},
+                         {"data", {{"kind", "linear"}, {"count", 20}, {"inputs", 8}}},
+                         {"steps",
+                          {{{"kind", "read"},
+                            {"matrix", {{"kind", "jacobian_at_mean"}, {"to", "output"}}},
+                            {"controls", "untrained"},
+                            {"readings", {{{"kind", "spectrum"}, {"count", 1}}}}}}}};
+    const Outcome outcome = run_config(config, {"--force"});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    const json step = json::parse(read(at("out/result.json")))["steps"][0];
+    const json& reading = step["readings"][0];
+    EXPECT_EQ(reading["controls"].contains("untrained"), model != at("constant.pt"));
+    if (model == at("constant.pt")) {
+      EXPECT_THAT(step["notes"][0].get<std::string>(), testing::HasSubstr("no untrained control"));
+    } else {
+      EXPECT_NE(answer(reading, "singular_value_1"),
+                answer(reading, "singular_value_1", "untrained"));
+    }
+  }
 }
 
 TEST_F(Physics, DataAreWrittenAndUsed) {
@@ -165,6 +208,11 @@ TEST_F(Physics, DataAreWrittenAndUsed) {
   EXPECT_THAT(refused({"spiral"}), HasSubstr("'deer'"));
   EXPECT_THAT(refused({"deer", "--set", "/distance_min=5"}), HasSubstr("/distance_min"));
   EXPECT_THAT(refused({"deer", "--set", "/count=5"}), HasSubstr("set twice"));
+  EXPECT_THAT(refused({"deer", "--set", "/kind=linear"}), HasSubstr("set twice"));
+  EXPECT_THAT(refused({"linear", "--set", "/alpha=1e308"}), HasSubstr("not finite"));
+  EXPECT_THAT(refused({"bandpass", "--set", "/low=10.2", "--set", "/high=10.4"}),
+              HasSubstr("no frequency"));
+  EXPECT_THAT(refused({"biexponential", "--set", "/low=5"}), HasSubstr("does not reach"));
   EXPECT_THAT(refused({"deer", "--set", "/times=[0,1,1]"}), HasSubstr("/times"));
 }
 

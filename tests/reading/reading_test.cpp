@@ -85,6 +85,16 @@ TEST(FourierReading, FindsThePowerLawOfARidge) {
   }
 }
 
+TEST(FourierReading, BandIsTheSameInEveryBasisOfTheRows) {
+  RandomStream random = random_stream(4, "test/reading");
+  const at::Tensor matrix =
+      normal(24, 64, 6).matmul(band_pass(64, 5, 20)) + 0.01 * normal(24, 64, 7);
+  const Reading raw = read(matrix, {{"kind", "fourier"}});
+  const Reading turned = read(random.haar_tensor(24).matmul(matrix), {{"kind", "fourier"}});
+  for (const char* name : {"band_low", "band_high", "notch"})
+    EXPECT_NEAR(answer(raw, name), answer(turned, name), 1e-9) << name;
+}
+
 TEST(FourierReading, OfSingularVectorsReadsEachOnItsOwn) {
   at::Tensor right = at::zeros({10, 64}, at::kDouble);
   const at::Tensor j = at::arange(64, at::kDouble);
@@ -113,6 +123,10 @@ TEST(Fits, FindTheCurvesThatWereDrawn) {
   EXPECT_GT(decays.r2, 1 - 1e-8);
   EXPECT_NEAR(decays.answers[0].value, 12, 1e-2);
   EXPECT_NEAR(decays.answers[1].value, 2, 1e-2);
+  // A constant has no shape, and the answer says so.
+  EXPECT_EQ(fit_chebyshev(at::ones(100, at::kDouble), 4).r2, 0);
+  EXPECT_FALSE(r2_error(-0.4, 100, 4));
+  EXPECT_NE(fit_biexponential(s * at::exp(-5 * s)).note, "");
   // Nothing of the sort is found in noise.
   EXPECT_LT(fit_sinusoid(noise).r2, 0.2);
   EXPECT_LT(fit_chebyshev(noise, 4).r2, 0.3);
@@ -158,6 +172,21 @@ TEST(AlignmentReading, IsZeroForThePredictionAndNotForAStranger) {
 }
 
 TEST(Readings, RefuseWhatCannotBe) {
+  EXPECT_THAT(
+      [] {
+        read(at::zeros({20, 20}, at::kDouble), {{"kind", "fourier"}});
+      },
+      ThrowsError("zeros", "M"));
+  EXPECT_THAT(
+      [] {
+        read(at::ones({20}, at::kDouble), {{"kind", "spectrum"}});
+      },
+      ThrowsError("not a matrix", "[20]"));
+  EXPECT_THAT(
+      [] {
+        read(1e200 * at::ones({20, 20}, at::kDouble), {{"kind", "spectrum"}});
+      },
+      ThrowsError("below 1e100", "1e+200"));
   EXPECT_THAT(
       [] {
         read(at::ones({3, 8}, at::kDouble), {{"kind", "fourier"}});

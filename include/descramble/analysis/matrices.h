@@ -39,9 +39,18 @@ MatrixView noise_jacobian_at_mean(const Subject& subject, const std::string& to,
                                   const NoiseOptions& options = {},
                                   Progress& progress = Progress::none());
 
-/// The same network with weights as before any training, as a control: weights and biases of linear
-/// and convolution layers are uniform in ±1/√fan_in, from the seed; other parameters stay. The
-/// original is not changed. @throws Error for a network that cannot be copied
-Subject untrained_twin(const Subject& subject, std::uint64_t seed);
+/// The same network as before any training, for controls.
+struct UntrainedTwin {
+  Subject subject;
+  /// Parameters that kept their trained values, since their names do not say how they begin.
+  std::vector<std::string> kept{};
+};
+
+/// Copies the network and resets it from the seed: a parameter of two or more dimensions becomes
+/// uniform in ±1/√fan_in, a bias the same with the fan_in of its layer, the weight of a
+/// normalisation 1, running means 0 and running variances 1. The original is not changed.
+/// @throws Error for a network that cannot be copied, or that has no parameter to reset (a frozen
+/// one holds its weights as constants)
+UntrainedTwin untrained_twin(const Subject& subject, std::uint64_t seed);
 
 }  // namespace descramble

@@ -16,11 +16,16 @@ struct ReadingKind {
   Reading (*read)(const MatrixView& matrix, const MatrixView* other,
                   const Settings& settings) = nullptr;
   bool needs_other = false;
+  /// Checks the settings alone; absent: there is nothing to check. @throws Error
+  void (*check)(const Settings& settings) = nullptr;
 };
 
 /// Every kind in src/reading/builtin.def.
 const std::vector<ReadingKind>& reading_kinds();
 const KindFamily& reading_family();
+
+/// @throws Error for anything but a matrix with finite numbers of a usual size (below 1e100)
+void require_readable(const MatrixView& matrix);
 
 /// Reads a matrix. `settings` are resolved against `reading_family()`.
 /// @throws Error as the kind does, and for a matrix with NaN or inf

@@ -35,9 +35,9 @@ struct Reading {
   std::vector<std::string> notes{};  ///< what a reader should know, one sentence each
 };
 
-/// The standard error of a coefficient of determination R² of n values and k fitted parameters,
-/// √(4 R² (1 − R²)² (n − k − 1)² / ((n² − 1)(n + 3))).
-/// Source: Olkin and Finn, Psychological Bulletin 118 (1995) 155; Cohen et al. (2003), p. 88.
-double r2_error(double r2, double n, double parameters);
+/// The standard error (absent where the formula has none) of a coefficient of determination R² of n
+/// values and k fitted parameters, √(4 R² (1 − R²)² (n − k − 1)² / ((n² − 1)(n + 3))). Source:
+/// Olkin and Finn, Psychological Bulletin 118 (1995) 155; Cohen et al. (2003), p. 88.
+std::optional<double> r2_error(double r2, double n, double parameters);
 
 }  // namespace descramble

@@ -118,6 +118,12 @@ const SourceKind& source_kind_bandpass() {
                        fmt::format("more than {} and at most {} Hz", options.low, options.rate / 2),
                        fmt::format("{} Hz", options.high)});
         }
+        const double bin = options.rate / static_cast<double>(options.points);
+        if (std::floor(options.high / bin) < std::ceil(options.low / bin)) {
+          throw Error({"no frequency in the pass band", join_pointer(context.pointer, "low"),
+                       fmt::format("a multiple of {} Hz between low and high", bin),
+                       fmt::format("{} to {} Hz", options.low, options.high)});
+        }
         return kept_if_asked(
             std::make_shared<BandpassSet>(settings.integer("count"), options, context), settings);
       },

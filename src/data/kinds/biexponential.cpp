@@ -107,9 +107,10 @@ Binding<BiexponentialOptions> biexponential_binding() {
                            .doc = "the noise has the standard deviation 1/sqrt(snr)",
                            .minimum = 0,
                            .above_minimum = true})
-      .add(&Options::lambda, {.name = "lambda",
-                              .doc = "weight of the regularisation in the fit: lambda^2 (p1^2 + p2^2)",
-                              .minimum = 0})
+      .add(&Options::lambda,
+           {.name = "lambda",
+            .doc = "weight of the regularisation in the fit: lambda^2 (p1^2 + p2^2)",
+            .minimum = 0})
       .add(&Options::label_unit, {.name = "label_unit",
                                   .doc = "the labels are the decay times divided by this",
                                   .minimum = 0,
@@ -146,10 +147,16 @@ const SourceKind& source_kind_biexponential() {
           throw Error({"decay times do not increase", join_pointer(context.pointer, "low"),
                        fmt::format("less than {}", options.high), fmt::format("{}", options.low)});
         }
-        return kept_if_asked(
-            std::make_shared<BiexponentialSet>(settings.integer("count"), options,
-                                               settings.text("second") == "regularised", context),
-            settings);
+        const bool regularised = settings.text("second") == "regularised";
+        if (regularised && (options.low < fit_low || options.high > fit_high)) {
+          throw Error({"decay times that the regularised fit does not reach",
+                       join_pointer(context.pointer, options.low < fit_low ? "low" : "high"),
+                       fmt::format("{} to {} ms, or \"second\": \"same\"", fit_low, fit_high),
+                       fmt::format("{} to {} ms", options.low, options.high)});
+        }
+        return kept_if_asked(std::make_shared<BiexponentialSet>(settings.integer("count"), options,
+                                                                regularised, context),
+                             settings);
       },
       .write = write_tensors};
   return kind;

@@ -54,8 +54,10 @@ Binding<DeerOptions> deer_binding() {
                                     .doc = "length of the trace in µs",
                                     .minimum = 0,
                                     .above_minimum = true})
-      .add(&DeerOptions::gaussians,
-           {.name = "gaussians", .doc = "a distance distribution has 1 to this many", .minimum = 1})
+      .add(&DeerOptions::gaussians, {.name = "gaussians",
+                                     .doc = "a distance distribution has 1 to this many, at most "
+                                            "as many as fit between the distances",
+                                     .minimum = 1})
       .add(&DeerOptions::noise, {.name = "noise",
                                  .doc = "largest standard deviation of the noise, relative to the "
                                         "modulation depth",

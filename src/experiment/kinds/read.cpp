@@ -28,9 +28,11 @@ std::set<std::int64_t> needed_steps(const json& step) {
 /// A network without training, on the same data, with the rotations that the same earlier steps
 /// find of it.
 Workspace untrained_workspace(const json& resolved, const Workspace& workspace,
-                              Progress& progress) {
+                              std::vector<std::string>& kept, Progress& progress) {
+  UntrainedTwin found_twin = untrained_twin(workspace, workspace.seed);
+  kept = std::move(found_twin.kept);
   Workspace twin = workspace;
-  static_cast<Subject&>(twin) = untrained_twin(workspace, workspace.seed);
+  static_cast<Subject&>(twin) = std::move(found_twin.subject);
   twin.rotations.clear();
   for (const std::int64_t step : needed_steps(resolved)) {
     const json& earlier = workspace.steps.at(static_cast<std::size_t>(step));
@@ -50,9 +52,11 @@ struct Pair {
 
 Pair pair_in(const json& resolved, const Workspace& workspace, std::vector<InputFile>& inputs,
              Progress& progress) {
-  Pair pair{.matrix = matrix_in(resolved.at("matrix"), workspace, inputs, progress)};
-  if (!resolved.at("with").is_null())
-    pair.other = matrix_in(resolved.at("with"), workspace, inputs, progress);
+  Pair pair{.matrix = matrix_in(resolved.at("matrix"), workspace, inputs, "matrix", progress)};
+  require_readable(pair.matrix);
+  if (resolved.at("with").is_null()) return pair;
+  pair.other = matrix_in(resolved.at("with"), workspace, inputs, "with", progress);
+  require_readable(*pair.other);
   return pair;
 }
 
@@ -81,6 +85,7 @@ StepResult run_read(const json& resolved, const Workspace& workspace, Progress& 
   const json& matrix = resolved.at("matrix");
   const std::string kind = matrix.at("kind");
   std::vector<std::pair<std::string, Pair>> controls;
+  std::vector<std::string> notes;
   std::vector<MatrixView> drawn;
   const bool rotated_weight = kind == "weight" && !steps_of_matrix(matrix).empty();
   if (rotated_weight) {
@@ -90,8 +95,15 @@ StepResult run_read(const json& resolved, const Workspace& workspace, Progress& 
   }
   drawn.push_back(own.matrix);
   if (kind != "tensor" && asked(resolved, "untrained")) {
-    const Workspace twin = untrained_workspace(resolved, workspace, Progress::none());
-    controls.emplace_back("untrained", pair_in(resolved, twin, again, Progress::none()));
+    try {
+      std::vector<std::string> kept;
+      const Workspace twin = untrained_workspace(resolved, workspace, kept, Progress::none());
+      controls.emplace_back("untrained", pair_in(resolved, twin, again, Progress::none()));
+      if (!kept.empty())
+        notes.push_back("the untrained control keeps the trained " + quoted_list(kept));
+    } catch (const Error& error) {
+      notes.push_back("there is no untrained control: " + std::string(error.what()));
+    }
   }
   if (asked(resolved, "rotated")) {
     const bool columns = kind == "weight" && !matrix.at("right").is_null();
@@ -102,25 +114,39 @@ StepResult run_read(const json& resolved, const Workspace& workspace, Progress& 
     ReadingOutcome outcome{.kind = reading.at("kind"),
                            .reading = read_matrix(own.matrix, own.with(), reading)};
     for (const auto& [name, control] : controls) {
-      // A raw matrix is no rotation: what compares rotations has no answer for it.
       outcome.controls.emplace_back(name, read_matrix(control.matrix, control.with(), reading));
     }
     outcomes.push_back(std::move(outcome));
   }
-  StepResult result = read_report(own.matrix, drawn, outcomes);
+  StepResult result = read_report(own.matrix, drawn, outcomes, notes);
   result.json["data"] = resolved.at("data");
   result.inputs = std::move(inputs);
   return result;
 }
 
 void check_earlier(const json& steps, std::size_t number) {
-  for (const std::int64_t step : needed_steps(steps[number])) {
-    const bool rotates = step < static_cast<std::int64_t>(number) &&
-                         step_kind(steps[static_cast<std::size_t>(step)].at("kind")).rotates;
-    if (rotates) continue;
-    throw Error({"no earlier step that rotates", "matrix",
-                 "the number of a step before this one that rotates a tap",
-                 fmt::format("{}", step)});
+  const json& own = steps[number];
+  for (const char* key : {"matrix", "with"}) {
+    if (own.at(key).is_null()) continue;
+    check_matrix(own.at(key), key);
+    for (const std::int64_t step : steps_of_matrix(own.at(key))) {
+      const bool rotates = step < static_cast<std::int64_t>(number) &&
+                           step_kind(steps[static_cast<std::size_t>(step)].at("kind")).rotates;
+      if (rotates) continue;
+      throw Error({"no earlier step that rotates", key,
+                   "the number of a step before this one that rotates a tap",
+                   fmt::format("{}", step)});
+    }
+  }
+  for (std::size_t i = 0; i < own.at("readings").size(); ++i) {
+    const json& reading = own.at("readings")[i];
+    const std::string place = fmt::format("readings/{}", i);
+    for (const ReadingKind& kind : reading_kinds()) {
+      if (kind.info.name != reading.at("kind")) continue;
+      if (kind.needs_other && own.at("with").is_null())
+        throw Error({"the reading compares two matrices", "with", "the second matrix", "null"});
+      if (kind.check != nullptr) within(place, [&] { kind.check(reading); });
+    }
   }
 }
 

@@ -44,7 +44,7 @@ const ObjectiveKind& objective_kind_smoothness() {
                     {.name = "without_bias",
                      .type = FieldType::boolean,
                      .doc = "take the layer's bias off its values, F = W X, as the paper does; "
-                            "only the raw second moment knows the difference",
+                            "with \"center\" true there is no difference",
                      .fallback = false},
                     {.name = "pair",
                      .type = FieldType::boolean,

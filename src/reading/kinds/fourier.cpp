@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::int64_t least_side = 16;
 
-/// Frequencies 0 … n/2 of a spectrum whose zero lies at n/2.
+/// Frequencies from 0 on of a spectrum whose zero lies at n/2; for even n without n/2 itself.
 at::Tensor positive_half(const at::Tensor& shifted) {
   const std::int64_t n = shifted.size(-1);
   return shifted.narrow(-1, n / 2, n - n / 2).contiguous();
@@ -209,6 +209,8 @@ void add_ridge(const Ridge& ridge, const MatrixView& matrix, bool vectors, Readi
     return;
   }
   reading.answers.push_back({"ridge_exponent", ridge.exponent, ridge.error, ""});
+  // Log v regressed on log u: the slope p R². The truth lies between the two if both scatter.
+  reading.answers.push_back({.name = "ridge_exponent_reverse", .value = ridge.exponent * ridge.r2});
   reading.answers.push_back({.name = "ridge_factor", .value = ridge.factor});
   reading.answers.push_back(
       {"ridge_r2", ridge.r2, r2_error(ridge.r2, static_cast<double>(ridge.u.size()), 2), ""});
@@ -233,6 +235,12 @@ void add_ridge(const Ridge& ridge, const MatrixView& matrix, bool vectors, Readi
                                  std::move(law), std::move(cubic)}});
 }
 
+at::Tensor not_zero(const MatrixView& matrix) {
+  const double largest = matrix.values.abs().max().item<double>();
+  if (largest > 0) return matrix.values;
+  throw Error({"no Fourier transform of zeros", matrix.title, "a number other than zero", "zeros"});
+}
+
 Reading read_fourier(const MatrixView& matrix, const MatrixView*, const Settings& settings) {
   const bool vectors = settings.text("of") == "right_singular_vectors";
   if (matrix.values.size(0) < 4 || matrix.values.size(1) < least_side) {
@@ -240,23 +248,26 @@ Reading read_fourier(const MatrixView& matrix, const MatrixView*, const Settings
                  fmt::format("4 rows and {} columns", least_side),
                  fmt::format("{} x {}", matrix.values.size(0), matrix.values.size(1))});
   }
+  const at::Tensor values = not_zero(matrix);
   Reading reading;
   at::Tensor magnitude;
   at::Tensor quarter;  // rows from zero on, column frequencies from zero on
   if (vectors) {
-    const at::Tensor rows = std::get<2>(at::linalg_svd(matrix.values, false));
+    const at::Tensor rows = std::get<2>(at::linalg_svd(values, false));
     magnitude = at::abs(at::fft_fftshift(at::fft_fft(rows), {1}));
     quarter = at::cat(
         {at::zeros({1, positive_half(magnitude).size(1)}, at::kDouble), positive_half(magnitude)});
   } else {
-    magnitude = at::abs(at::fft_fftshift(at::fft_fft2(matrix.values)));
+    magnitude = at::abs(at::fft_fftshift(at::fft_fft2(values)));
+    // The amplitude over all rows is the same in every basis of the rows.
+    add_band(magnitude, matrix, reading);
     // The mirror: the sum is the same for both signs of each frequency.
-    const at::Tensor other = at::abs(at::fft_fftshift(at::fft_fft2(matrix.values.flip(1))));
+    const at::Tensor other = at::abs(at::fft_fftshift(at::fft_fft2(values.flip(1))));
     magnitude = magnitude + other;
     const std::int64_t r = magnitude.size(0);
     quarter = positive_half(magnitude.narrow(0, r / 2, r - r / 2));
   }
-  add_band(magnitude, matrix, reading);
+  if (vectors) add_band(magnitude, matrix, reading);
   add_ridge(ridge_of(quarter), matrix, vectors, reading);
   reading.figures.emplace_back("fourier", picture_of(magnitude, matrix, vectors));
   return reading;

@@ -32,6 +32,7 @@ Fit fit_parts(const std::string& form, const at::Tensor& y, std::int64_t parts,
     whole.fitted.narrow(0, i * length, length).copy_(fit.fitted);
     whole.parameters += fit.parameters;
     residual += (part - fit.fitted).pow(2).sum().item<double>();
+    if (!fit.note.empty()) whole.note = fmt::format("part {}: {}", i + 1, fit.note);
     for (Answer answer : fit.answers) {
       answer.name += fmt::format("_part_{}", i + 1);
       whole.answers.push_back(std::move(answer));
@@ -83,6 +84,7 @@ Reading read_vectors(const MatrixView& matrix, const MatrixView*, const Settings
     const Fit fit = fit_parts(form, y, parts, degree);
     sum += fit.r2;
     const std::string name = fmt::format("vector_{}", i);
+    if (!fit.note.empty()) reading.notes.push_back(fmt::format("vector {}: {}", i, fit.note));
     reading.answers.push_back(
         {.name = name + "_r2",
          .value = fit.r2,
@@ -154,7 +156,13 @@ const ReadingKind& reading_kind_singular_vectors() {
                            .type = FieldType::boolean,
                            .doc = "subtract the mean of each vector first",
                            .fallback = false}}},
-      .read = read_vectors};
+      .read = read_vectors,
+      .check = [](const Settings& settings) {
+        if (settings.integer("from") <= settings.integer("to")) return;
+        throw Error({"no such singular vectors", "from",
+                     fmt::format("at most {}", settings.integer("to")),
+                     fmt::format("{}", settings.integer("from"))});
+      }};
   return kind;
 }
 
