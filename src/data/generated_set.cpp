@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/isfinite.h>
@@ -64,8 +65,22 @@ namespace {
 
 class KeptSet final : public ForwardingSet {
  public:
-  explicit KeptSet(const std::shared_ptr<const DataSet>& data)
-      : ForwardingSet(data), all_(data->slice(0, data->size())) {}
+  KeptSet(const std::shared_ptr<const DataSet>& data, std::int64_t size)
+      : ForwardingSet(data), size_(size) {
+    constexpr std::int64_t part = 1024;
+    std::vector<at::Tensor> inputs;
+    std::vector<at::Tensor> labels;
+    for (std::int64_t begin = 0; begin < size; begin += part) {
+      check_interrupt();
+      Batch batch = data->slice(begin, std::min(begin + part, size));
+      inputs.push_back(std::move(batch.inputs.front()));
+      if (batch.labels.defined()) labels.push_back(std::move(batch.labels));
+    }
+    all_.inputs.push_back(at::cat(inputs));
+    if (!labels.empty()) all_.labels = at::cat(labels);
+  }
+
+  std::int64_t size() const override { return size_; }
 
   Batch gather(const std::vector<std::int64_t>& indices) const override {
     check_indices(indices, size());
@@ -78,7 +93,8 @@ class KeptSet final : public ForwardingSet {
   }
 
  private:
-  Batch all_;
+  std::int64_t size_;
+  Batch all_{};
 };
 
 }  // namespace
@@ -86,7 +102,9 @@ class KeptSet final : public ForwardingSet {
 std::shared_ptr<const DataSet> kept_if_asked(std::shared_ptr<const DataSet> data,
                                              const Settings& settings) {
   if (!settings.flag("keep")) return data;
-  return std::make_shared<KeptSet>(data);
+  // No more than the source uses.
+  const std::int64_t limit = settings.find_integer("limit").value_or(data->size());
+  return std::make_shared<KeptSet>(data, std::min(limit, data->size()));
 }
 
 namespace {
