@@ -118,7 +118,9 @@ TEST_F(Physics, OtherConfigsRun) {
   const json transformer =
       train_and_run("transformer_train", "transformer_jacobian_at_mean",
                     {"/data/train/count=500", "/data/test/count=100", "/train/epochs=1"},
-                    {"/data/train/count=100", "/data/test/count=50", "/steps/4/controls=rotated"});
+                    {"/data/train/count=100", "/data/test/count=50", "/steps/2/controls=rotated",
+                     "/steps/3/controls=rotated", "/steps/4/controls=rotated",
+                     "/steps/5/controls=rotated", "/steps/6/controls=rotated"});
   EXPECT_EQ(transformer["steps"].size(), 7U);
 }
 
