@@ -1,8 +1,10 @@
 # Reads the builtin.def of each layer: a line DESCRAMBLE_KIND(name) stands for kinds/name.cpp beside
 # it. The C++ registries read the same lines; here only the two directions are held together.
 function(descramble_check_kinds source_dir)
-  file(GLOB definitions CONFIGURE_DEPENDS "${source_dir}/*/builtin.def")
-  file(GLOB kind_folders CONFIGURE_DEPENDS "${source_dir}/*/kinds")
+  file(GLOB definitions CONFIGURE_DEPENDS "${source_dir}/*/builtin.def"
+    "${source_dir}/*/*/builtin.def")
+  file(GLOB kind_folders CONFIGURE_DEPENDS "${source_dir}/*/kinds"
+    "${source_dir}/*/*/kinds")
   foreach(folder IN LISTS kind_folders)
     get_filename_component(layer_dir "${folder}" DIRECTORY)
     list(APPEND definitions "${layer_dir}/builtin.def")
@@ -11,7 +13,7 @@ function(descramble_check_kinds source_dir)
 
   foreach(definition IN LISTS definitions)
     get_filename_component(layer_dir "${definition}" DIRECTORY)
-    get_filename_component(layer "${layer_dir}" NAME)
+    file(RELATIVE_PATH layer "${source_dir}" "${layer_dir}")
     file(GLOB sources CONFIGURE_DEPENDS "${layer_dir}/kinds/*.cpp")
     set(found "")
     foreach(source IN LISTS sources)

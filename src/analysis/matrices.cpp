@@ -86,15 +86,8 @@ MatrixView weight_view(const Subject& subject, const std::string& layer, const a
   return view;
 }
 
-namespace {
-
-/// The mean of each input, [1, …] in the model's dtype, and the spread of the first one.
-struct InputMeans {
-  std::vector<at::Tensor> means{};
-  double spread = 0;  ///< root of the mean variance of the first input's numbers
-};
-
-InputMeans input_means(const Subject& subject, const Source& source, Progress& progress) {
+InputMeans mean_inputs(const Subject& subject, Split data, Progress& progress) {
+  const Source& source = subject.source(data);
   std::vector<at::Tensor> sums;
   at::Tensor squares;
   progress.begin("mean input", source.data->size());
@@ -124,14 +117,11 @@ InputMeans input_means(const Subject& subject, const Source& source, Progress& p
   return result;
 }
 
-}  // namespace
-
 MatrixView jacobian_at_mean(const Subject& subject, const std::string& from, const std::string& to,
-                            Split data, Progress& progress) {
+                            Split data, const InputMeans& means, Progress& progress) {
   const Source& source = subject.source(data);
-  const std::vector<at::Tensor> means = input_means(subject, source, progress).means;
   Subject at_mean = subject;
-  at_mean.train = tensor_set(means, {}, 1, input_names(source));
+  at_mean.train = tensor_set(means.means, {}, 1, input_names(source));
   at_mean.test = at_mean.train;
   at_mean.separate_test = false;
   const MeasuredJacobian measured = measure_jacobian(
@@ -145,19 +135,18 @@ MatrixView jacobian_at_mean(const Subject& subject, const std::string& from, con
 }
 
 MatrixView noise_jacobian_at_mean(const Subject& subject, const std::string& to, Split data,
-                                  const NoiseOptions& options, Progress& progress) {
-  const Source& source = subject.source(data);
-  const InputMeans at_mean = input_means(subject, source, progress);
-  if (!(at_mean.spread > 0)) {
-    throw Error({"no spread of the inputs", input_names(source).front(),
+                                  const InputMeans& means, const NoiseOptions& options,
+                                  Progress& progress) {
+  if (!(means.spread > 0)) {
+    throw Error({"no spread of the inputs", input_names(subject.source(data)).front(),
                  "samples that differ from each other", "all alike"});
   }
-  const double size = options.size * at_mean.spread;
+  const double size = options.size * means.spread;
   const at::NoGradGuard no_grad;
   const TappedModel tapped = tap_model(subject.check_model(), {to});
   const at::Device device = subject.model.device();
   std::vector<at::Tensor> inputs;
-  for (const at::Tensor& mean : at_mean.means) inputs.push_back(mean.to(device));
+  for (const at::Tensor& mean : means.means) inputs.push_back(mean.to(device));
   const at::Tensor base = tapped.forward_until(to, inputs);
   const Axis axis = default_axis(base, tapped.point(to));
   const at::Tensor middle = inputs.front();

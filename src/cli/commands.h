@@ -61,6 +61,14 @@ struct ShowOptions {
 };
 int show_command(const ShowOptions& options, std::ostream& out);
 
+struct CompareOptions {
+  std::vector<std::filesystem::path> folders{};
+  std::string answer{};  ///< of a step `read`; empty: lists them
+  std::filesystem::path out{};
+  bool force = false;
+};
+int compare_command(const CompareOptions& options, std::ostream& out);
+
 int kinds_command(const std::string& name, bool as_schema, std::ostream& out);
 
 }  // namespace descramble

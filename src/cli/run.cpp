@@ -95,6 +95,7 @@ struct CommandLine {
   DataOptions data{};
   bool data_quiet = false;
   ShowOptions show{};
+  CompareOptions compare{};
   std::string kind{};
   bool as_schema = false;
 
@@ -156,6 +157,13 @@ struct CommandLine {
     show_app.add_option("name", show.name, "the tensor; without it all are listed");
     show_app.add_option("--out", show.out, "the picture to write, an SVG file");
     show_app.add_flag("--force", show.force, "replace the picture");
+
+    CLI::App& compare_app =
+        add("compare", "Compare a number that steps 'read' of several runs give");
+    compare_app.add_option("folders", compare.folders, "result folders")->required();
+    compare_app.add_option("--answer", compare.answer, "the number; without it all are listed");
+    compare_app.add_option("--out", compare.out, "a picture to write, an SVG file");
+    compare_app.add_flag("--force", compare.force, "replace the picture");
   }
 
   void add_data_command() {
@@ -216,6 +224,7 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
   if (line.parsed("check")) return check_command(line.check, out);
   if (line.parsed("verify")) return verify_command(line.folder, line.original, out, err);
   if (line.parsed("show")) return show_command(line.show, out);
+  if (line.parsed("compare")) return compare_command(line.compare, out);
   if (line.parsed("kinds")) return kinds_command(line.kind, line.as_schema, out);
   const InterruptScope interrupts;
   Progress progress(out, style_for(out, line.quiet()));

@@ -5,22 +5,16 @@
 #include <fmt/ranges.h>
 
 #include "cli/commands.h"
+#include "cli/picture_file.h"
+#include "data/tensor_file.h"
 #include "descramble/core/error.h"
 #include "descramble/core/safetensors.h"
 #include "descramble/plot/figure.h"
+#include "results/matrix_picture.h"
 
 namespace descramble {
 
 namespace {
-
-at::Tensor named(const NamedTensors& tensors, const std::string& name, const std::string& file) {
-  const auto found = tensors.find(name);
-  if (found != tensors.end()) return found->second;
-  std::vector<std::string> known;
-  for (const auto& [one, tensor] : tensors) known.push_back(one);
-  throw Error(
-      {"no such tensor", file, "one of " + quoted_list(nearest(name, known)), "'" + name + "'"});
-}
 
 Figure lines_of(const std::string& name, const at::Tensor& vector) {
   Series series{.label = name};
@@ -29,18 +23,6 @@ Figure lines_of(const std::string& name, const at::Tensor& vector) {
     series.y.push_back(vector[i].item<double>());
   }
   return {.title = name, .x_title = "place", .y_title = "entry", .series = {std::move(series)}};
-}
-
-Picture picture_of(const std::string& name, const at::Tensor& matrix) {
-  const auto* data = matrix.data_ptr<double>();
-  return {.title = name,
-          .x_title = "column",
-          .y_title = "row",
-          .label = "entry",
-          .rows = static_cast<std::size_t>(matrix.size(0)),
-          .columns = static_cast<std::size_t>(matrix.size(1)),
-          .values = std::vector<double>(data, data + matrix.numel()),
-          .centred = matrix.min().item<double>() < 0};
 }
 
 }  // namespace
@@ -54,13 +36,8 @@ int show_command(const ShowOptions& options, std::ostream& out) {
       out << fmt::format("{:<40}  [{}]\n", name, fmt::join(tensor.sizes(), ", "));
     return 0;
   }
-  if (options.out.extension() != ".svg") {
-    throw Error({"nowhere to draw", "--out", "a file that ends in .svg",
-                 options.out.empty() ? "none" : options.out.string()});
-  }
-  if (std::filesystem::exists(options.out) && !options.force)
-    throw Error({"the file exists", options.out.string(), "a new file, or --force", "a file"});
-  at::Tensor values = named(tensors, options.name, file.string()).to(at::kDouble).contiguous();
+  check_picture_file(options.out, options.force);
+  at::Tensor values = find_tensor(tensors, options.name, file).to(at::kDouble).contiguous();
   if (values.dim() > 2) values = values.flatten(1).contiguous();
   if (values.dim() < 1 || values.numel() == 0) {
     throw Error({"nothing to draw", options.name, "a vector or a matrix",
@@ -71,7 +48,7 @@ int show_command(const ShowOptions& options, std::ostream& out) {
   if (values.dim() == 1) {
     write_svg(lines_of(options.name, values), options.out);
   } else {
-    write_svg(picture_of(options.name, values), options.out);
+    write_svg(matrix_picture({.title = options.name, .values = values}), options.out);
   }
   out << fmt::format("{}  [{}] in {}\n", options.name, fmt::join(values.sizes(), ", "),
                      options.out.string());

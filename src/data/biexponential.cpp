@@ -51,7 +51,8 @@ std::vector<double> BiexponentialDecay::at(const std::array<double, 2>& decay_ti
   std::vector<double> result(times_.size(), 0);
   for (std::size_t k = 0; k < 2; ++k) {
     // The times are evenly spaced: each exponential is a geometric sequence.
-    const double ratio = std::exp(-times_[1] / decay_times[k]);
+    const double step = times_.size() > 1 ? times_[1] : 0;
+    const double ratio = std::exp(-step / decay_times[k]);
     double power = amplitudes[k];
     for (double& one : result) {
       one += power;

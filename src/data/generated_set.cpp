@@ -4,15 +4,16 @@
 #include <map>
 #include <utility>
 
-#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/index_select.h>
 #include <ATen/ops/isfinite.h>
+#include <fmt/format.h>
 
 #include "data/forwarding_set.h"
+#include "data/held_tensors.h"
 #include "data/samples.h"
 #include "descramble/core/error.h"
 #include "descramble/core/interrupt.h"
+#include "descramble/core/json.h"
 #include "descramble/core/safetensors.h"
 
 namespace descramble {
@@ -63,48 +64,64 @@ std::vector<Field> generator_fields(int count, const std::vector<Field>& own) {
 
 namespace {
 
+/// Room for `size` samples like those of a batch. It is written part by part, so that a set in
+/// memory is there only once.
+at::Tensor room_for(std::int64_t size, const at::Tensor& batch) {
+  std::vector<std::int64_t> shape = batch.sizes().vec();
+  shape.front() = size;
+  return at::empty(shape, batch.options());
+}
+
+/// The first `size` samples of a set, drawn in parts that an interrupt ends.
+Batch drawn(const DataSet& data, std::int64_t size) {
+  constexpr std::int64_t part = 1024;
+  Batch all;
+  for (std::int64_t begin = 0; begin < size; begin += part) {
+    check_interrupt();
+    const Batch batch = data.slice(begin, std::min(begin + part, size));
+    if (begin == 0) {
+      all.inputs.push_back(room_for(size, batch.inputs.front()));
+      if (batch.labels.defined()) all.labels = room_for(size, batch.labels);
+    }
+    const std::int64_t count = batch.inputs.front().size(0);
+    all.inputs.front().narrow(0, begin, count).copy_(batch.inputs.front());
+    if (all.labels.defined()) all.labels.narrow(0, begin, count).copy_(batch.labels);
+  }
+  return all;
+}
+
+/// A generator's samples in memory; the rest of the set is the generator's.
 class KeptSet final : public ForwardingSet {
  public:
   KeptSet(const std::shared_ptr<const DataSet>& data, std::int64_t size)
-      : ForwardingSet(data), size_(size) {
-    constexpr std::int64_t part = 1024;
-    std::vector<at::Tensor> inputs;
-    std::vector<at::Tensor> labels;
-    for (std::int64_t begin = 0; begin < size; begin += part) {
-      check_interrupt();
-      Batch batch = data->slice(begin, std::min(begin + part, size));
-      inputs.push_back(std::move(batch.inputs.front()));
-      if (batch.labels.defined()) labels.push_back(std::move(batch.labels));
-    }
-    all_.inputs.push_back(at::cat(inputs));
-    if (!labels.empty()) all_.labels = at::cat(labels);
-  }
+      : ForwardingSet(data), held_(data->input_names(), drawn(*data, size), {}) {}
 
-  std::int64_t size() const override { return size_; }
-
+  std::int64_t size() const override { return held_.size(); }
   Batch gather(const std::vector<std::int64_t>& indices) const override {
-    check_indices(indices, size());
-    const at::Tensor index = int64_tensor(indices);
-    Batch batch;
-    for (const at::Tensor& input : all_.inputs)
-      batch.inputs.push_back(at::index_select(input, 0, index));
-    if (all_.labels.defined()) batch.labels = at::index_select(all_.labels, 0, index);
-    return batch;
+    return held_.gather(indices);
   }
 
  private:
-  std::int64_t size_;
-  Batch all_{};
+  HeldTensors held_;
 };
 
 }  // namespace
 
-std::shared_ptr<const DataSet> kept_if_asked(std::shared_ptr<const DataSet> data,
-                                             const Settings& settings) {
+std::shared_ptr<const DataSet> kept_if_asked(std::shared_ptr<const GeneratedSet> data,
+                                             const Settings& settings, const DataContext& context) {
   if (!settings.flag("keep")) return data;
   // No more than the source uses.
   const std::int64_t limit = settings.find_integer("limit").value_or(data->size());
-  return std::make_shared<KeptSet>(data, std::min(limit, data->size()));
+  const std::int64_t size = std::min(limit, data->size());
+  constexpr std::int64_t mebibyte = std::int64_t{1} << 20;
+  const std::int64_t needed = size * data->sample_bytes() / mebibyte;
+  if (needed > context.memory_mb) {
+    throw Error(
+        {"too many samples to keep", join_pointer(context.pointer, "keep"),
+         fmt::format("at most the {} MiB of /memory_mb, or false", context.memory_mb),
+         fmt::format("{} samples of {} bytes, {} MiB", size, data->sample_bytes(), needed)});
+  }
+  return std::make_shared<KeptSet>(data, size);
 }
 
 namespace {

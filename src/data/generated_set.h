@@ -23,6 +23,10 @@ class GeneratedSet : public DataSet {
 
   std::int64_t size() const override { return size_; }
   bool has_labels() const override { return labels_ > 0; }
+  /// Of one sample in memory.
+  std::int64_t sample_bytes() const {
+    return (inputs_ + labels_) * static_cast<std::int64_t>(sizeof(float));
+  }
   Batch gather(const std::vector<std::int64_t>& indices) const override;
 
  protected:
@@ -44,8 +48,9 @@ class GeneratedSet : public DataSet {
 std::vector<Field> generator_fields(int count, const std::vector<Field>& own);
 
 /// The set itself, or a copy of all its samples in memory if "keep" asks for it.
-std::shared_ptr<const DataSet> kept_if_asked(std::shared_ptr<const DataSet> data,
-                                             const Settings& settings);
+/// @throws Error if they need more than the ceiling
+std::shared_ptr<const DataSet> kept_if_asked(std::shared_ptr<const GeneratedSet> data,
+                                             const Settings& settings, const DataContext& context);
 
 /// Writes `<split>.safetensors` with `inputs`, `labels` (if there are any) and, where they are
 /// known, `input_scale` and `label_scale`. The samples are drawn batch by batch.

@@ -10,7 +10,7 @@
 #include "descramble/solver/kinds.h"
 #include "descramble/solver/solver.h"
 #include "experiment/fields.h"
-#include "experiment/matrix_choice.h"
+#include "experiment/matrices/matrix_kind.h"
 #include "experiment/step.h"
 #include "experiment/train_config.h"
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,11 +17,15 @@
 
 namespace descramble {
 
+struct StepMemory;
+
 /// The data that all steps of an experiment share. They are opened once, and no step changes them.
 struct Workspace : Subject {
   PathSearch paths{};      ///< finds the files that a step names
   Rotations rotations{};   ///< that the steps before this one have found
   nlohmann::json steps{};  ///< of the experiment, resolved
+  /// Saves work that two steps have in common (step_memory.h).
+  std::shared_ptr<StepMemory> memory{};
 };
 
 struct StepKind {

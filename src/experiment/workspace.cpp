@@ -13,6 +13,7 @@
 #include "descramble/core/version.h"
 #include "descramble/model/arguments.h"
 #include "descramble/model/kinds.h"
+#include "experiment/step_memory.h"
 
 namespace descramble {
 
@@ -131,8 +132,8 @@ OpenedData opened_data(const Config& config) {
   OpenedData result;
   const auto open = [&](const json& source, const std::string& split, const std::string& pointer,
                         const std::string& role) {
-    Source opened =
-        open_source(source, {config.resolved.at("seed"), config.paths(), split, pointer});
+    Source opened = open_source(source, {config.resolved.at("seed"), config.paths(), split, pointer,
+                                         config.resolved.at("memory_mb")});
     if (opened.data->size() == 0)
       throw Error({"the data set is empty", pointer, "at least one sample", "none"});
     for (InputFile& file : data_files(opened, role)) result.files.push_back(file);
@@ -171,7 +172,11 @@ Opened open_workspace(const Config& config) {
                                .converted = resolved.at("dtype").is_string(),
                                .batch_dim = named.value("batch_dim", 0)};
   try {
-    return {{open_subject(model, data.train, data.test, options), config.paths(), {}},
+    return {{open_subject(model, data.train, data.test, options),
+             config.paths(),
+             {},
+             {},
+             std::make_shared<StepMemory>()},
             std::move(inputs)};
   } catch (const Error& error) {
     require_batch(model, test, arguments, names, error);

@@ -94,8 +94,8 @@ class Commands {
     bool named = series.label.empty();
     for_each_run(series, {&series.y}, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) add_row({series.x[i], series.y[i]});
-      const bool alone = end - begin == 1;
-      const bool marked = !series.steps && series.x.size() <= marked_points;
+      const bool alone = series.points || end - begin == 1;
+      const bool marked = series.points || (!series.steps && series.x.size() <= marked_points);
       const char* with = alone          ? "points"
                          : series.steps ? "steps"
                          : marked       ? "linespoints"
@@ -106,8 +106,10 @@ class Commands {
         line += fmt::format(" linewidth 2 dashtype {}",
                             dashes[series.dash.value_or(style) % dashes.size()]);
       }
-      if (alone || marked)
-        line += fmt::format(" pointtype {} pointsize 0.6", markers[style % markers.size()]);
+      if (alone || marked) {
+        line += fmt::format(" pointtype {} pointsize {}", markers[style % markers.size()],
+                            series.points ? 0.9 : 0.6);
+      }
       plot(line + (named ? " notitle" : " title " + quoted(series.label)));
       named = true;
     });
@@ -160,6 +162,35 @@ class Commands {
   int count_ = 0;
 };
 
+constexpr std::size_t plain_width = 720;
+
+/// Names stand on the left, and the figure is wider by the room that they need.
+std::size_t names_width(const Figure& figure) {
+  constexpr std::size_t letter = 7;
+  std::size_t longest = 0;
+  for (const std::string& name : figure.y_names) longest = std::max(longest, name.size());
+  return letter * longest;
+}
+
+/// Names of rows, the first one on top.
+std::string named_rows(const Figure& figure) {
+  std::vector<std::string> tics;
+  for (std::size_t i = 0; i < figure.y_names.size(); ++i)
+    tics.push_back(fmt::format("{} {}", quoted(figure.y_names[i]), i));
+  const auto names = static_cast<double>(names_width(figure) + 20);
+  return fmt::format(
+      "set ytics noenhanced font ',12' ({})\nset yrange [{}:-0.5]\n"
+      "set lmargin at screen {:.4f}\nset offsets graph 0.02, graph 0.02, 0, 0\n",
+      fmt::join(tics, ", "), static_cast<double>(figure.y_names.size()) - 0.5,
+      names / static_cast<double>(plain_width + names_width(figure)));
+}
+
+std::size_t axes_height(const Figure& figure) {
+  constexpr std::size_t row = 18;
+  constexpr std::size_t around = 90;  // title and x axis
+  return figure.y_names.empty() ? 390 : around + row * figure.y_names.size();
+}
+
 std::size_t legend_entries(const Figure& figure) {
   const auto named = [](const auto& item) { return !item.label.empty(); };
   return static_cast<std::size_t>(
@@ -176,10 +207,10 @@ std::string gnuplot_script(const Figure& figure) {
   const std::size_t rows = (legend_entries(figure) + 1) / 2;
   std::string script = fmt::format(
       "set encoding utf8\n"
-      "set terminal svg size 720,{} dynamic enhanced rounded font 'sans-serif,14' "
+      "set terminal svg size {},{} dynamic enhanced rounded font 'sans-serif,14' "
       "background '#ffffff'\n"
       "set key below center horizontal Left reverse noenhanced samplen 3 height 1 maxcols 2\n",
-      390 + 21 * rows);
+      plain_width + names_width(figure), axes_height(figure) + 21 * rows);
   script +=
       "set border 3 linecolor rgb '#333333'\n"
       "set tics nomirror enhanced\n"
@@ -192,9 +223,10 @@ std::string gnuplot_script(const Figure& figure) {
   for (const auto& [name, logarithmic] : {std::pair{'x', figure.log_x}, {'y', figure.log_y}}) {
     if (logarithmic)
       script += fmt::format("set logscale {0}\nset format {0} '10^{{%T}}'\n", name);
-    else
+    else if (name == 'x' || figure.y_names.empty())
       script += fmt::format("set format {} '%g'\n", name);
   }
+  if (!figure.y_names.empty()) script += named_rows(figure);
   if (figure.y_range) {
     script += fmt::format("set yrange [{}:{}]\n", figure.y_range->first, figure.y_range->second);
   }

@@ -110,6 +110,7 @@ std::string commands(const Picture& given, const Picture& picture, std::size_t n
 
 std::string drawn(const std::vector<Picture>& pictures) {
   if (pictures.empty()) throw Error({"cannot draw", "panels", "at least one picture", "none"});
+  const bool several = pictures.size() > 1;
   bool centred = false;
   std::vector<Picture> shown;
   for (const Picture& picture : pictures) {
@@ -119,9 +120,9 @@ std::string drawn(const std::vector<Picture>& pictures) {
   }
   std::string script = fmt::format(
       "set encoding utf8\n"
-      "set terminal svg size {},{} dynamic enhanced rounded font 'sans-serif,14' "
+      "set terminal svg size {},{} dynamic enhanced rounded font 'sans-serif,{}' "
       "background '#ffffff'\n",
-      pictures.size() > 1 ? 480 * pictures.size() : 620, pictures.size() > 1 ? 430 : 560);
+      several ? 440 * pictures.size() + 60 : 620, several ? 480 : 560, several ? 18 : 14);
   script += centred ? "set palette defined (0 '#001261', 1 '#1e6f9d', 2 '#71a8c4', 3 '#f7f7f7', 4 "
                       "'#d39774', 5 '#be6533', 6 '#590008')\n"
                     // Viridis (van der Walt and Smith, 2015) at five places.
@@ -130,8 +131,19 @@ std::string drawn(const std::vector<Picture>& pictures) {
   script += "set tics nomirror out\nset border linecolor rgb '#333333'\nunset key\n";
   const auto [low, high] = colour_range(shown);
   script += fmt::format("set cbrange [{}:{}]\n", low, high);
-  if (pictures.size() > 1) script += fmt::format("set multiplot layout 1,{}\n", pictures.size());
-  for (std::size_t i = 0; i < pictures.size(); ++i) script += commands(pictures[i], shown[i], i);
+  // Several pictures have one scale of colours, which stands beside the last one.
+  if (several) {
+    const auto count = static_cast<double>(pictures.size());
+    const double width = 440 * count + 60;
+    script += fmt::format(
+        "set multiplot layout 1,{} margins screen {:.4f},{:.4f},0.24,0.86 "
+        "spacing screen {:.4f}\nunset colorbox\n",
+        pictures.size(), 100 / width, (width - 140) / width, 110 / width);
+  }
+  for (std::size_t i = 0; i < pictures.size(); ++i) {
+    if (several && i + 1 == pictures.size()) script += "set colorbox\n";
+    script += commands(pictures[i], shown[i], i);
+  }
   return script;
 }
 

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "results/matrix_picture.h"
 #include "results/or_null.h"
 #include "results/tap_json.h"
 
@@ -17,17 +18,14 @@ using nlohmann::json;
 
 namespace {
 
-Picture picture_of(const at::Tensor& matrix, const std::string& title, const std::string& label,
-                   const std::string& from, const std::string& to) {
-  const at::Tensor values = matrix.contiguous();
-  const auto* begin = values.data_ptr<double>();
-  return {.title = title,
-          .x_title = from,
-          .y_title = to,
-          .label = label,
-          .rows = static_cast<std::size_t>(values.size(0)),
-          .columns = static_cast<std::size_t>(values.size(1)),
-          .values = {begin, begin + values.numel()}};
+/// The columns are quantities of `from`, and the rows of `to`.
+Picture jacobian_picture(const at::Tensor& values, const std::string& title,
+                         const std::string& label, const MeasuredJacobian& measured) {
+  return matrix_picture({.title = title,
+                         .values = values,
+                         .rows = {.title = measured.to.name},
+                         .columns = {.title = measured.from.name}},
+                        label);
 }
 
 void add_singular_values(const std::string& name, const at::Tensor& singular, StepResult& result) {
@@ -94,11 +92,11 @@ StepResult jacobian_report(Split data, const MeasuredJacobian& measured) {
   for (const std::string& warning : measured.warnings)
     result.lines.push_back("  warning: " + warning);
   result.figures.push_back(
-      {"jacobian_mean", picture_of(measured.mean_by_rms.abs(), "Mean Jacobian, " + name,
-                                   "|mean J| / rms", from.name, to.name)});
+      {"jacobian_mean", jacobian_picture(measured.mean_by_rms.abs(), "Mean Jacobian, " + name,
+                                         "|mean J| / rms", measured)});
   result.figures.push_back(
-      {"jacobian_size", picture_of(measured.size_by_rms, "Size of the Jacobian, " + name,
-                                   "mean |J| / rms", from.name, to.name)});
+      {"jacobian_size", jacobian_picture(measured.size_by_rms, "Size of the Jacobian, " + name,
+                                         "mean |J| / rms", measured)});
   if (measured.stack.defined()) result.tensors[name + ".stack"] = measured.stack;
   return result;
 }

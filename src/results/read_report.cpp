@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "results/matrix_picture.h"
 #include "results/or_null.h"
 
 namespace descramble {
@@ -60,25 +61,6 @@ void add_rows(const std::string& matrix, std::int64_t number, const std::string&
   }
 }
 
-Picture picture_of(const MatrixView& matrix) {
-  const at::Tensor plain = matrix.values.contiguous();
-  const auto* data = plain.data_ptr<double>();
-  const auto ends = [](const AxisScale& scale) -> std::optional<std::pair<double, double>> {
-    if (scale.values.size() < 2) return std::nullopt;
-    return std::pair{scale.values.front(), scale.values.back()};
-  };
-  return {.title = matrix.title,
-          .x_title = matrix.columns.title.empty() ? "column" : matrix.columns.title,
-          .y_title = matrix.rows.title.empty() ? "row" : matrix.rows.title,
-          .label = "entry",
-          .rows = static_cast<std::size_t>(plain.size(0)),
-          .columns = static_cast<std::size_t>(plain.size(1)),
-          .values = std::vector<double>(data, data + plain.numel()),
-          .centred = true,
-          .x_range = ends(matrix.columns),
-          .y_range = ends(matrix.rows)};
-}
-
 }  // namespace
 
 StepResult read_report(const MatrixView& matrix, const std::vector<MatrixView>& drawn,
@@ -111,7 +93,7 @@ StepResult read_report(const MatrixView& matrix, const std::vector<MatrixView>& 
   for (const std::string& note : notes)
     result.lines.push_back(fmt::format("  {:<24}{}", "note", note));
   Panels panels;
-  for (const MatrixView& one : drawn) panels.pictures.push_back(picture_of(one));
+  for (const MatrixView& one : drawn) panels.pictures.push_back(matrix_picture(one));
   result.figures.push_back({"matrix", std::move(panels)});
   result.tables.push_back(std::move(table));
   result.tensors["matrix"] = matrix.values.contiguous();

@@ -1,6 +1,7 @@
 // The shipped configs of physics, reduced to seconds: they train, run, verify and answer. The full
 // ones, and the figures that they gave, are in docs/deernet.md and docs/inverse_problems.md.
 
+#include <fmt/format.h>
 #include <torch/csrc/jit/api/module.h>
 
 #include "cli/command.h"
@@ -122,6 +123,43 @@ TEST_F(Physics, OtherConfigsRun) {
                      "/steps/3/controls=rotated", "/steps/4/controls=rotated",
                      "/steps/5/controls=rotated", "/steps/6/controls=rotated"});
   EXPECT_EQ(transformer["steps"].size(), 7U);
+}
+
+// One number of several runs: a table, and a figure where it is asked for.
+TEST_F(Physics, RunsAreCompared) {
+  const auto name = [](const std::string& run) { return "/name=" + run; };
+  for (const char* run : {"one", "two"}) {
+    run_of("oscillation",
+           {"/data/count=500", name(run), "/seed=" + std::string(*run == 'o' ? "1" : "2")});
+    fs::rename(at("out"), at(run));
+  }
+  const std::vector<std::string> folders{at("one").string(), at("two").string()};
+  const auto compare = [&](std::vector<std::string> args) {
+    args.insert(args.begin(), folders.begin(), folders.end());
+    args.insert(args.begin(), "compare");
+    return command(args);
+  };
+  using testing::HasSubstr;
+  EXPECT_THAT(compare({}).out, HasSubstr("distance_share\n"));
+  const Outcome table = compare({"--answer", "distance_share", "--out", at("share.svg").string()});
+  ASSERT_EQ(table.code, 0) << table.err;
+  const json answers = json::parse(read(at("two/result.json")))["steps"][1]["readings"][0];
+  EXPECT_THAT(table.out, HasSubstr(fmt::format("{:.4g}", answer(answers, "distance_share"))));
+  EXPECT_THAT(table.out,
+              HasSubstr(fmt::format("{:.4g}", answer(answers, "distance_share", "rotated"))));
+  EXPECT_THAT(read(at("share.svg")), HasSubstr("two, P of fc1"));
+  const auto refused = [&](const Outcome& outcome, const std::string& what) {
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_THAT(outcome.err, HasSubstr(what));
+  };
+  refused(compare({"--answer", "distanze_share"}), "'distance_share'");
+  refused(compare({"--answer", "distance_share", "--out", at("share.svg").string()}), "--force");
+  refused(compare({"--answer", "distance_share", "--out", at("no/x.svg").string()}),
+          "no such folder");
+  refused(command({"show", at("one").string(), "steps.0.fc1.rotation", "--out",
+                   at("no/x.svg").string()}),
+          "no such folder");
+  refused(command({"compare", at("none").string()}), "not a result folder");
 }
 
 TEST_F(Physics, ReadRefusesWhatCannotBe) {

@@ -119,12 +119,44 @@ TEST(Bandpass, PassesTheBandAlone) {
       [] {
         open({{"kind", "bandpass"}, {"high", 600}});
       },
-      ThrowsError("no pass band", "/data/high", "512", "600"));
+      ThrowsError("the rate does not resolve", "/data/high", "512", "600"));
   EXPECT_THAT(
       [] {
         open({{"kind", "bandpass"}, {"low", 60}});
       },
-      ThrowsError("more than 60", "50 Hz"));
+      ThrowsError("no pass band", "/data/low", "less than 50", "60 Hz"));
+}
+
+// A fault is told at the field that has it, before anything is drawn.
+TEST(Generated, ImpossibleSettingsAreToldAtTheirField) {
+  EXPECT_THAT(
+      [] {
+        open({{"kind", "biexponential"}, {"low", 100}, {"high", 100}});
+      },
+      ThrowsError("/data/grid", "1 decay time", "50 from 100 to 100"));
+  EXPECT_THAT(
+      [] {
+        open({{"kind", "biexponential"}, {"grid", 1}});
+      },
+      ThrowsError("/data/grid", "low = high", "1 from 50 to 500"));
+  EXPECT_THAT(
+      [] {
+        open({{"kind", "deer"}, {"times", json::array()}});
+      },
+      ThrowsError("no times", "/data/times", "or null", "[]"));
+  // 10⁹ samples of 96 bytes; with a limit only those that are used are kept.
+  const json large = {
+      {"kind", "linear"}, {"count", 1000000000}, {"keep", true}, {"inputs", 16}, {"outputs", 8}};
+  EXPECT_THAT([&] { open(large); },
+              ThrowsError("too many samples to keep", "/data/keep", "4096 MiB", "96 bytes"));
+  json few = large;
+  few["limit"] = 10;
+  EXPECT_EQ(open(few).data->size(), 10);
+  EXPECT_EQ(open({{"kind", "linear"}, {"inputs", 1}, {"signal", "biexponential"}, {"alpha", 0}})
+                .data->slice(0, 1)
+                .inputs[0]
+                .item<float>(),
+            1);
 }
 
 TEST(Linear, LabelsAreTheMapOfWhitenedInputs) {

@@ -75,6 +75,26 @@ TEST_F(Figures, SameFigureSameBytes) {
   }
 }
 
+// Rows with names: the figure grows with them, and texts are printed unchanged.
+TEST_F(Figures, RowsHaveNames) {
+  Figure figure = simple({0, 1, 2});
+  figure.series[0].points = true;
+  figure.y_names = {"fc1_a", "fc2 'b'", "x^2"};
+  const std::string svg = drawn(figure);
+  for (const char* name : {"fc1_a", "fc2 'b'", "x^2"}) {
+    EXPECT_TRUE(svg.find(name) != std::string::npos ||
+                svg.find("fc2 &apos;b&apos;") != std::string::npos)
+        << name;
+  }
+  Figure longer = figure;
+  for (int i = 0; i < 20; ++i) longer.y_names.push_back("row");
+  const auto height = [](const std::string& text) {
+    const std::size_t at = text.find("viewBox=\"0 0 769 ");
+    return at == std::string::npos ? 0 : std::stoi(text.substr(at + 17));
+  };
+  EXPECT_EQ(height(drawn(longer)) - height(svg), 20 * 18);
+}
+
 TEST_F(Figures, TextsAreTakenAsTheyAre) {
   const std::string nasty = "it's `touch harm` $x @y a_b^c {d} \\n \"q\" 50 % <a> & b Σλμ";
   Figure figure = simple();

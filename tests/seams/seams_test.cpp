@@ -19,7 +19,7 @@ struct NewKind {
 const std::vector<NewKind> new_kinds = {{"objective", "first_entry"}, {"solver", "reversal"},
                                         {"basis", "first_rows"},      {"data", "waves"},
                                         {"step", "reverse"},          {"layer", "cube"},
-                                        {"reading", "largest_entry"}};
+                                        {"reading", "largest_entry"}, {"matrix", "unit_matrix"}};
 
 class Seams : public CommandTest {
  protected:
@@ -62,6 +62,9 @@ class Seams : public CommandTest {
               {{"kind", "read"},
                {"matrix", {{"kind", "weight"}, {"layer", "fc1"}, {"left", 0}}},
                {"controls", "raw"},
+               {"readings", {{{"kind", "largest_entry"}}}}},
+              {{"kind", "read"},
+               {"matrix", {{"kind", "unit_matrix"}}},
                {"readings", {{{"kind", "largest_entry"}}}}}}}};
   }
 
@@ -85,6 +88,7 @@ TEST_F(Seams, NewKindsRunTogether) {
   const json& reading = steps[3]["readings"][0];
   EXPECT_EQ(reading["answers"][0]["value"], reading["controls"]["raw"][0]["value"])
       << "the order reversed has the same entries";
+  EXPECT_EQ(steps[4]["readings"][0]["answers"][0]["value"], 1);
   const json& bases = steps[2]["taps"][0]["bases"];
   EXPECT_EQ(bases[0]["label"], "first rows");
   EXPECT_EQ(bases[0]["directions"], 2);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -19,12 +20,22 @@ namespace descramble {
 MatrixView weight_view(const Subject& subject, const std::string& layer,
                        const at::Tensor& left = {}, const at::Tensor& right = {});
 
+/// The mean of a source's inputs.
+struct InputMeans {
+  std::vector<at::Tensor> means{};  ///< of each input, [1, …] in the model's dtype
+  double spread = 0;                ///< root of the mean variance of the first input's numbers
+};
+
+/// One pass over a source. @throws Error for inputs that have no mean (integers)
+InputMeans mean_inputs(const Subject& subject, Split data, Progress& progress = Progress::none());
+
 /// J = ∂h_to/∂h_from at the mean input of a source. It has one row for each quantity of the tap: a
 /// feature's positions [T, d], and a channel's [C, H, W], stand one after the other in its row. Its
 /// left singular vectors are the directions of those quantities that the input moves most.
-/// @throws Error as measure_jacobian does, and for inputs that have no mean (integers)
+/// @throws Error as measure_jacobian does
 MatrixView jacobian_at_mean(const Subject& subject, const std::string& from, const std::string& to,
-                            Split data, Progress& progress = Progress::none());
+                            Split data, const InputMeans& means,
+                            Progress& progress = Progress::none());
 
 struct NoiseOptions {
   std::int64_t samples = 1000;  ///< random directions v ~ N(0, I)
@@ -34,9 +45,9 @@ struct NoiseOptions {
 /// U Σ of the same Jacobian from the input, [d, d], for Jacobians that do not fit into memory: the
 /// eigenvectors and roots of the eigenvalues of J Jᵀ ≈ mean (δh/ε)(δh/ε)ᵀ, δh = h(x̄ + εv) − h(x̄).
 /// Rows are the quantities of the tap; positions are rows of the mean.
-/// @throws Error for inputs that have no mean, or no spread
+/// @throws Error for inputs that have no spread
 MatrixView noise_jacobian_at_mean(const Subject& subject, const std::string& to, Split data,
-                                  const NoiseOptions& options = {},
+                                  const InputMeans& means, const NoiseOptions& options = {},
                                   Progress& progress = Progress::none());
 
 /// The same network as before any training, for controls.

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <functional>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -11,6 +10,30 @@
 #include "descramble/config/settings.h"
 
 namespace descramble {
+
+/// How a member of this type stands in a config: the type of its field, and what reads it.
+template <typename Member>
+struct SettingOf;
+template <>
+struct SettingOf<std::int64_t> {
+  static constexpr FieldType type = FieldType::integer;
+  static constexpr auto read = &Settings::integer;
+};
+template <>
+struct SettingOf<double> {
+  static constexpr FieldType type = FieldType::number;
+  static constexpr auto read = &Settings::number;
+};
+template <>
+struct SettingOf<bool> {
+  static constexpr FieldType type = FieldType::boolean;
+  static constexpr auto read = &Settings::flag;
+};
+template <>
+struct SettingOf<std::string> {
+  static constexpr FieldType type = FieldType::string;
+  static constexpr auto read = &Settings::text;
+};
 
 /// Binds the fields of a kind to the members of an options struct. The struct holds the defaults,
 /// and a program sets its members; a config sets the same fields by name.
@@ -23,31 +46,13 @@ class Binding {
   /// The member's type and value become the field's type and default.
   template <typename Member>
   Binding& add(Member Options::*member, Field field) {
-    static_assert(std::is_same_v<Member, std::int64_t> || std::is_same_v<Member, double> ||
-                  std::is_same_v<Member, bool> || std::is_same_v<Member, std::string>);
     const Options defaults{};
     const std::string name = field.name;
-    if constexpr (std::is_same_v<Member, std::int64_t>) {
-      field.type = FieldType::integer;
-    } else if constexpr (std::is_same_v<Member, double>) {
-      field.type = FieldType::number;
-    } else if constexpr (std::is_same_v<Member, bool>) {
-      field.type = FieldType::boolean;
-    } else {
-      field.type = FieldType::string;
-    }
+    field.type = SettingOf<Member>::type;
     field.fallback = Fallback(defaults.*member);
     fields_.push_back(std::move(field));
     read_.push_back([member, name](Options& options, const Settings& settings) {
-      if constexpr (std::is_same_v<Member, std::int64_t>) {
-        options.*member = settings.integer(name);
-      } else if constexpr (std::is_same_v<Member, double>) {
-        options.*member = settings.number(name);
-      } else if constexpr (std::is_same_v<Member, bool>) {
-        options.*member = settings.flag(name);
-      } else {
-        options.*member = settings.text(name);
-      }
+      options.*member = (settings.*SettingOf<Member>::read)(name);
     });
     write_.push_back([member, name](const Options& options, SettingValues& values) {
       values.emplace_back(name, options.*member);

@@ -75,6 +75,7 @@ struct DataContext {
   /// Distinguishes the streams of generated sources: "train" and "test" never share a sample.
   std::string split = "train";
   std::string pointer = "/data";  ///< the place of `resolved` in the config, for errors
+  std::int64_t memory_mb = 4096;  ///< ceiling for samples that are kept in memory, MiB
 };
 
 /// Opens a source that was resolved against `source_family()`. Applies the fields that every

@@ -17,7 +17,8 @@ struct Series {
   std::vector<double> y{};
   std::vector<double> low{};  ///< a band around the curve, from `low` to `high`; both or neither
   std::vector<double> high{};
-  bool steps = false;  ///< constant from each x to the next, instead of joined by straight lines
+  bool steps = false;   ///< constant from each x to the next, instead of joined by straight lines
+  bool points = false;  ///< markers alone: the order of the x has no meaning
   /// Index of the colour and of the dash; absent: by the place among the series. Curves that belong
   /// together share one of the two.
   std::optional<std::size_t> colour{};
@@ -35,6 +36,7 @@ struct Figure {
   std::string title{};
   std::string x_title{};
   std::string y_title{};
+  std::vector<std::string> y_names{};  ///< of y = 0, 1, … from the top, instead of numbers
   bool log_x = false;
   bool log_y = false;
   /// The range of the y axis; absent: the range of the curves.

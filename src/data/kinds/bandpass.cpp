@@ -116,10 +116,16 @@ const SourceKind& source_kind_bandpass() {
       .open = [](const Settings& settings,
                  const DataContext& context) -> std::shared_ptr<const DataSet> {
         const BandpassOptions options = bandpass_binding().read(settings);
-        if (options.low >= options.high || options.high > options.rate / 2) {
-          throw Error({"no pass band", join_pointer(context.pointer, "high"),
-                       fmt::format("more than {} and at most {} Hz", options.low, options.rate / 2),
+        if (options.high > options.rate / 2) {
+          throw Error({"a pass band that the rate does not resolve",
+                       join_pointer(context.pointer, "high"),
+                       fmt::format("at most {} Hz, half the rate", options.rate / 2),
                        fmt::format("{} Hz", options.high)});
+        }
+        if (options.low >= options.high) {
+          throw Error({"no pass band", join_pointer(context.pointer, "low"),
+                       fmt::format("less than {} Hz, its upper end", options.high),
+                       fmt::format("{} Hz", options.low)});
         }
         const double bin = options.rate / static_cast<double>(options.points);
         if (std::floor(options.high / bin) < std::ceil(options.low / bin)) {
@@ -128,7 +134,8 @@ const SourceKind& source_kind_bandpass() {
                        fmt::format("{} to {} Hz", options.low, options.high)});
         }
         return kept_if_asked(
-            std::make_shared<BandpassSet>(settings.integer("count"), options, context), settings);
+            std::make_shared<BandpassSet>(settings.integer("count"), options, context), settings,
+            context);
       },
       .write = write_tensors};
   return kind;

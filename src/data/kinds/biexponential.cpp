@@ -143,7 +143,14 @@ const SourceKind& source_kind_biexponential() {
       .open = [](const Settings& settings,
                  const DataContext& context) -> std::shared_ptr<const DataSet> {
         const BiexponentialOptions options = biexponential_binding().read(settings);
-        if (options.low > options.high || (options.low == options.high && options.grid > 1)) {
+        if ((options.low == options.high) != (options.grid == 1)) {
+          throw Error(
+              {"the grid does not fit its ends", join_pointer(context.pointer, "grid"),
+               options.grid == 1 ? "more than 1 decay time, or low = high"
+                                 : "1 decay time, since low = high",
+               fmt::format("{} from {} to {} ms", options.grid, options.low, options.high)});
+        }
+        if (options.low > options.high) {
           throw Error({"decay times do not increase", join_pointer(context.pointer, "low"),
                        fmt::format("less than {}", options.high), fmt::format("{}", options.low)});
         }
@@ -156,7 +163,7 @@ const SourceKind& source_kind_biexponential() {
         }
         return kept_if_asked(std::make_shared<BiexponentialSet>(settings.integer("count"), options,
                                                                 regularised, context),
-                             settings);
+                             settings, context);
       },
       .write = write_tensors};
   return kind;

@@ -107,7 +107,11 @@ std::vector<Field> deer_fields() {
 
 std::shared_ptr<const DataSet> open_deer(const Settings& settings, const DataContext& context) {
   DeerOptions options = deer_binding().read(settings);
-  options.times = settings.find_numbers("times").value_or(std::vector<double>{});
+  if (const auto times = settings.find_numbers("times")) {
+    if (times->empty())
+      throw Error({"no times", join_pointer(context.pointer, "times"), "8 or more, or null", "[]"});
+    options.times = *times;
+  }
   options.distance_min = settings.find_number("distance_min");
   options.distance_max = settings.find_number("distance_max");
   for (const auto& [low, high, name] :
@@ -127,7 +131,7 @@ std::shared_ptr<const DataSet> open_deer(const Settings& settings, const DataCon
                                       : part == "clean" ? Part::clean
                                                         : Part::noise,
                                       context),
-            settings);
+            settings, context);
       });
 }
 

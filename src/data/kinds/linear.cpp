@@ -6,6 +6,7 @@
 
 #include "data/generated_set.h"
 #include "descramble/config/binding.h"
+#include "descramble/data/biexponential.h"
 #include "descramble/data/kinds.h"
 
 namespace descramble {
@@ -39,7 +40,8 @@ class LinearSet final : public GeneratedSet {
   LinearSet(std::int64_t size, const LinearOptions& options, const DataContext& context)
       : GeneratedSet("linear", size, options.inputs, options.outputs, context),
         options_(options),
-        map_(linear_map(options, context.seed)) {}
+        map_(linear_map(options, context.seed)),
+        decay_(options.inputs, static_cast<double>(options.inputs - 1)) {}
 
  protected:
   void draw(RandomStream& random, std::int64_t, float* input, float* label) const override {
@@ -50,10 +52,7 @@ class LinearSet final : public GeneratedSet {
       const auto length = static_cast<double>(options_.inputs);
       const double first = length * random.uniform(0.05, 0.5);
       const double second = length * random.uniform(0.05, 0.5);
-      for (std::size_t i = 0; i < x.size(); ++i) {
-        const auto time = static_cast<double>(i);
-        x[i] = 0.6 * std::exp(-time / first) + 0.4 * std::exp(-time / second);
-      }
+      x = decay_.at({first, second});
     }
     for (double& one : x) one += options_.alpha * random.normal();
     std::copy(x.begin(), x.end(), input);
@@ -68,6 +67,7 @@ class LinearSet final : public GeneratedSet {
  private:
   LinearOptions options_;
   at::Tensor map_;
+  BiexponentialDecay decay_;  ///< over the numbers of an input
 };
 
 Binding<LinearOptions> linear_binding() {
@@ -113,7 +113,7 @@ const SourceKind& source_kind_linear() {
                  const DataContext& context) -> std::shared_ptr<const DataSet> {
         return kept_if_asked(std::make_shared<LinearSet>(settings.integer("count"),
                                                          linear_binding().read(settings), context),
-                             settings);
+                             settings, context);
       },
       .write = write_tensors};
   return kind;

@@ -68,7 +68,7 @@ const SourceKind& source_kind_oscillation() {
         return kept_if_asked(
             std::make_shared<OscillationSet>(settings.integer("count"),
                                              oscillation_binding().read(settings), context),
-            settings);
+            settings, context);
       },
       .write = write_tensors};
   return kind;

@@ -3,14 +3,14 @@
 #include <ATen/ops/matmul.h>
 #include <fmt/format.h>
 
-#include "descramble/analysis/matrices.h"
 #include "descramble/core/error.h"
 #include "descramble/core/json.h"
 #include "descramble/core/random.h"
 #include "descramble/reading/kinds.h"
 #include "experiment/fields.h"
-#include "experiment/matrix_choice.h"
+#include "experiment/matrices/matrix_kind.h"
 #include "experiment/step.h"
+#include "experiment/step_memory.h"
 #include "results/read_report.h"
 
 namespace descramble {
@@ -25,23 +25,6 @@ std::set<std::int64_t> needed_steps(const json& step) {
   return steps;
 }
 
-/// A network without training, on the same data, with the rotations that the same earlier steps
-/// find of it.
-Workspace untrained_workspace(const json& resolved, const Workspace& workspace,
-                              std::vector<std::string>& kept, Progress& progress) {
-  UntrainedTwin found_twin = untrained_twin(workspace, workspace.seed);
-  kept = std::move(found_twin.kept);
-  Workspace twin = workspace;
-  static_cast<Subject&>(twin) = std::move(found_twin.subject);
-  twin.rotations.clear();
-  for (const std::int64_t step : needed_steps(resolved)) {
-    const json& earlier = workspace.steps.at(static_cast<std::size_t>(step));
-    const StepResult found = step_kind(earlier.at("kind")).run(earlier, twin, progress);
-    for (const RotationEdit& edit : found.edits) twin.rotations[{step, edit.tap}] = edit.rotation;
-  }
-  return twin;
-}
-
 /// The matrices of a reading: the one that is read, and the one that it is compared with.
 struct Pair {
   MatrixView matrix{};
@@ -50,13 +33,17 @@ struct Pair {
   const MatrixView* with() const { return other ? &*other : nullptr; }
 };
 
+MatrixView matrix_in(const json& resolved, const MatrixContext& context) {
+  MatrixView matrix = matrix_kind(resolved.at("kind")).make(resolved, context);
+  require_readable(matrix);
+  return matrix;
+}
+
 Pair pair_in(const json& resolved, const Workspace& workspace, std::vector<InputFile>& inputs,
              Progress& progress) {
-  Pair pair{.matrix = matrix_in(resolved.at("matrix"), workspace, inputs, "matrix", progress)};
-  require_readable(pair.matrix);
-  if (resolved.at("with").is_null()) return pair;
-  pair.other = matrix_in(resolved.at("with"), workspace, inputs, "with", progress);
-  require_readable(*pair.other);
+  Pair pair{.matrix = matrix_in(resolved.at("matrix"), {workspace, "matrix", inputs, progress})};
+  if (!resolved.at("with").is_null())
+    pair.other = matrix_in(resolved.at("with"), {workspace, "with", inputs, progress});
   return pair;
 }
 
@@ -83,30 +70,30 @@ StepResult run_read(const json& resolved, const Workspace& workspace, Progress& 
   std::vector<InputFile> again;
   const Pair own = pair_in(resolved, workspace, inputs, progress);
   const json& matrix = resolved.at("matrix");
-  const std::string kind = matrix.at("kind");
+  const MatrixKind& kind = matrix_kind(matrix.at("kind"));
   std::vector<std::pair<std::string, Pair>> controls;
   std::vector<std::string> notes;
   std::vector<MatrixView> drawn;
-  const bool rotated_weight = kind == "weight" && !steps_of_matrix(matrix).empty();
-  if (rotated_weight) {
-    Pair raw{.matrix = weight_view(workspace, matrix.at("layer")), .other = own.other};
-    drawn.push_back(raw.matrix);
-    if (asked(resolved, "raw")) controls.emplace_back("raw", std::move(raw));
+  if (kind.raw != nullptr) {
+    if (std::optional<MatrixView> raw = kind.raw(matrix, {workspace, "matrix", again, progress})) {
+      drawn.push_back(*raw);
+      if (asked(resolved, "raw")) controls.emplace_back("raw", Pair{std::move(*raw), own.other});
+    }
   }
   drawn.push_back(own.matrix);
-  if (kind != "tensor" && asked(resolved, "untrained")) {
+  if (kind.of_network && asked(resolved, "untrained")) {
     try {
-      std::vector<std::string> kept;
-      const Workspace twin = untrained_workspace(resolved, workspace, kept, Progress::none());
-      controls.emplace_back("untrained", pair_in(resolved, twin, again, Progress::none()));
-      if (!kept.empty())
-        notes.push_back("the untrained control keeps the trained " + quoted_list(kept));
+      const Untrained& twin = untrained_after(needed_steps(resolved), workspace);
+      controls.emplace_back("untrained",
+                            pair_in(resolved, twin.workspace, again, Progress::none()));
+      if (!twin.kept.empty())
+        notes.push_back("the untrained control keeps the trained " + quoted_list(twin.kept));
     } catch (const Error& error) {
       notes.push_back("there is no untrained control: " + std::string(error.what()));
     }
   }
   if (asked(resolved, "rotated")) {
-    const bool columns = kind == "weight" && !matrix.at("right").is_null();
+    const bool columns = kind.turns_columns != nullptr && kind.turns_columns(matrix);
     controls.emplace_back("rotated", Pair{turned(own.matrix, columns, workspace.seed), own.other});
   }
   std::vector<ReadingOutcome> outcomes;
@@ -128,7 +115,8 @@ void check_earlier(const json& steps, std::size_t number) {
   const json& own = steps[number];
   for (const char* key : {"matrix", "with"}) {
     if (own.at(key).is_null()) continue;
-    check_matrix(own.at(key), key);
+    const MatrixKind& kind = matrix_kind(own.at(key).at("kind"));
+    if (kind.check != nullptr) kind.check(own.at(key), key);
     for (const std::int64_t step : steps_of_matrix(own.at(key))) {
       const bool rotates = step < static_cast<std::int64_t>(number) &&
                            step_kind(steps[static_cast<std::size_t>(step)].at("kind")).rotates;
@@ -154,12 +142,8 @@ void check_layers(const json& step, const Model& model) {
   for (const char* key : {"matrix", "with"}) {
     const json& matrix = step.at(key);
     if (matrix.is_null()) continue;
-    if (matrix.at("kind") == "jacobian_at_mean") {
-      require_taps(model, {matrix.at("from")}, std::string(key) + "/from");
-      require_taps(model, {matrix.at("to")}, std::string(key) + "/to");
-    }
-    if (matrix.at("kind") == "weight")
-      require_taps(model, {matrix.at("layer")}, std::string(key) + "/layer");
+    for (const std::string& name : matrix_kind(matrix.at("kind")).names_taps)
+      require_taps(model, {matrix.at(name)}, std::string(key) + "/" + name);
   }
 }
 

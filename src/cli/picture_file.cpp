@@ -1,0 +1,22 @@
+#include "cli/picture_file.h"
+
+#include "descramble/core/error.h"
+
+namespace descramble {
+
+namespace fs = std::filesystem;
+
+void check_picture_file(const fs::path& file, bool force) {
+  if (file.extension() != ".svg") {
+    throw Error({"nowhere to draw", "--out", "a file that ends in .svg",
+                 file.empty() ? "none" : "'" + file.string() + "'"});
+  }
+  std::error_code ignored;
+  const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
+  if (!fs::is_directory(folder, ignored))
+    throw Error({"no such folder", "--out", "a folder that exists", "'" + folder.string() + "'"});
+  if (fs::exists(file, ignored) && !force)
+    throw Error({"the file exists", file.string(), "a new file, or --force", "a file"});
+}
+
+}  // namespace descramble

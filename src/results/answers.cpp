@@ -1,0 +1,73 @@
+#include "results/answers.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "descramble/core/error.h"
+#include "descramble/core/json.h"
+#include "results/result_folder.h"
+
+namespace descramble {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+template <typename Value>
+std::optional<Value> if_there(const json& value) {
+  return value.is_null() ? std::nullopt : std::optional(value.get<Value>());
+}
+
+void add_reading(const json& reading, WrittenAnswer common, std::vector<WrittenAnswer>& answers) {
+  for (const json& answer : reading.at("answers")) {
+    WrittenAnswer one = common;
+    one.name = answer.at("name");
+    one.value = answer.at("value");
+    one.unit = if_there<std::string>(answer.at("unit")).value_or("");
+    one.uncertainty = if_there<double>(answer.at("uncertainty"));
+    for (const auto& [control, its] : reading.at("controls").items()) {
+      for (const json& other : its) {
+        if (other.at("name") == one.name) one.controls.emplace_back(control, other.at("value"));
+      }
+    }
+    answers.push_back(std::move(one));
+  }
+}
+
+/// "runs/mnist/" is "mnist".
+std::string name_of(const fs::path& folder) {
+  const fs::path whole = fs::absolute(folder).lexically_normal();
+  return (whole.has_filename() ? whole : whole.parent_path()).filename().string();
+}
+
+}  // namespace
+
+std::vector<WrittenAnswer> read_answers(const fs::path& folder) {
+  const fs::path file = folder / "result.json";
+  if (!is_result_file(file))
+    throw Error({"not a result folder", folder.string(), "a result.json of this program", "none"});
+  const json result = read_json(file);
+  std::vector<WrittenAnswer> answers;
+  try {
+    const json& steps = result.at("steps");
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      if (steps[i].at("kind") != "read") continue;
+      WrittenAnswer common{.run = name_of(folder),
+                           .step = static_cast<std::int64_t>(i),
+                           .matrix = steps[i].at("matrix").at("title")};
+      const json& readings = steps[i].at("readings");
+      for (std::size_t j = 0; j < readings.size(); ++j) {
+        common.reading = fmt::format("{} {}", j, readings[j].at("kind").get<std::string>());
+        add_reading(readings[j], common, answers);
+      }
+    }
+  } catch (const json::exception& error) {
+    throw Error({"a damaged result", file.string(), "what a run writes", error.what()});
+  }
+  if (answers.empty())
+    throw Error({"nothing was read in this run", folder.string(), "a step 'read'", "none"});
+  return answers;
+}
+
+}  // namespace descramble
