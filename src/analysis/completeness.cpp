@@ -11,19 +11,12 @@
 #include <fmt/format.h>
 
 #include "analysis/completeness_pass.h"
+#include "analysis/free_label.h"
 #include "descramble/core/interrupt.h"
 
 namespace descramble {
 
 namespace {
-
-/// Labels that several bases of one kind do not share.
-std::string free_label(const std::string& label, std::set<std::string>& taken) {
-  std::string result = label;
-  for (int number = 2; !taken.insert(result).second; ++number)
-    result = fmt::format("{} ({})", label, number);
-  return result;
-}
 
 /// Shares that are left after 0, 1, …, k components. For a whole basis the last share is 0.
 std::vector<double> kept_shares(const at::Tensor& explained, const std::vector<std::int64_t>& order,

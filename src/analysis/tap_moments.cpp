@@ -1,13 +1,13 @@
 #include "descramble/analysis/tap_moments.h"
 
-#include <functional>
-
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/core/ivalue.h>
+#include <ATen/ops/nonzero.h>
 #include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
+#include "analysis/tap_rows.h"
 #include "descramble/core/error.h"
 #include "descramble/core/random.h"
 #include "descramble/data/batches.h"
@@ -41,13 +41,16 @@ at::Tensor one_row_each(const at::Tensor& counted, const std::string& tap, std::
 }
 
 /// The rows of a value that a step uses.
-at::Tensor rows_in_use(const at::Tensor& value, const TapSpace& tap, const RowUse& use,
-                       const std::vector<at::Tensor>& inputs, std::uint64_t seed,
-                       std::int64_t first) {
-  if (!use.one_position) return to_rows(value, tap.axis, use.selection, inputs);
+TapRows rows_in_use(const at::Tensor& value, const TapSpace& tap, const RowUse& use,
+                    const std::vector<at::Tensor>& inputs, std::uint64_t seed, std::int64_t first) {
+  TapRows result{.rows = to_rows(value, tap.axis), .first = first};
+  if (!use.one_position && use.selection.all()) return result;
   const at::Tensor counted = counted_rows(use.selection, value, tap.axis, inputs);
-  return to_rows(value, tap.axis)
-      .index_select(0, one_row_each(counted.reshape({value.size(0), -1}), tap.name, seed, first));
+  result.numbers = use.one_position
+                       ? one_row_each(counted.reshape({value.size(0), -1}), tap.name, seed, first)
+                       : at::nonzero(counted).flatten();
+  result.rows = result.rows.index_select(0, result.numbers);
+  return result;
 }
 
 /// The selection of rows is given for each sample. A value with positions in front of the samples
@@ -79,10 +82,6 @@ void require_samples_first(const Subject& subject, const std::vector<std::string
   }
 }
 
-/// What is done with rows of tap `number`, which lie in `space`.
-using TakeRows =
-    std::function<void(std::size_t number, const TapSpace& space, const at::Tensor& rows)>;
-
 /// The values of the taps as rows.
 struct TapReader {
   const TappedModel& tapped;
@@ -106,14 +105,16 @@ struct TapReader {
       require_memory(space.dimension, subject.memory_mb, name, space.axis);
     }
     within(fmt::format("tap '{}', batch {}", name, batch), [&] {
-      const at::Tensor rows = rows_in_use(value, space, use, *inputs, subject.seed, first);
-      take(number, space, rows);
-      if (rows.size(0) > 0) spaces[number] = space;
+      TapRows seen = rows_in_use(value, space, use, *inputs, subject.seed, first);
+      seen.samples = inputs->at(0).size(0);
+      take(number, space, seen);
+      if (seen.rows.size(0) > 0) spaces[number] = space;
     });
   }
 };
 
-/// One pass over the data for all taps together.
+}  // namespace
+
 void read_rows(const Subject& subject, const Source& source, const std::vector<std::string>& taps,
                std::optional<Axis> axis, const RowUse& use, const std::string& label,
                const TakeRows& take, Progress& progress) {
@@ -141,16 +142,14 @@ void read_rows(const Subject& subject, const Source& source, const std::vector<s
   progress.end();
 }
 
-}  // namespace
-
 std::vector<TapMoments> measure_taps(const Subject& subject, const Source& source,
                                      const std::vector<std::string>& taps, std::optional<Axis> axis,
                                      const RowUse& given, Progress& progress) {
   const RowUse use{found_rows(given.selection, subject), given.one_position};
   std::vector<TapMoments> measured(taps.size());
-  const TakeRows add = [&](std::size_t i, const TapSpace& space, const at::Tensor& rows) {
+  const TakeRows add = [&](std::size_t i, const TapSpace& space, const TapRows& seen) {
     measured[i].space = space;
-    measured[i].moments.add(rows);
+    measured[i].moments.add(seen.rows);
   };
   read_rows(subject, source, taps, axis, use, "moments", add, progress);
   for (std::size_t i = 0; i < taps.size(); ++i) {
@@ -163,8 +162,8 @@ std::vector<TapMoments> measure_taps(const Subject& subject, const Source& sourc
 void for_each_rows(const Subject& subject, const Source& source, const TapSpace& tap,
                    const RowUse& given, const VisitRows& visit, Progress& progress) {
   const RowUse use{found_rows(given.selection, subject), given.one_position};
-  const TakeRows pass_on = [&](std::size_t, const TapSpace&, const at::Tensor& rows) {
-    visit(rows.to(at::kCPU, at::kDouble));
+  const TakeRows pass_on = [&](std::size_t, const TapSpace&, const TapRows& seen) {
+    visit(seen.rows.to(at::kCPU, at::kDouble));
   };
   read_rows(subject, source, {tap.name}, tap.axis, use, "values", pass_on, progress);
 }

@@ -15,28 +15,60 @@ namespace descramble {
 
 namespace {
 
-std::vector<WrittenAnswer> gathered(const std::vector<std::filesystem::path>& folders) {
-  std::vector<WrittenAnswer> all;
-  for (const std::filesystem::path& folder : folders) {
-    const std::vector<WrittenAnswer> own = read_answers(folder);
-    all.insert(all.end(), own.begin(), own.end());
-  }
-  return all;
+/// A row of the table: an answer, and how its run is called.
+struct Row {
+  std::string run{};
+  WrittenAnswer answer{};
+};
+
+/// "runs/mnist/" is "mnist".
+std::string last_name(const std::filesystem::path& folder) {
+  const std::filesystem::path whole = std::filesystem::absolute(folder).lexically_normal();
+  return (whole.has_filename() ? whole : whole.parent_path()).filename().string();
 }
 
-std::vector<std::string> names_of(const std::vector<WrittenAnswer>& answers) {
+/// The last names of the folders; the whole paths where two are alike.
+std::vector<std::string> run_names(const std::vector<std::filesystem::path>& folders) {
   std::vector<std::string> names;
-  for (const WrittenAnswer& answer : answers) {
-    if (std::find(names.begin(), names.end(), answer.name) == names.end())
-      names.push_back(answer.name);
+  std::set<std::string> known;
+  for (const std::filesystem::path& folder : folders) {
+    names.push_back(last_name(folder));
+    known.insert(names.back());
+  }
+  if (known.size() == names.size()) return names;
+  known.clear();
+  for (std::size_t i = 0; i < folders.size(); ++i) {
+    names[i] = folders[i].string();
+    if (!known.insert(names[i]).second)
+      throw Error({"a folder is named twice", "folders", "each once", "'" + names[i] + "' again"});
   }
   return names;
 }
 
-std::vector<std::string> controls_of(const std::vector<WrittenAnswer>& answers) {
+std::vector<Row> gathered(const std::vector<std::filesystem::path>& folders) {
+  const std::vector<std::string> names = run_names(folders);
+  std::vector<Row> rows;
+  for (std::size_t i = 0; i < folders.size(); ++i) {
+    for (WrittenAnswer& answer : read_answers(folders[i]))
+      rows.push_back({names[i], std::move(answer)});
+  }
+  return rows;
+}
+
+/// The numbers that can be compared. A control may have one that the matrix itself has not.
+std::vector<std::string> names_of(const std::vector<Row>& rows) {
+  std::vector<std::string> names;
+  for (const Row& row : rows) {
+    if (std::find(names.begin(), names.end(), row.answer.name) == names.end())
+      names.push_back(row.answer.name);
+  }
+  return names;
+}
+
+std::vector<std::string> controls_of(const std::vector<Row>& rows) {
   std::set<std::string> names;
-  for (const WrittenAnswer& answer : answers) {
-    for (const auto& [name, value] : answer.controls) names.insert(name);
+  for (const Row& row : rows) {
+    for (const auto& [name, value] : row.answer.controls) names.insert(name);
   }
   return {names.begin(), names.end()};
 }
@@ -48,13 +80,13 @@ std::optional<double> control_of(const WrittenAnswer& answer, const std::string&
   return std::nullopt;
 }
 
-void print(const std::vector<WrittenAnswer>& answers, const std::vector<std::string>& controls,
+void print(const std::vector<Row>& rows, const std::vector<std::string>& controls,
            std::ostream& out) {
   std::size_t runs = 3;
   std::size_t matrices = 6;
   std::size_t readings = 7;
-  for (const WrittenAnswer& answer : answers) {
-    runs = std::max(runs, answer.run.size());
+  for (const auto& [run, answer] : rows) {
+    runs = std::max(runs, run.size());
     matrices = std::max(matrices, answer.matrix.size());
     readings = std::max(readings, answer.reading.size());
   }
@@ -62,11 +94,11 @@ void print(const std::vector<WrittenAnswer>& answers, const std::vector<std::str
                      "reading", readings, "itself");
   for (const std::string& control : controls) out << fmt::format("  {:>10}", control);
   out << '\n';
-  for (const WrittenAnswer& answer : answers) {
+  for (const auto& [run, answer] : rows) {
     std::string own = fmt::format("{:.4g}", answer.value);
     if (answer.uncertainty) own += fmt::format(" ± {:.2g}", *answer.uncertainty);
     if (!answer.unit.empty()) own += " " + answer.unit;
-    out << fmt::format("{:<{}}  {:>4}  {:<{}}  {:<{}}  {:<22}", answer.run, runs, answer.step,
+    out << fmt::format("{:<{}}  {:>4}  {:<{}}  {:<{}}  {:<22}", run, runs, answer.step,
                        answer.matrix, matrices, answer.reading, readings, own);
     for (const std::string& control : controls) {
       const auto value = control_of(answer, control);
@@ -76,22 +108,21 @@ void print(const std::vector<WrittenAnswer>& answers, const std::vector<std::str
   }
 }
 
-Figure figure_of(const std::vector<WrittenAnswer>& answers,
-                 const std::vector<std::string>& controls) {
-  const std::string unit = answers.front().unit;
-  Figure figure{.title = answers.front().name,
-                .x_title = answers.front().name + (unit.empty() ? "" : " / " + unit)};
+Figure figure_of(const std::vector<Row>& rows, const std::vector<std::string>& controls) {
+  const WrittenAnswer& first = rows.front().answer;
+  Figure figure{.title = first.name + " of " + first.reading,
+                .x_title = first.name + (first.unit.empty() ? "" : " / " + first.unit)};
   Series itself{.label = "itself", .points = true};
-  for (std::size_t i = 0; i < answers.size(); ++i) {
-    figure.y_names.push_back(answers[i].run + ", " + answers[i].matrix);
-    itself.x.push_back(answers[i].value);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    figure.y_names.push_back(rows[i].run + ", " + rows[i].answer.matrix);
+    itself.x.push_back(rows[i].answer.value);
     itself.y.push_back(static_cast<double>(i));
   }
   figure.series.push_back(std::move(itself));
   for (const std::string& control : controls) {
     Series series{.label = control, .points = true};
-    for (std::size_t i = 0; i < answers.size(); ++i) {
-      const auto value = control_of(answers[i], control);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const auto value = control_of(rows[i].answer, control);
       if (!value) continue;
       series.x.push_back(*value);
       series.y.push_back(static_cast<double>(i));
@@ -101,25 +132,42 @@ Figure figure_of(const std::vector<WrittenAnswer>& answers,
   return figure;
 }
 
+/// Runs that have been read, but without this number: that is an answer, too.
+void print_missing(const std::vector<Row>& all, const std::vector<Row>& rows,
+                   const std::string& name, std::ostream& out) {
+  std::vector<std::string> missing;
+  for (const Row& row : all) {
+    const auto same = [&](const Row& other) { return other.run == row.run; };
+    if (std::any_of(rows.begin(), rows.end(), same)) continue;
+    if (std::find(missing.begin(), missing.end(), row.run) == missing.end())
+      missing.push_back(row.run);
+  }
+  for (const std::string& run : missing) out << fmt::format("{}  no {}\n", run, name);
+}
+
 }  // namespace
 
 int compare_command(const CompareOptions& options, std::ostream& out) {
-  std::vector<WrittenAnswer> answers = gathered(options.folders);
-  const std::vector<std::string> names = names_of(answers);
+  const std::vector<Row> all = gathered(options.folders);
+  const std::vector<std::string> names = names_of(all);
   if (options.answer.empty()) {
+    if (!options.out.empty())
+      throw Error({"nothing to draw", "--answer", "one of " + quoted_list(names), "none"});
     for (const std::string& name : names) out << name << '\n';
     return 0;
   }
   if (!options.out.empty()) check_picture_file(options.out, options.force);
-  std::erase_if(answers, [&](const WrittenAnswer& one) { return one.name != options.answer; });
-  if (answers.empty()) {
+  std::vector<Row> rows = all;
+  std::erase_if(rows, [&](const Row& row) { return row.answer.name != options.answer; });
+  if (rows.empty()) {
     throw Error({"no such answer", "--answer",
                  "one of " + quoted_list(nearest(options.answer, names)),
                  "'" + options.answer + "'"});
   }
-  const std::vector<std::string> controls = controls_of(answers);
-  print(answers, controls, out);
-  if (!options.out.empty()) write_svg(figure_of(answers, controls), options.out);
+  const std::vector<std::string> controls = controls_of(rows);
+  print(rows, controls, out);
+  print_missing(all, rows, options.answer, out);
+  if (!options.out.empty()) write_svg(figure_of(rows, controls), options.out);
   return 0;
 }
 

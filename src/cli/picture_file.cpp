@@ -12,6 +12,8 @@ void check_picture_file(const fs::path& file, bool force) {
                  file.empty() ? "none" : "'" + file.string() + "'"});
   }
   std::error_code ignored;
+  if (fs::is_directory(file, ignored))
+    throw Error({"nowhere to draw", "--out", "a file", "the folder '" + file.string() + "'"});
   const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
   if (!fs::is_directory(folder, ignored))
     throw Error({"no such folder", "--out", "a folder that exists", "'" + folder.string() + "'"});

@@ -180,7 +180,16 @@ struct CommandLine {
     data_app.add_option("--test", data.test, "test samples")
         ->check(CLI::Range(1, 10000000))
         ->capture_default_str();
-    data_app.add_option("--seed", data.seed, "seed")->capture_default_str();
+    data_app.add_option("--seed", data.seed, "seed")
+        ->check([](const std::string& text) {
+          const bool digits = text.find_first_not_of("0123456789") == std::string::npos;
+          // 2⁶⁴ − 1 has twenty digits.
+          const bool fits =
+              text.size() < 20 || (text.size() == 20 && text <= "18446744073709551615");
+          return digits && fits ? std::string()
+                                : "expected an integer from 0 to 2^64 - 1, found '" + text + "'";
+        })
+        ->capture_default_str();
     data_app
         .add_option("--set", data.assignments,
                     "POINTER=VALUE for a field of the kind, for example --set /noise=0; may be "

@@ -32,12 +32,14 @@ int show_command(const ShowOptions& options, std::ostream& out) {
   if (std::filesystem::is_directory(file)) file /= "tensors.safetensors";
   const NamedTensors tensors = load_safetensors(file);
   if (options.name.empty()) {
+    if (!options.out.empty())
+      throw Error({"nothing to draw", "name", "the name of a tensor", "none"});
     for (const auto& [name, tensor] : tensors)
       out << fmt::format("{:<40}  [{}]\n", name, fmt::join(tensor.sizes(), ", "));
     return 0;
   }
-  check_picture_file(options.out, options.force);
   at::Tensor values = find_tensor(tensors, options.name, file).to(at::kDouble).contiguous();
+  check_picture_file(options.out, options.force);
   if (values.dim() > 2) values = values.flatten(1).contiguous();
   if (values.dim() < 1 || values.numel() == 0) {
     throw Error({"nothing to draw", options.name, "a vector or a matrix",

@@ -8,6 +8,10 @@
 
 namespace descramble {
 
+at::Tensor DataSet::unprepared(const at::Tensor& input) const {
+  return input;
+}
+
 Batch DataSet::slice(std::int64_t begin, std::int64_t end) const {
   if (begin < 0 || end < begin || end > size()) {
     throw Error({"no such samples", "", fmt::format("0 <= begin <= end <= {}", size()),

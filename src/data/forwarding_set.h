@@ -23,6 +23,9 @@ class ForwardingSet : public DataSet {
   std::vector<std::string> input_names() const override { return inner_->input_names(); }
   AxisScale input_scale() const override { return inner_->input_scale(); }
   AxisScale label_scale() const override { return inner_->label_scale(); }
+  at::Tensor unprepared(const at::Tensor& input) const override {
+    return inner_->unprepared(input);
+  }
 
  private:
   std::shared_ptr<const DataSet> inner_;

@@ -31,6 +31,10 @@ class PreparedSet : public ForwardingSet {
     return batch;
   }
 
+  at::Tensor unprepared(const at::Tensor& input) const override {
+    return preparations_.empty() ? input : preparations_.front().undo(input);
+  }
+
  private:
   std::int64_t size_;
   std::vector<Preparation> preparations_;  ///< one for each input, or none at all

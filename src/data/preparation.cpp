@@ -64,6 +64,13 @@ at::Tensor Preparation::apply(at::Tensor values) const {
   return values;
 }
 
+at::Tensor Preparation::undo(at::Tensor values) const {
+  if (std.defined()) values = values.mul(std.to(values.dtype()));
+  if (mean.defined()) values = values.add(mean.to(values.dtype()));
+  if (scale && *scale != 1) values = values.div(*scale);
+  return values;
+}
+
 std::vector<Field> preparation_fields(const Fallback& unscaled) {
   return {{.name = "shape",
            .type = FieldType::integers,

@@ -21,6 +21,8 @@ struct Preparation {
   /// Prepares a batch [n, …]. Integers stay integers if only `shape` is given, and become float32
   /// otherwise.
   at::Tensor apply(at::Tensor values) const;
+  /// The inverse of scale, mean and std; the shape stays.
+  at::Tensor undo(at::Tensor values) const;
 };
 
 /// The fields shape, scale, mean and std; if nothing is scaled, `scale` is `unscaled`.

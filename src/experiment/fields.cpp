@@ -14,6 +14,13 @@ Field data_field(const char* fallback) {
           .choices = {"train", "test"}};
 }
 
+Field statistics_data_field() {
+  Field field = data_field("train");
+  field.name = "statistics_data";
+  field.doc = "the source of mean, variances and principal components";
+  return field;
+}
+
 Split split_in(const json& resolved, const char* key) {
   return parse_split(resolved.at(key));
 }

@@ -17,6 +17,8 @@ namespace descramble {
 
 /// "data": which of the two sources.
 Field data_field(const char* fallback);
+/// "statistics_data": the source of mean, variances and principal components.
+Field statistics_data_field();
 Split split_in(const nlohmann::json& resolved, const char* key = "data");
 
 /// "axis": the axis of the quantities that a step uses; by default of the quantities that it

@@ -1,6 +1,5 @@
 #include "results/answers.h"
 
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "descramble/core/error.h"
@@ -35,35 +34,38 @@ void add_reading(const json& reading, WrittenAnswer common, std::vector<WrittenA
   }
 }
 
-/// "runs/mnist/" is "mnist".
-std::string name_of(const fs::path& folder) {
-  const fs::path whole = fs::absolute(folder).lexically_normal();
-  return (whole.has_filename() ? whole : whole.parent_path()).filename().string();
-}
-
 }  // namespace
 
 std::vector<WrittenAnswer> read_answers(const fs::path& folder) {
   const fs::path file = folder / "result.json";
-  if (!is_result_file(file))
-    throw Error({"not a result folder", folder.string(), "a result.json of this program", "none"});
+  std::error_code ignored;
+  if (!fs::is_regular_file(file, ignored)) {
+    throw Error({"not a result folder", "'" + folder.string() + "'",
+                 "a folder with the result.json of a run", "none"});
+  }
+  if (!is_result_file(file)) {
+    throw Error(
+        {"not the result of a run", file.string(), "what this program writes", "something else"});
+  }
   const json result = read_json(file);
   std::vector<WrittenAnswer> answers;
   try {
     const json& steps = result.at("steps");
     for (std::size_t i = 0; i < steps.size(); ++i) {
       if (steps[i].at("kind") != "read") continue;
-      WrittenAnswer common{.run = name_of(folder),
+      WrittenAnswer common{.folder = folder,
                            .step = static_cast<std::int64_t>(i),
                            .matrix = steps[i].at("matrix").at("title")};
       const json& readings = steps[i].at("readings");
       for (std::size_t j = 0; j < readings.size(); ++j) {
-        common.reading = fmt::format("{} {}", j, readings[j].at("kind").get<std::string>());
+        common.reading = readings[j].at("label");
         add_reading(readings[j], common, answers);
       }
     }
   } catch (const json::exception& error) {
-    throw Error({"a damaged result", file.string(), "what a run writes", error.what()});
+    const std::string why = error.what();
+    throw Error(
+        {"a damaged result", file.string(), "what a run writes", why.substr(why.find("] ") + 2)});
   }
   if (answers.empty())
     throw Error({"nothing was read in this run", folder.string(), "a step 'read'", "none"});

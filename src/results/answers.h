@@ -11,10 +11,10 @@ namespace descramble {
 
 /// One number that a step `read` has written into a result folder.
 struct WrittenAnswer {
-  std::string run{};  ///< the name of the folder
+  std::filesystem::path folder{};
   std::int64_t step = 0;
   std::string matrix{};   ///< its title
-  std::string reading{};  ///< its number in the step, and its kind
+  std::string reading{};  ///< its kind and choices
   std::string name{};
   std::string unit{};
   double value = 0;

@@ -33,10 +33,11 @@ std::string number(const Answer& answer) {
   return text;
 }
 
-/// "name value (raw ..., untrained ...)": one line for each answer.
+/// The reading, then "name value (raw ..., untrained ...)": one line for each answer.
 void add_lines(const ReadingOutcome& outcome, std::vector<std::string>& lines) {
+  lines.push_back("  " + outcome.label);
   for (const Answer& answer : outcome.reading.answers) {
-    std::string line = fmt::format("  {:<24}{}", answer.name, number(answer));
+    std::string line = fmt::format("    {:<24}{}", answer.name, number(answer));
     std::vector<std::string> others;
     for (const auto& [name, control] : outcome.controls) {
       const auto found =
@@ -49,7 +50,7 @@ void add_lines(const ReadingOutcome& outcome, std::vector<std::string>& lines) {
     lines.push_back(line);
   }
   for (const std::string& note : outcome.reading.notes)
-    lines.push_back(fmt::format("  {:<24}{}", "note", note));
+    lines.push_back(fmt::format("    {:<24}{}", "note", note));
 }
 
 void add_rows(const std::string& matrix, std::int64_t number, const std::string& kind,
@@ -83,6 +84,7 @@ StepResult read_report(const MatrixView& matrix, const std::vector<MatrixView>& 
       add_rows(matrix.title, number, outcome.kind, name, control, table);
     }
     readings.push_back({{"kind", outcome.kind},
+                        {"label", outcome.label},
                         {"answers", answers_json(outcome.reading)},
                         {"controls", std::move(controls)},
                         {"notes", outcome.reading.notes}});

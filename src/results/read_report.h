@@ -12,6 +12,7 @@ namespace descramble {
 /// The answers of one reading: of the matrix itself, and of its controls.
 struct ReadingOutcome {
   std::string kind{};
+  std::string label{};  ///< the kind and its choices: "singular_vectors, sinusoid, right"
   Reading reading{};
   std::vector<std::pair<std::string, Reading>> controls{};  ///< "raw", "untrained", "rotated"
 };

@@ -56,6 +56,10 @@ class DataSet {
   /// The last dimension of the labels, if the source knows it.
   virtual AxisScale label_scale() const { return {}; }
 
+  /// Values of the first input, [n, …] as `gather` gives them, before scale, mean and std: as a
+  /// person knows them.
+  virtual at::Tensor unprepared(const at::Tensor& input) const;
+
   /// What a person should know about the data: files that were skipped, an order.
   virtual std::vector<std::string> warnings() const { return {}; }
 

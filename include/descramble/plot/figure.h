@@ -8,6 +8,8 @@
 #include <variant>
 #include <vector>
 
+#include "descramble/plot/strips.h"
+
 namespace descramble {
 
 /// One curve. A point with a non-finite coordinate is a gap.
@@ -68,7 +70,7 @@ struct Panels {
 };
 
 /// Anything that can be drawn.
-using Drawing = std::variant<Figure, Picture, Panels>;
+using Drawing = std::variant<Figure, Picture, Panels, Strips>;
 
 /// Whether figures can be drawn: gnuplot (Debian: gnuplot-nox) is on the PATH.
 bool can_draw();

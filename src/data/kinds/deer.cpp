@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include <fmt/format.h>
+
 #include "data/generated_set.h"
 #include "descramble/config/binding.h"
 #include "descramble/core/error.h"
@@ -119,7 +121,7 @@ std::shared_ptr<const DataSet> open_deer(const Settings& settings, const DataCon
         {options.dimension_min, options.dimension_max, "dimension_min"}}) {
     if (low <= high) continue;
     throw Error({"a range without numbers", join_pointer(context.pointer, name),
-                 "at most " + std::to_string(high), std::to_string(low)});
+                 fmt::format("at most {}", high), fmt::format("{}", low)});
   }
   const std::string part = settings.text("part");
   return with_complaint(

@@ -76,13 +76,6 @@ StepResult run_completeness(const json& resolved, const Workspace& workspace, Pr
   return completeness_report(options, measure_completeness(workspace, options, progress));
 }
 
-Field statistics_field() {
-  Field field = data_field("train");
-  field.name = "statistics_data";
-  field.doc = "the source of mean, variances and principal components";
-  return field;
-}
-
 }  // namespace
 
 const StepKind& step_kind_completeness() {
@@ -136,7 +129,7 @@ const StepKind& step_kind_completeness() {
                            .choices = {"all", "one"}},
                           rows_field(),
                           data_field("test"),
-                          statistics_field()}},
+                          statistics_data_field()}},
       .run = run_completeness,
       .check = check_steps};
   return kind;

@@ -65,6 +65,15 @@ bool asked(const json& resolved, const char* control) {
   return false;
 }
 
+/// "singular_vectors, sinusoid, right": the kind and what was chosen for it.
+std::string label_of(const json& reading) {
+  std::string label = reading.at("kind");
+  for (const auto& [key, value] : reading.items()) {
+    if (key != "kind" && value.is_string()) label += ", " + value.get<std::string>();
+  }
+  return label;
+}
+
 StepResult run_read(const json& resolved, const Workspace& workspace, Progress& progress) {
   std::vector<InputFile> inputs;
   std::vector<InputFile> again;
@@ -99,6 +108,7 @@ StepResult run_read(const json& resolved, const Workspace& workspace, Progress& 
   std::vector<ReadingOutcome> outcomes;
   for (const json& reading : resolved.at("readings")) {
     ReadingOutcome outcome{.kind = reading.at("kind"),
+                           .label = label_of(reading),
                            .reading = read_matrix(own.matrix, own.with(), reading)};
     for (const auto& [name, control] : controls) {
       outcome.controls.emplace_back(name, read_matrix(control.matrix, control.with(), reading));

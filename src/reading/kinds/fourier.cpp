@@ -225,7 +225,7 @@ void add_ridge(const Ridge& ridge, const MatrixView& matrix, bool vectors, Readi
   }
   reading.figures.emplace_back(
       "ridge", Figure{.title = fmt::format("{}: ridge, exponent {:.2f} ± {:.2f}", matrix.title,
-                                           ridge.exponent, 1.96 * ridge.error),
+                                           ridge.exponent, ridge.error),
                       .x_title = "frequency along the columns v / bins",
                       .y_title = vectors ? "strongest singular vector u"
                                          : "strongest frequency along the rows u / bins",

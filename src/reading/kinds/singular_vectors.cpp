@@ -32,7 +32,9 @@ Fit fit_parts(const std::string& form, const at::Tensor& y, std::int64_t parts,
     whole.fitted.narrow(0, i * length, length).copy_(fit.fitted);
     whole.parameters += fit.parameters;
     residual += (part - fit.fitted).pow(2).sum().item<double>();
-    if (!fit.note.empty()) whole.note = fmt::format("part {}: {}", i + 1, fit.note);
+    if (!fit.note.empty()) {
+      whole.note += fmt::format("{}part {}: {}", whole.note.empty() ? "" : "; ", i + 1, fit.note);
+    }
     for (Answer answer : fit.answers) {
       answer.name += fmt::format("_part_{}", i + 1);
       whole.answers.push_back(std::move(answer));

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "descramble/analysis/subject.h"
+#include "descramble/analysis/tap_moments.h"
+#include "descramble/basis/basis.h"
+#include "descramble/basis/choice.h"
+#include "descramble/core/progress.h"
+#include "descramble/taps/receptive_field.h"
+
+namespace descramble {
+
+/// What the lines along directions run through.
+enum class Through { mean, zero };
+/// How near a value is to a point of a line: in the whole space, ‖a − c − s q‖, or along the
+/// direction only, |qᵀ(a − c) − s|.
+enum class Nearness { space, direction };
+/// Which samples may stand side by side at one point: one position of each image, or any positions.
+enum class Distinct { image, position };
+/// Where the points of a line lie between the smallest and the largest projection seen: evenly
+/// spaced from end to end, or uniform from the seed.
+enum class Spacing { even, uniform };
+
+struct ExploreOptions {
+  std::vector<std::string> taps{};                   ///< names or globs
+  std::vector<BasisChoice> bases{pca(), neurons()};  ///< whose directions are shown
+  std::int64_t directions = 5;                       ///< the first ones, by `order`
+  std::vector<std::int64_t> components{};            ///< these instead, by their numbers from 0
+  Order order = Order::descending;                   ///< by the variance that they explain
+  std::int64_t points = 7;                           ///< of each line
+  std::int64_t patches = 6;                          ///< nearest samples at each point
+  Spacing spacing = Spacing::even;
+  Through through = Through::mean;
+  Nearness nearness = Nearness::space;
+  Distinct distinct = Distinct::image;
+  Position position = Position::after;
+  std::optional<Axis> axis{};  ///< absent: the default of each tap
+  RowSelection rows{};
+  bool one_position = false;  ///< statistics from one position of each sample
+  Split data = Split::test;   ///< the source that is searched
+  Split statistics_data = Split::train;
+  /// The side of a picture of a patch, in pixels, at most: a smaller field is enlarged by a whole
+  /// number.
+  std::int64_t size = 48;
+};
+
+/// A position of a sample whose value is near a point of a line.
+struct Neighbour {
+  std::int64_t sample = 0;
+  std::int64_t position = 0;  ///< among those of the sample, row by row
+  double projection = 0;      ///< z = qᵀ(a − c)
+  double distance = 0;        ///< as `nearness` says
+  double off_line = 0;        ///< ‖a − c − z q‖
+};
+
+struct ExploredPoint {
+  double place = 0;                     ///< s
+  std::vector<Neighbour> neighbours{};  ///< the nearest first; then by sample and position
+};
+
+struct ExploredDirection {
+  std::int64_t component = 0;  ///< its number in the basis, from 0
+  double explained = 0;        ///< share of the variance
+  double low = 0;              ///< the smallest projection that was seen
+  double high = 0;
+  std::vector<ExploredPoint> points{};
+};
+
+struct ExploredBasis {
+  std::string label{};
+  std::vector<ExploredDirection> directions{};
+  /// What the neighbours' positions see in the first input, by direction, point and neighbour.
+  /// Images: bytes [D, S, k, C, side, side], grey where the field lies outside of the image. Other
+  /// inputs, whole: [D, S, k, …], floating-point or integers. Where there are fewer neighbours, 0.
+  at::Tensor shown{};
+};
+
+struct ExploredTap {
+  TapSpace space{};
+  ReceptiveField field{};
+  std::vector<ExploredBasis> bases{};
+  std::vector<std::string> warnings{};
+};
+
+struct Exploration {
+  std::vector<ExploredTap> taps{};
+  bool images = false;  ///< the first input is an image; else it is shown as it is
+  std::vector<InputFile> files{};
+};
+
+/// Shows what directions of a layer mean: points along each, and the samples whose values are
+/// nearest to each point, among all positions of all samples. With an orthonormal direction q,
+/// ‖a − c − s q‖² = (r − z²) + (z − s)², r = ‖a − c‖², z = qᵀ(a − c): one number for each value and
+/// direction. It takes three passes over the data: moments, the ends of the projections, the
+/// search. Memory does not grow with the number of samples.
+/// Source: Dey, Taylor, Wong, Tripp, Taylor, "Neuron-based explanations of neural networks
+/// sacrifice completeness and interpretability", TMLR. Numbers of points and patches are not
+/// published; the defaults are ours.
+/// @throws Error as its parts do; for a basis with fewer directions than asked
+Exploration explore(const Subject& subject, const ExploreOptions& options,
+                    Progress& progress = Progress::none());
+
+}  // namespace descramble

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace descramble {
+
+/// An image of bytes, row by row from the top, the channels of a pixel side by side.
+struct Raster {
+  std::int64_t width = 0;
+  std::int64_t height = 0;
+  std::int64_t channels = 1;  ///< 1: grey, 3: red, green, blue
+  std::vector<unsigned char> bytes{};
+};
+
+/// "data:image/png;base64,…" of a grey image, "data:image/jpeg;base64,…" of one in colours: the
+/// first keeps every byte, the second is small for photographs.
+std::string data_uri(const Raster& raster);
+
+}  // namespace descramble

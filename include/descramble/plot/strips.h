@@ -1,0 +1,34 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "descramble/plot/raster.h"
+
+namespace descramble {
+
+/// Samples in one column of a strip: images side by side in one raster, curves over one pair of
+/// axes, or lines of text.
+using StripCell = std::variant<Raster, std::vector<std::vector<double>>, std::vector<std::string>>;
+
+/// One direction: columns from left to right, with a caption below each.
+struct Strip {
+  std::string title{};
+  std::vector<StripCell> cells{};
+  std::vector<std::string> captions{};
+};
+
+/// Strips below each other.
+struct Strips {
+  std::string title{};
+  std::string note{};  ///< below the title: what the captions say
+  std::vector<Strip> strips{};
+};
+
+/// Draws the strips as SVG. Curves of one picture have one range of values.
+/// @throws Failure when writing fails
+void write_svg(const Strips& strips, const std::filesystem::path& file);
+
+}  // namespace descramble

@@ -1,0 +1,54 @@
+#include "descramble/plot/raster.h"
+
+#include <openssl/evp.h>
+
+#include "descramble/core/error.h"
+
+#define STB_IMAGE_WRITE_IMPLEMENTATION
+#define STB_IMAGE_WRITE_STATIC
+#define STBI_WRITE_NO_STDIO
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#pragma GCC diagnostic ignored "-Wshadow"
+#include <stb/stb_image_write.h>
+#pragma GCC diagnostic pop
+
+namespace descramble {
+
+namespace {
+
+void append(void* to, void* bytes, int count) {
+  static_cast<std::string*>(to)->append(static_cast<const char*>(bytes),
+                                        static_cast<std::size_t>(count));
+}
+
+std::string base64(const std::string& bytes) {
+  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
+  const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                                     reinterpret_cast<const unsigned char*>(bytes.data()),
+                                     static_cast<int>(bytes.size()));
+  text.resize(static_cast<std::size_t>(length));
+  return text;
+}
+
+}  // namespace
+
+std::string data_uri(const Raster& raster) {
+  constexpr int quality = 88;  // of 100
+  const auto width = static_cast<int>(raster.width);
+  const auto height = static_cast<int>(raster.height);
+  const auto channels = static_cast<int>(raster.channels);
+  const bool colours = channels == 3;
+  std::string bytes;
+  const int written = colours ? stbi_write_jpg_to_func(append, &bytes, width, height, channels,
+                                                       raster.bytes.data(), quality)
+                              : stbi_write_png_to_func(append, &bytes, width, height, channels,
+                                                       raster.bytes.data(), width * channels);
+  if (written == 0) throw Failure({"cannot encode a picture", "", "an image", "none"});
+  return (colours ? "data:image/jpeg;base64," : "data:image/png;base64,") + base64(bytes);
+}
+
+}  // namespace descramble
