@@ -69,6 +69,13 @@ struct CompareOptions {
 };
 int compare_command(const CompareOptions& options, std::ostream& out);
 
+struct ReportOptions {
+  std::vector<std::filesystem::path> folders{};
+  std::filesystem::path out{};
+  bool force = false;
+};
+int report_command(const ReportOptions& options, std::ostream& out);
+
 int kinds_command(const std::string& name, bool as_schema, std::ostream& out);
 
 }  // namespace descramble

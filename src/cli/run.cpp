@@ -96,6 +96,7 @@ struct CommandLine {
   bool data_quiet = false;
   ShowOptions show{};
   CompareOptions compare{};
+  ReportOptions report{};
   std::string kind{};
   bool as_schema = false;
 
@@ -164,6 +165,11 @@ struct CommandLine {
     compare_app.add_option("--answer", compare.answer, "the number; without it all are listed");
     compare_app.add_option("--out", compare.out, "a picture to write, an SVG file");
     compare_app.add_flag("--force", compare.force, "replace the picture");
+
+    CLI::App& report_app = add("report", "Write one page about result folders, for a browser");
+    report_app.add_option("folders", report.folders, "result folders")->required();
+    report_app.add_option("--out", report.out, "the page to write, an HTML file")->required();
+    report_app.add_flag("--force", report.force, "replace the page");
   }
 
   void add_data_command() {
@@ -233,6 +239,7 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
   if (line.parsed("check")) return check_command(line.check, out);
   if (line.parsed("verify")) return verify_command(line.folder, line.original, out, err);
   if (line.parsed("show")) return show_command(line.show, out);
+  if (line.parsed("report")) return report_command(line.report, out);
   if (line.parsed("compare")) return compare_command(line.compare, out);
   if (line.parsed("kinds")) return kinds_command(line.kind, line.as_schema, out);
   const InterruptScope interrupts;

@@ -153,8 +153,12 @@ void write_svg(const Picture& picture, const std::filesystem::path& file) {
   write_file(file, run_gnuplot(drawn({picture})));
 }
 
+std::string svg_text(const Panels& panels) {
+  return run_gnuplot(drawn(panels.pictures));
+}
+
 void write_svg(const Panels& panels, const std::filesystem::path& file) {
-  write_file(file, run_gnuplot(drawn(panels.pictures)));
+  write_file(file, svg_text(panels));
 }
 
 }  // namespace descramble

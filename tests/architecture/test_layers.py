@@ -18,7 +18,7 @@ PICTURE = ROOT / "docs" / "pictures" / "architecture.svg"
 # The rooms and their levels, as the page for people has them.
 LEVELS = {room: int(level) for level, room in re.findall(r"^\| (\d+) \| `(\w+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)}
 KNOWS_TORCHSCRIPT = {"torchscript"}
-KNOWS_JSON = {"config", "results", "experiment", "cli"}
+KNOWS_JSON = {"config", "results", "experiment", "report", "cli"}
 # What else may reach such a header through its includes, a file or a whole layer, and why.
 REACHES_TORCHSCRIPT = {}
 REACHES_JSON = {

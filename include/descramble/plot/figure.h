@@ -89,5 +89,7 @@ void write_svg(const Figure& figure, const std::filesystem::path& file);
 void write_svg(const Picture& picture, const std::filesystem::path& file);
 /// @throws Error as for each of the pictures, and for no picture
 void write_svg(const Panels& panels, const std::filesystem::path& file);
+/// The text of the same SVG.
+std::string svg_text(const Panels& panels);
 
 }  // namespace descramble

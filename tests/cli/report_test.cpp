@@ -1,0 +1,138 @@
+// The page about result folders: complete, escaped, and refused where a folder is no result.
+
+#include <fmt/format.h>
+
+#include "cli/command.h"
+
+namespace descramble::test {
+
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class Report : public CommandTest {
+ protected:
+  /// A run with a step of most kinds; the result is at `name`.
+  void make(const std::string& name, int count = 120) {
+    const json config = {
+        {"name", name},
+        {"threads", 1},
+        {"model", {{"kind", "torchscript"}, {"path", source("models/glyph_mlp.pt").string()}}},
+        {"data", {{"kind", "glyphs"}, {"count", count}}},
+        {"steps",
+         {{{"kind", "evaluate"}},
+          {{"kind", "descramble"}, {"tap", "fc1"}, {"objective", {{"kind", "smoothness"}}}},
+          {{"kind", "completeness"},
+           {"taps", "fc2"},
+           {"bases", {{{"kind", "pca"}}, {{"kind", "neurons"}}}},
+           {"grid", {{"kind", "linear"}, {"points", 4}}}},
+          {{"kind", "jacobian"}, {"from", "fc1"}, {"to", "fc2"}, {"samples", 20}},
+          {{"kind", "explore"}, {"taps", "fc3"}, {"directions", 2}},
+          {{"kind", "read"},
+           {"matrix", {{"kind", "weight"}, {"layer", "fc1"}, {"left", 1}}},
+           {"controls", "raw"},
+           {"readings", {{{"kind", "spectrum"}}}}}}}};
+    const Outcome outcome = run_config(config, {"--force"});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    fs::rename(at("out"), at(name));
+  }
+
+  std::string page(std::vector<std::string> folders) {
+    folders.insert(folders.begin(), "report");
+    for (std::size_t i = 1; i < folders.size(); ++i) folders[i] = at(folders[i]).string();
+    folders.insert(folders.end(), {"--out", at("page.html").string(), "--force"});
+    const Outcome outcome = command(folders);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return outcome.code == 0 ? read(at("page.html")) : "";
+  }
+};
+
+TEST_F(Report, TellsWhatTheFolderHolds) {
+  make("one");
+  const std::string text = page({"one"});
+  const json result = json::parse(read(at("one/result.json")));
+  EXPECT_THAT(text, HasSubstr("default-src 'none'"));
+  EXPECT_THAT(text, HasSubstr("The function stayed the same"));
+  EXPECT_THAT(text, HasSubstr(fmt::format("{:.6g}",
+                                          result["steps"][1]["objective"]["after"].get<double>())));
+  EXPECT_THAT(text, HasSubstr("Weights at fc1 as trained and descrambled"));
+  EXPECT_THAT(text, HasSubstr("download='curves.csv'"));
+  // The exploration stands before every other step.
+  EXPECT_LT(text.find("id='run-0-step-4'"), text.find("id='run-0-step-0'"));
+  for (int step = 0; step < 6; ++step)
+    EXPECT_THAT(text, HasSubstr(fmt::format("id='run-0-step-{}'", step)));
+  EXPECT_THAT(text, Not(HasSubstr("fields differ")));
+  EXPECT_EQ(page({"one"}), text) << "same folders, same bytes";
+}
+
+TEST_F(Report, ComparesRuns) {
+  make("one");
+  make("two", 130);
+  const std::string text = page({"one", "two"});
+  EXPECT_THAT(text, HasSubstr("/data/count"));
+  EXPECT_THAT(text, HasSubstr("2 fields differ between the configs"));
+  EXPECT_THAT(text, Not(HasSubstr("of different models")));
+}
+
+// Names in a result are a stranger's text.
+TEST_F(Report, TakesNoTextForHtml) {
+  make("one");
+  const std::string nasty = "</script><script>alert(1)</script><img src=x onerror='alert(2)'>\"";
+  json result = json::parse(read(at("one/result.json")));
+  result["name"] = nasty;
+  result["steps"][1]["taps"][0]["name"] = nasty;
+  result["steps"][1]["warnings"] = {nasty};
+  result["config"]["name"] = nasty;
+  result["inputs"][0]["path"] = nasty;
+  write(at("one/result.json"), result.dump());
+  std::string curves = read(at("one/curves.csv"));
+  curves.replace(curves.find("fc2"), 3, "</script><script>alert(3)</script>");
+  write(at("one/curves.csv"), curves);
+  const std::string text = page({"one"});
+  EXPECT_THAT(text, Not(HasSubstr("<script>alert")));
+  EXPECT_THAT(text, Not(HasSubstr("<img src=x")));
+  EXPECT_THAT(text, HasSubstr("&lt;script&gt;alert(1)"));
+}
+
+TEST_F(Report, RefusesWhatIsNoResult) {
+  make("one");
+  const auto refused = [&](std::vector<std::string> args, const std::string& what) {
+    args.insert(args.begin(), "report");
+    const Outcome outcome = command(args);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_THAT(outcome.err, HasSubstr(what));
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+    EXPECT_FALSE(fs::exists(at("new.html")));
+  };
+  const std::string one = at("one").string();
+  const std::string out = at("new.html").string();
+  refused({at("none").string(), "--out", out}, "not a result folder");
+  refused({one, one, "--out", out}, "named twice");
+  refused({one, "--out", at("new.txt").string()}, ".html");
+  refused({one, "--out", at("no/new.html").string()}, "no such folder");
+  write(at("kept.html"), "mine");
+  refused({one, "--out", at("kept.html").string()}, "--force");
+  EXPECT_EQ(read(at("kept.html")), "mine");
+  json result = json::parse(read(at("one/result.json")));
+  result["schema_version"] = 99;
+  write(at("one/result.json"), result.dump());
+  refused({one, "--out", out}, "another version");
+  write(at("one/result.json"), "[]");
+  refused({one, "--out", out}, "not the result of a run");
+}
+
+// What is gone is told at its place; the rest is shown.
+TEST_F(Report, ShowsTheRestWhereFilesAreGone) {
+  make("one");
+  fs::remove(at("one/curves.csv"));
+  fs::remove(at("one/tensors.safetensors"));
+  const std::string text = page({"one"});
+  EXPECT_THAT(text, HasSubstr("Missing: curves.csv"));
+  EXPECT_THAT(text, HasSubstr("Missing: tensors.safetensors"));
+  EXPECT_THAT(text, HasSubstr("id='run-0-step-4'"));
+}
+
+}  // namespace
+
+}  // namespace descramble::test
