@@ -76,6 +76,16 @@ struct ReportOptions {
 };
 int report_command(const ReportOptions& options, std::ostream& out);
 
+struct StudyMakeOptions {
+  std::filesystem::path run{};
+  std::filesystem::path out{};
+  std::string control = "shuffled";
+  std::uint64_t seed = 1;
+  bool force = false;
+};
+int study_make_command(const StudyMakeOptions& options, std::ostream& out);
+int study_score_command(const std::filesystem::path& folder, std::ostream& out);
+
 int kinds_command(const std::string& name, bool as_schema, std::ostream& out);
 
 }  // namespace descramble

@@ -97,6 +97,9 @@ struct CommandLine {
   ShowOptions show{};
   CompareOptions compare{};
   ReportOptions report{};
+  StudyMakeOptions study{};
+  std::filesystem::path study_folder{};
+  CLI::App* study_app = nullptr;
   std::string kind{};
   bool as_schema = false;
 
@@ -118,6 +121,15 @@ struct CommandLine {
   bool quiet() const { return experiment.quiet || training.quiet || data_quiet; }
 
  private:
+  /// CLI11 takes −1 for the largest number.
+  static std::string is_seed(const std::string& text) {
+    const bool digits = text.find_first_not_of("0123456789") == std::string::npos;
+    // 2⁶⁴ − 1 has twenty digits.
+    const bool fits = text.size() < 20 || (text.size() == 20 && text <= "18446744073709551615");
+    return digits && fits ? std::string()
+                          : "expected an integer from 0 to 2^64 - 1, found '" + text + "'";
+  }
+
   CLI::App& add(const std::string& name, const std::string& what) {
     return *app.add_subcommand(name, what);
   }
@@ -170,6 +182,24 @@ struct CommandLine {
     report_app.add_option("folders", report.folders, "result folders")->required();
     report_app.add_option("--out", report.out, "the page to write, an HTML file")->required();
     report_app.add_flag("--force", report.force, "replace the page");
+    add_study_commands();
+  }
+
+  void add_study_commands() {
+    study_app = &add("study", "Ask people what they see in explored directions");
+    study_app->require_subcommand(1);
+    CLI::App* make = study_app->add_subcommand("make", "Make the page of a study from a run");
+    make->add_option("run", study.run, "a result folder with a step 'explore'")->required();
+    make->add_option("--out", study.out, "the folder to write, which must not exist yet")
+        ->required();
+    make->add_option("--control", study.control,
+                     "the other row: the same points shuffled, or a random direction in order")
+        ->check(CLI::IsMember({"shuffled", "random"}))
+        ->capture_default_str();
+    make->add_option("--seed", study.seed, "seed")->check(is_seed)->capture_default_str();
+    make->add_flag("--force", study.force, "replace a folder that this command wrote");
+    CLI::App* score = study_app->add_subcommand("score", "Score the answers of a study");
+    score->add_option("folder", study_folder, "the folder that 'make' wrote")->required();
   }
 
   void add_data_command() {
@@ -186,16 +216,7 @@ struct CommandLine {
     data_app.add_option("--test", data.test, "test samples")
         ->check(CLI::Range(1, 10000000))
         ->capture_default_str();
-    data_app.add_option("--seed", data.seed, "seed")
-        ->check([](const std::string& text) {
-          const bool digits = text.find_first_not_of("0123456789") == std::string::npos;
-          // 2⁶⁴ − 1 has twenty digits.
-          const bool fits =
-              text.size() < 20 || (text.size() == 20 && text <= "18446744073709551615");
-          return digits && fits ? std::string()
-                                : "expected an integer from 0 to 2^64 - 1, found '" + text + "'";
-        })
-        ->capture_default_str();
+    data_app.add_option("--seed", data.seed, "seed")->check(is_seed)->capture_default_str();
     data_app
         .add_option("--set", data.assignments,
                     "POINTER=VALUE for a field of the kind, for example --set /noise=0; may be "
@@ -239,6 +260,10 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
   if (line.parsed("check")) return check_command(line.check, out);
   if (line.parsed("verify")) return verify_command(line.folder, line.original, out, err);
   if (line.parsed("show")) return show_command(line.show, out);
+  if (line.parsed("study")) {
+    return line.study_app->got_subcommand("make") ? study_make_command(line.study, out)
+                                                  : study_score_command(line.study_folder, out);
+  }
   if (line.parsed("report")) return report_command(line.report, out);
   if (line.parsed("compare")) return compare_command(line.compare, out);
   if (line.parsed("kinds")) return kinds_command(line.kind, line.as_schema, out);

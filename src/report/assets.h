@@ -9,5 +9,6 @@ std::string_view asset_d3();
 std::string_view asset_plot();
 std::string_view asset_page_script();
 std::string_view asset_page_style();
+std::string_view asset_study_script();
 
 }  // namespace descramble

@@ -1,13 +1,12 @@
 #include <algorithm>
-#include <array>
 
 #include <fmt/format.h>
-#include <openssl/sha.h>
 
 #include "descramble/core/version.h"
 #include "descramble/report/report.h"
 #include "report/assets.h"
 #include "report/html.h"
+#include "report/page_text.h"
 #include "report/sections.h"
 
 namespace descramble {
@@ -26,25 +25,6 @@ json drawn_tables(const Record& record) {
     if (rows.size() > 1) tables[name] = rows;
   }
   return tables;
-}
-
-/// JSON inside of a script element: no text in it can end the element.
-std::string json_text(const json& value) {
-  std::string text;
-  for (const char c : value.dump(-1, ' ', false, json::error_handler_t::replace)) {
-    if (c == '<') {
-      text += "\\u003c";
-    } else {
-      text += c;
-    }
-  }
-  return text;
-}
-
-std::string script_hash(std::string_view script) {
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-  SHA256(reinterpret_cast<const unsigned char*>(script.data()), script.size(), digest.data());
-  return "'sha256-" + base64({reinterpret_cast<const char*>(digest.data()), digest.size()}) + "'";
 }
 
 std::string downloads(const Record& record) {
@@ -99,24 +79,13 @@ std::string report_page(const std::vector<std::filesystem::path>& folders) {
   }
   std::string title = "descramble: ";
   for (std::size_t i = 0; i < records.size(); ++i) title += (i == 0 ? "" : ", ") + records[i].name;
-  const std::array<std::string_view, 3> scripts{asset_d3(), asset_plot(), asset_page_script()};
-  std::string hashes;
-  std::string elements;
-  for (const std::string_view script : scripts) {
-    hashes += " " + script_hash(script);
-    elements += "<script>" + std::string(script) + "</script>\n";
-  }
-  return fmt::format(
-      "<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"
-      "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; img-src data:; "
-      "style-src 'unsafe-inline'; script-src{}; base-uri 'none'; form-action 'none'\">\n"
-      "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
-      "<title>{}</title>\n<style>\n{}</style>\n</head>\n<body>\n"
-      "<a class='skip' href='#content'>To the content</a>\n<header><h1>{}</h1>{}</header>\n"
-      "<main id='content'>\n{}{}</main>\n<footer>descramble {}</footer>\n"
-      "<script type='application/json' id='data'>{}</script>\n{}</body>\n</html>\n",
-      hashes, html(title), asset_page_style(), html(title), navigation(records),
-      differences_section(records), body, html(version()), json_text(data), elements);
+  return html_page({.title = title,
+                    .body = "<a class='skip' href='#content'>To the content</a>\n<header><h1>" +
+                            html(title) + "</h1>" + navigation(records) +
+                            "</header>\n<main id='content'>\n" + differences_section(records) +
+                            body + "</main>\n<footer>descramble " + html(version()) + "</footer>\n",
+                    .data = data,
+                    .scripts = {asset_d3(), asset_plot(), asset_page_script()}});
 }
 
 }  // namespace descramble

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace descramble {
+
+/// What stands beside a direction's points in order: the same points shuffled, or the points of a
+/// random direction in order.
+enum class StudyControl { shuffled, random };
+
+struct StudyOptions {
+  StudyControl control = StudyControl::shuffled;
+  std::uint64_t seed = 1;
+  bool force = false;
+};
+
+/// Makes the two-alternative study of a run with a step `explore`: "which row shows a coherent
+/// transition from left to right?" The folder gets index.html, which a browser opens from the disk
+/// and which knows no right answer, and key.json, which does. A shuffle with |Kendall τ| > 0.3 is
+/// drawn again, since a reversed strip is coherent too. Returns the number of questions.
+/// Source: Dey, Taylor, Wong, Tripp, Taylor, "Neuron-based explanations of neural networks
+/// sacrifice completeness and interpretability", TMLR, §5.
+/// @throws Error for a run without explored images, too few points to shuffle, or a `random`
+/// control without a random basis
+std::int64_t make_study(const std::filesystem::path& run, const std::filesystem::path& out,
+                        const StudyOptions& options = {});
+
+/// One answer to one question.
+struct StudyAnswer {
+  std::string participant{};
+  std::string trial{};
+  std::string tap{};
+  std::string basis{};
+  std::int64_t component = 0;
+  bool right = false;
+  bool top = false;  ///< the row that was chosen stood on top
+  double seconds = 0;
+};
+
+/// The answers to all directions of one layer in one basis.
+struct StudyGroup {
+  std::string tap{};
+  std::string basis{};
+  std::int64_t answers = 0;
+  std::int64_t right = 0;
+  double accuracy = 0;
+  std::optional<double> error_vectors{};       ///< standard error over basis vectors, ddof 1
+  std::optional<double> error_participants{};  ///< over participants, ddof 1
+  double low = 0;  ///< 95 % of a bootstrap over participants and vectors
+  double high = 0;
+};
+
+/// Two bases at one layer, by the participants who answered to both: are the signs of the
+/// differences of their counts of right answers random? Exact two-sided permutation test.
+struct StudyComparison {
+  std::string tap{};
+  std::string first{};
+  std::string second{};
+  std::int64_t participants = 0;
+  double difference = 0;  ///< of the accuracies, first − second
+  double p_value = 1;
+};
+
+struct StudyScore {
+  std::vector<StudyGroup> groups{};
+  std::vector<StudyComparison> comparisons{};
+  std::int64_t participants = 0;
+  std::int64_t checks = 0;  ///< answers to attention checks
+  std::int64_t checks_right = 0;
+};
+
+/// Groups in the order in which they come. @throws Error for no answers
+StudyScore score_answers(const std::vector<StudyAnswer>& answers, std::uint64_t seed = 1);
+
+/// Reads key.json and every file of answers/ in the folder, and writes score.json, answers.csv and
+/// accuracy.svg (with gnuplot) beside them.
+/// @throws Error for a folder that is no study, answers to another study, to no question, or twice
+StudyScore score_study(const std::filesystem::path& folder);
+
+}  // namespace descramble

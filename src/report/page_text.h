@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace descramble {
+
+/// A page that holds all that it needs. `body` is HTML; `data` goes in as one script element of
+/// JSON with the id "data"; `scripts` run in this order, and the page's policy lets no others run.
+struct PageText {
+  std::string title{};
+  std::string body{};
+  const nlohmann::json& data;
+  std::vector<std::string_view> scripts{};
+};
+std::string html_page(const PageText& page);
+
+}  // namespace descramble

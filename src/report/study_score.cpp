@@ -1,0 +1,331 @@
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "descramble/core/error.h"
+#include "descramble/core/files.h"
+#include "descramble/core/json.h"
+#include "descramble/core/random.h"
+#include "descramble/plot/figure.h"
+#include "descramble/report/study.h"
+#include "report/study_key.h"
+#include "results/table.h"
+
+namespace descramble {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+/// Right answers and answers, of one participant or one vector.
+struct Count {
+  std::int64_t right = 0;
+  std::int64_t all = 0;
+
+  double share() const { return static_cast<double>(right) / static_cast<double>(all); }
+};
+
+std::optional<double> standard_error(const std::vector<double>& shares) {
+  const auto n = static_cast<double>(shares.size());
+  if (shares.size() < 2) return std::nullopt;
+  double mean = 0;
+  for (const double one : shares) mean += one / n;
+  double squares = 0;
+  for (const double one : shares) squares += (one - mean) * (one - mean);
+  return std::sqrt(squares / (n - 1) / n);
+}
+
+template <typename Key>
+std::vector<double> shares_of(const std::map<Key, Count>& counts) {
+  std::vector<double> shares;
+  for (const auto& [key, count] : counts) shares.push_back(count.share());
+  return shares;
+}
+
+/// 95 % of the accuracies of samples in which participants and vectors are drawn with replacement.
+std::pair<double, double> bootstrap(const std::vector<const StudyAnswer*>& answers,
+                                    RandomStream& random) {
+  constexpr int draws = 2000;
+  std::map<std::string, std::int64_t> participants;
+  std::map<std::int64_t, std::int64_t> vectors;
+  for (const StudyAnswer* one : answers) {
+    participants.emplace(one->participant, std::ssize(participants));
+    vectors.emplace(one->component, std::ssize(vectors));
+  }
+  std::vector<double> found;
+  for (int draw = 0; draw < draws; ++draw) {
+    const auto weights = [&random](std::size_t n) {
+      std::vector<std::int64_t> result(n, 0);
+      for (std::size_t i = 0; i < n; ++i)
+        ++result[static_cast<std::size_t>(random.below(static_cast<std::int64_t>(n)))];
+      return result;
+    };
+    const std::vector<std::int64_t> by_participant = weights(participants.size());
+    const std::vector<std::int64_t> by_vector = weights(vectors.size());
+    std::int64_t right = 0;
+    std::int64_t all = 0;
+    for (const StudyAnswer* one : answers) {
+      const std::int64_t weight =
+          by_participant[static_cast<std::size_t>(participants[one->participant])] *
+          by_vector[static_cast<std::size_t>(vectors[one->component])];
+      all += weight;
+      right += one->right ? weight : 0;
+    }
+    if (all > 0) found.push_back(static_cast<double>(right) / static_cast<double>(all));
+  }
+  std::sort(found.begin(), found.end());
+  const auto at = [&](double share) {
+    return found[static_cast<std::size_t>(share * static_cast<double>(found.size() - 1))];
+  };
+  return {at(0.025), at(0.975)};
+}
+
+/// Σ ±dᵢ over all choices of signs: the share whose size is at least that of Σ dᵢ, exactly.
+double sign_flip_probability(const std::vector<std::int64_t>& differences) {
+  std::map<std::int64_t, double> sums{{0, 1.0}};
+  std::int64_t observed = 0;
+  for (const std::int64_t one : differences) {
+    std::map<std::int64_t, double> next;
+    for (const auto& [sum, share] : sums) {
+      next[sum + one] += share / 2;
+      next[sum - one] += share / 2;
+    }
+    sums = std::move(next);
+    observed += one;
+  }
+  double result = 0;
+  for (const auto& [sum, share] : sums) result += std::abs(sum) >= std::abs(observed) ? share : 0;
+  return std::min(1.0, result);
+}
+
+using Groups =
+    std::vector<std::pair<std::pair<std::string, std::string>, std::vector<const StudyAnswer*>>>;
+
+StudyComparison compared(const std::string& tap, const std::string& first,
+                         const std::vector<const StudyAnswer*>& one, const std::string& second,
+                         const std::vector<const StudyAnswer*>& other) {
+  std::map<std::string, Count> a;
+  std::map<std::string, Count> b;
+  for (const auto& [from, to] : {std::pair{&one, &a}, {&other, &b}}) {
+    for (const StudyAnswer* answer : *from) {
+      Count& count = (*to)[answer->participant];
+      ++count.all;
+      count.right += answer->right ? 1 : 0;
+    }
+  }
+  StudyComparison result{.tap = tap, .first = first, .second = second};
+  std::vector<std::int64_t> differences;
+  double sum = 0;
+  for (const auto& [participant, count] : a) {
+    const auto found = b.find(participant);
+    if (found == b.end()) continue;
+    // Counts are compared over a common number of answers.
+    differences.push_back(count.right * found->second.all - found->second.right * count.all);
+    sum += count.share() - found->second.share();
+  }
+  result.participants = std::ssize(differences);
+  if (differences.empty()) return result;
+  result.difference = sum / static_cast<double>(differences.size());
+  result.p_value = sign_flip_probability(differences);
+  return result;
+}
+
+}  // namespace
+
+StudyScore score_answers(const std::vector<StudyAnswer>& answers, std::uint64_t seed) {
+  Groups groups;
+  std::set<std::string> participants;
+  StudyScore score;
+  for (const StudyAnswer& one : answers) {
+    participants.insert(one.participant);
+    if (one.basis == attention_check) {
+      ++score.checks;
+      score.checks_right += one.right ? 1 : 0;
+      continue;
+    }
+    const std::pair key{one.tap, one.basis};
+    const auto found = std::find_if(groups.begin(), groups.end(),
+                                    [&](const auto& group) { return group.first == key; });
+    if (found == groups.end()) {
+      groups.push_back({key, {&one}});
+    } else {
+      found->second.push_back(&one);
+    }
+  }
+  if (groups.empty()) throw Error({"nothing to score", "answers", "at least one answer", "none"});
+  score.participants = std::ssize(participants);
+  for (const auto& [key, own] : groups) {
+    StudyGroup group{.tap = key.first, .basis = key.second, .answers = std::ssize(own)};
+    std::map<std::int64_t, Count> by_vector;
+    std::map<std::string, Count> by_participant;
+    for (const StudyAnswer* one : own) {
+      for (Count* count : {&by_vector[one->component], &by_participant[one->participant]}) {
+        ++count->all;
+        count->right += one->right ? 1 : 0;
+      }
+      group.right += one->right ? 1 : 0;
+    }
+    group.accuracy = static_cast<double>(group.right) / static_cast<double>(group.answers);
+    group.error_vectors = standard_error(shares_of(by_vector));
+    group.error_participants = standard_error(shares_of(by_participant));
+    RandomStream random = random_stream(seed, "study/" + group.tap + "/" + group.basis);
+    std::tie(group.low, group.high) = bootstrap(own, random);
+    score.groups.push_back(std::move(group));
+  }
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    for (std::size_t j = i + 1; j < groups.size(); ++j) {
+      if (groups[i].first.first != groups[j].first.first) continue;
+      score.comparisons.push_back(compared(groups[i].first.first, groups[i].first.second,
+                                           groups[i].second, groups[j].first.second,
+                                           groups[j].second));
+    }
+  }
+  return score;
+}
+
+namespace {
+
+json or_none(const std::optional<double>& value) {
+  return value ? json(*value) : json();
+}
+
+json score_json(const StudyScore& score) {
+  json groups = json::array();
+  for (const StudyGroup& one : score.groups) {
+    groups.push_back({{"tap", one.tap},
+                      {"basis", one.basis},
+                      {"answers", one.answers},
+                      {"right", one.right},
+                      {"accuracy", one.accuracy},
+                      {"standard_error_vectors", or_none(one.error_vectors)},
+                      {"standard_error_participants", or_none(one.error_participants)},
+                      {"low", one.low},
+                      {"high", one.high}});
+  }
+  json comparisons = json::array();
+  for (const StudyComparison& one : score.comparisons) {
+    comparisons.push_back({{"tap", one.tap},
+                           {"first", one.first},
+                           {"second", one.second},
+                           {"participants", one.participants},
+                           {"difference", one.difference},
+                           {"p_value", one.p_value}});
+  }
+  return {{"schema_version", 1},
+          {"participants", score.participants},
+          {"attention_checks", {{"answers", score.checks}, {"right", score.checks_right}}},
+          {"groups", std::move(groups)},
+          {"comparisons", std::move(comparisons)}};
+}
+
+Table answers_table(const std::vector<StudyAnswer>& answers) {
+  Table table{
+      .name = "answers",
+      .columns = {"participant", "trial", "tap", "basis", "component", "right", "top", "seconds"}};
+  for (const StudyAnswer& one : answers) {
+    table.rows.push_back({one.participant, one.trial, one.tap, one.basis, one.component,
+                          static_cast<std::int64_t>(one.right), static_cast<std::int64_t>(one.top),
+                          one.seconds});
+  }
+  return table;
+}
+
+Figure accuracy_figure(const StudyScore& score) {
+  Figure figure{.title = "Which row is coherent? Share of right answers",
+                .x_title = "accuracy (0.5: guessing)"};
+  Series points{.label = "accuracy", .points = true};
+  Series low{.label = "95 % of a bootstrap: lower end", .points = true};
+  Series high{.label = "upper end", .points = true};
+  for (std::size_t i = 0; i < score.groups.size(); ++i) {
+    const StudyGroup& one = score.groups[i];
+    figure.y_names.push_back(one.tap + ", " + one.basis);
+    for (const auto& [series, value] :
+         {std::pair{&points, one.accuracy}, {&low, one.low}, {&high, one.high}}) {
+      series->x.push_back(value);
+      series->y.push_back(static_cast<double>(i));
+    }
+  }
+  figure.series = {std::move(points), std::move(low), std::move(high)};
+  return figure;
+}
+
+/// One file of answers. @throws Error naming it
+void add_answers(const fs::path& file, const StudyKey& key,
+                 std::set<std::pair<std::string, std::string>>& seen,
+                 std::vector<StudyAnswer>& answers) {
+  const json given = read_json(file);
+  const auto refuse = [&](const std::string& what, const std::string& expected,
+                          const std::string& found) {
+    throw Error({what, file.string(), expected, found});
+  };
+  if (!given.is_object() || !given.contains("study") || !given.contains("participant") ||
+      !given.contains("answers") || !given["answers"].is_array()) {
+    refuse("not a file of answers", "study, participant and answers", "something else");
+  }
+  if (given["study"] != key.study)
+    refuse("answers to another study", "'" + key.study + "'", given["study"].dump());
+  const std::string participant =
+      given["participant"].is_string() ? given["participant"].get<std::string>() : "";
+  if (participant.empty()) refuse("no participant", "a text", given["participant"].dump());
+  for (const json& one : given["answers"]) {
+    const auto text = [&](const char* name) {
+      return one.is_object() && one.contains(name) && one[name].is_string()
+                 ? one[name].get<std::string>()
+                 : std::string();
+    };
+    const auto trial = key.trials.find(text("trial"));
+    if (trial == key.trials.end())
+      refuse("an answer to no question of the study", "a trial of key.json", one.dump());
+    const std::string chosen = text("chosen");
+    const StudyTrial& asked = trial->second;
+    if (chosen != asked.coherent && chosen != asked.other)
+      refuse("an answer that is no row of the question",
+             "'" + asked.coherent + "' or '" + asked.other + "'", one.dump());
+    if (!seen.emplace(participant, asked.id).second)
+      refuse("a question answered twice", "one answer of each participant",
+             "'" + participant + "', '" + asked.id + "'");
+    const json seconds = one.value("seconds", json(0.0));
+    answers.push_back({.participant = participant,
+                       .trial = asked.id,
+                       .tap = asked.tap,
+                       .basis = asked.basis,
+                       .component = asked.component,
+                       .right = chosen == asked.coherent,
+                       .top = one.value("top", json(false)) == true,
+                       .seconds = seconds.is_number() ? seconds.get<double>() : 0});
+  }
+}
+
+}  // namespace
+
+StudyScore score_study(const fs::path& folder) {
+  const StudyKey key = read_study_key(folder);
+  std::error_code ignored;
+  std::vector<fs::path> files;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder / "answers", ignored)) {
+    if (entry.path().extension() == ".json") files.push_back(entry.path());
+  }
+  if (files.empty()) {
+    throw Error({"no answers", (folder / "answers").string(),
+                 "the files that participants have saved", "none"});
+  }
+  std::sort(files.begin(), files.end());
+  std::set<std::pair<std::string, std::string>> seen;
+  std::vector<StudyAnswer> answers;
+  for (const fs::path& file : files) add_answers(file, key, seen, answers);
+  const auto number = [&](const StudyAnswer& one) { return key.trials.at(one.trial).number; };
+  std::stable_sort(answers.begin(), answers.end(),
+                   [&](const auto& one, const auto& other) { return number(one) < number(other); });
+  const StudyScore score = score_answers(answers, key.seed);
+  write_file(folder / "score.json", write_json(score_json(score), "score.json"));
+  write_file(folder / "answers.csv", to_csv(answers_table(answers)));
+  if (can_draw()) write_svg(accuracy_figure(score), folder / "accuracy.svg");
+  return score;
+}
+
+}  // namespace descramble
