@@ -29,6 +29,15 @@ def helped(*arguments):
     return descramble(*arguments, "--help").stdout.decode()
 
 
+def commands(*of):
+    """The commands that the help lists, those of commands too: ("run",), ("study", "make")."""
+    found = []
+    for name in re.findall(r"^  (\w+) {2,}\S", helped(*of).split("Subcommands:")[1], re.MULTILINE):
+        inner = commands(*of, name) if "Subcommands:" in helped(*of, name) else []
+        found += inner or [(*of, name)]
+    return found
+
+
 def descramble(*arguments):
     return subprocess.run([COMMAND, *map(str, arguments)], capture_output=True)
 
@@ -153,9 +162,8 @@ class Schema(unittest.TestCase):
 
 class Pages(unittest.TestCase):
     def test_commands_exist(self):
-        known = set(re.findall(r"^  (\w+) {2,}\S", helped().split("Subcommands:")[1],
-                               re.MULTILINE))
-        self.assertIn("run", known)
+        known = commands()
+        self.assertIn(("run",), known)
         met = set()
         for page in PAGES:
             for line in "".join(code_blocks(page, "sh")).splitlines():
@@ -165,21 +173,20 @@ class Pages(unittest.TestCase):
                         self.assertTrue((SOURCE / word).exists(), f"{page.name}: {line}")
                 if not words or words[0] != "descramble":
                     continue
-                self.assertIn(words[1], known, f"{page.name}: {line}")
-                met.add(words[1])
-                text = helped(words[1])
+                command = next((one for one in known if words[1:1 + len(one)] == list(one)), None)
+                self.assertTrue(command, f"{page.name}: {line}")
+                met.add(command[0])
+                text = helped(*command)
                 for option in re.findall(r" (--[a-z]+)", line):
                     self.assertIn(option, text, f"{page.name}: {line}")
         self.assertLessEqual({"run", "train", "verify", "taps", "check"}, met)
 
     def test_table_of_commands_is_complete(self):
-        known = re.findall(r"^  (\w+) {2,}\S", helped().split("Subcommands:")[1],
-                           re.MULTILINE)
         page = read(SOURCE / "README.md")
-        for command in known:
-            row = re.search(rf"^\| `descramble {command}\b([^|]*)`", page, re.MULTILINE)
+        for command in commands():
+            row = re.search(rf"^\| `descramble {' '.join(command)}\b([^|]*)`", page, re.MULTILINE)
             self.assertTrue(row, f"README.md has no row for `descramble {command}`")
-            options = set(re.findall(r"--\w+", helped(command))) - {"--help"}
+            options = set(re.findall(r"--\w+", helped(*command))) - {"--help"}
             self.assertEqual(set(re.findall(r"--\w+", row.group(1))), options, command)
 
     def test_configs_in_blocks_are_the_shipped_ones(self):
