@@ -6,10 +6,11 @@
 #include <fmt/ranges.h>
 
 #include "cli/commands.h"
-#include "cli/picture_file.h"
+#include "cli/output_file.h"
 #include "descramble/core/error.h"
 #include "descramble/plot/figure.h"
 #include "results/answers.h"
+#include "results/written_result.h"
 
 namespace descramble {
 
@@ -21,32 +22,8 @@ struct Row {
   WrittenAnswer answer{};
 };
 
-/// "runs/mnist/" is "mnist".
-std::string last_name(const std::filesystem::path& folder) {
-  const std::filesystem::path whole = std::filesystem::absolute(folder).lexically_normal();
-  return (whole.has_filename() ? whole : whole.parent_path()).filename().string();
-}
-
-/// The last names of the folders; the whole paths where two are alike.
-std::vector<std::string> run_names(const std::vector<std::filesystem::path>& folders) {
-  std::vector<std::string> names;
-  std::set<std::string> known;
-  for (const std::filesystem::path& folder : folders) {
-    names.push_back(last_name(folder));
-    known.insert(names.back());
-  }
-  if (known.size() == names.size()) return names;
-  known.clear();
-  for (std::size_t i = 0; i < folders.size(); ++i) {
-    names[i] = folders[i].string();
-    if (!known.insert(names[i]).second)
-      throw Error({"a folder is named twice", "folders", "each once", "'" + names[i] + "' again"});
-  }
-  return names;
-}
-
 std::vector<Row> gathered(const std::vector<std::filesystem::path>& folders) {
-  const std::vector<std::string> names = run_names(folders);
+  const std::vector<std::string> names = folder_names(folders);
   std::vector<Row> rows;
   for (std::size_t i = 0; i < folders.size(); ++i) {
     for (WrittenAnswer& answer : read_answers(folders[i]))
@@ -156,7 +133,7 @@ int compare_command(const CompareOptions& options, std::ostream& out) {
     for (const std::string& name : names) out << name << '\n';
     return 0;
   }
-  if (!options.out.empty()) check_picture_file(options.out, options.force);
+  if (!options.out.empty()) check_output_file(options.out, ".svg", options.force);
   std::vector<Row> rows = all;
   std::erase_if(rows, [&](const Row& row) { return row.answer.name != options.answer; });
   if (rows.empty()) {

@@ -5,7 +5,7 @@
 #include <fmt/ranges.h>
 
 #include "cli/commands.h"
-#include "cli/picture_file.h"
+#include "cli/output_file.h"
 #include "data/tensor_file.h"
 #include "descramble/core/error.h"
 #include "descramble/core/safetensors.h"
@@ -39,7 +39,7 @@ int show_command(const ShowOptions& options, std::ostream& out) {
     return 0;
   }
   at::Tensor values = find_tensor(tensors, options.name, file).to(at::kDouble).contiguous();
-  check_picture_file(options.out, options.force);
+  check_output_file(options.out, ".svg", options.force);
   if (values.dim() > 2) values = values.flatten(1).contiguous();
   if (values.dim() < 1 || values.numel() == 0) {
     throw Error({"nothing to draw", options.name, "a vector or a matrix",

@@ -23,8 +23,8 @@ int study_make_command(const StudyMakeOptions& options, std::ostream& out) {
 
 int study_score_command(const std::filesystem::path& folder, std::ostream& out) {
   const StudyScore score = score_study(folder);
-  out << fmt::format("{} participants; attention checks {} of {} right\n", score.participants,
-                     score.checks_right, score.checks);
+  out << fmt::format("{} participant{}; attention checks {} of {} right\n", score.participants,
+                     score.participants == 1 ? "" : "s", score.checks_right, score.checks);
   const auto error = [](const std::optional<double>& value) {
     return value ? fmt::format("{:.3f}", *value) : std::string("none");
   };

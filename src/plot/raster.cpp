@@ -1,7 +1,6 @@
 #include "descramble/plot/raster.h"
 
-#include <openssl/evp.h>
-
+#include "descramble/core/base64.h"
 #include "descramble/core/error.h"
 
 #define STB_IMAGE_WRITE_IMPLEMENTATION
@@ -23,15 +22,6 @@ namespace {
 void append(void* to, void* bytes, int count) {
   static_cast<std::string*>(to)->append(static_cast<const char*>(bytes),
                                         static_cast<std::size_t>(count));
-}
-
-std::string base64(const std::string& bytes) {
-  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                                     reinterpret_cast<const unsigned char*>(bytes.data()),
-                                     static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(length));
-  return text;
 }
 
 }  // namespace

@@ -3,7 +3,8 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
+
+#include "descramble/core/base64.h"
 
 namespace descramble {
 
@@ -61,15 +62,6 @@ std::string html_table(const HtmlTable& table) {
       table.caption.empty() ? "" : "<caption>" + html(table.caption) + "</caption>";
   return "<div class='wide'><table>" + caption + "<thead><tr>" + head + "</tr></thead><tbody>\n" +
          body + "</tbody></table></div>\n";
-}
-
-std::string base64(std::string_view bytes) {
-  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                                     reinterpret_cast<const unsigned char*>(bytes.data()),
-                                     static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(length));
-  return text;
 }
 
 std::string svg_image(const std::string& svg, const std::string& alternative) {

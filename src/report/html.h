@@ -29,6 +29,4 @@ std::string download(const std::string& bytes, const char* type, const std::stri
 /// Closed until it is opened.
 std::string details(const std::string& summary, const std::string& content);
 
-std::string base64(std::string_view bytes);
-
 }  // namespace descramble

@@ -34,8 +34,8 @@ std::string overview_section(const Record& record) {
   const json& environment = result["environment"];
   double seconds = 0;
   double memory = 0;
-  if (record.timings.is_array()) {
-    for (const json& lap : record.timings) {
+  if (record.timings.is_object()) {
+    for (const json& lap : record.timings.value("laps", json::array())) {
       seconds += lap.value("seconds", 0.0);
       memory = std::max(memory, lap.value("peak_memory_mb", 0.0));
     }

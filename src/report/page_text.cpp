@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <openssl/sha.h>
 
+#include "descramble/core/base64.h"
 #include "report/assets.h"
 #include "report/html.h"
 

@@ -1,13 +1,8 @@
 #include "report/record.h"
 
-#include <set>
-
-#include <fmt/format.h>
-
-#include "descramble/core/error.h"
 #include "descramble/core/files.h"
 #include "descramble/core/json.h"
-#include "results/result_folder.h"
+#include "results/written_result.h"
 
 namespace descramble {
 
@@ -20,30 +15,9 @@ std::string Record::read(const std::string& file) const {
 
 namespace {
 
-std::string last_name(const fs::path& folder) {
-  const fs::path whole = fs::absolute(folder).lexically_normal();
-  return (whole.has_filename() ? whole : whole.parent_path()).filename().string();
-}
-
 Record open_record(const fs::path& folder) {
-  Record record{.folder = folder, .name = last_name(folder)};
+  Record record{.folder = folder, .result = read_result(folder)};
   std::error_code ignored;
-  const fs::path file = folder / "result.json";
-  if (!fs::is_regular_file(file, ignored)) {
-    throw Error({"not a result folder", "'" + folder.string() + "'",
-                 "a folder with the result.json of a run", "none"});
-  }
-  if (!is_result_file(file)) {
-    throw Error(
-        {"not the result of a run", file.string(), "what this program writes", "something else"});
-  }
-  record.result = read_json(file);
-  const json version = record.result.at("schema_version");
-  if (version != 1) {
-    throw Error({"a result of another version", file.string(), "schema_version 1", version.dump()});
-  }
-  if (!record.result.contains("steps") || !record.result["steps"].is_array())
-    throw Error({"a damaged result", file.string(), "a list of steps", "none"});
   if (fs::exists(folder / "timings.json", ignored))
     record.timings = read_json(folder / "timings.json");
   for (const json& one : record.result.value("files", json::array())) {
@@ -58,18 +32,11 @@ Record open_record(const fs::path& folder) {
 }  // namespace
 
 std::vector<Record> open_records(const std::vector<fs::path>& folders) {
-  if (folders.empty()) throw Error({"nothing to report", "folders", "one result folder", "none"});
+  const std::vector<std::string> names = folder_names(folders);
   std::vector<Record> records;
-  std::set<std::string> names;
-  std::set<fs::path> places;
-  for (const fs::path& folder : folders) {
-    records.push_back(open_record(folder));
-    names.insert(records.back().name);
-    if (!places.insert(fs::weakly_canonical(folder)).second)
-      throw Error({"a folder is named twice", "folders", "each once", "'" + folder.string() + "'"});
-  }
-  if (names.size() < records.size()) {
-    for (Record& record : records) record.name = record.folder.string();
+  for (std::size_t i = 0; i < folders.size(); ++i) {
+    records.push_back(open_record(folders[i]));
+    records.back().name = names[i];
   }
   return records;
 }

@@ -3,8 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "descramble/core/error.h"
-#include "descramble/core/json.h"
-#include "results/result_folder.h"
+#include "results/written_result.h"
 
 namespace descramble {
 
@@ -37,17 +36,7 @@ void add_reading(const json& reading, WrittenAnswer common, std::vector<WrittenA
 }  // namespace
 
 std::vector<WrittenAnswer> read_answers(const fs::path& folder) {
-  const fs::path file = folder / "result.json";
-  std::error_code ignored;
-  if (!fs::is_regular_file(file, ignored)) {
-    throw Error({"not a result folder", "'" + folder.string() + "'",
-                 "a folder with the result.json of a run", "none"});
-  }
-  if (!is_result_file(file)) {
-    throw Error(
-        {"not the result of a run", file.string(), "what this program writes", "something else"});
-  }
-  const json result = read_json(file);
+  const json result = read_result(folder);
   std::vector<WrittenAnswer> answers;
   try {
     const json& steps = result.at("steps");
@@ -64,8 +53,8 @@ std::vector<WrittenAnswer> read_answers(const fs::path& folder) {
     }
   } catch (const json::exception& error) {
     const std::string why = error.what();
-    throw Error(
-        {"a damaged result", file.string(), "what a run writes", why.substr(why.find("] ") + 2)});
+    throw Error({"a damaged result", (folder / "result.json").string(), "what a run writes",
+                 why.substr(why.find("] ") + 2)});
   }
   if (answers.empty())
     throw Error({"nothing was read in this run", folder.string(), "a step 'read'", "none"});

@@ -53,6 +53,7 @@ TEST_F(Report, TellsWhatTheFolderHolds) {
   const std::string text = page({"one"});
   const json result = json::parse(read(at("one/result.json")));
   EXPECT_THAT(text, HasSubstr("default-src 'none'"));
+  EXPECT_THAT(text, HasSubstr("MiB of memory"));
   EXPECT_THAT(text, HasSubstr("The function stayed the same"));
   EXPECT_THAT(text, HasSubstr(fmt::format("{:.6g}",
                                           result["steps"][1]["objective"]["after"].get<double>())));

@@ -5,27 +5,14 @@ Needs chromium, chromium-driver and python3-selenium of the distribution; not ru
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-try:
-    from selenium import webdriver
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.common.keys import Keys
-except ImportError:
-    # The distribution's Python has the distribution's packages.
-    system = "/usr/bin/python3"
-    if Path(system).exists() and "DESCRAMBLE_RETRIED" not in os.environ:
-        os.execve(system, [system, *sys.argv], {**os.environ, "DESCRAMBLE_RETRIED": "1"})
-    print("not run: python3-selenium is missing")
-    sys.exit(77)
-driver_path = shutil.which("chromedriver")
-if not driver_path or not shutil.which("chromium"):
-    print("not run: chromium or chromium-driver is missing")
-    sys.exit(77)
+from browser import browser, errors, requests
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 ROOT = Path(os.environ["DESCRAMBLE_SOURCE_DIR"])
 COMMAND = os.environ["DESCRAMBLE_COMMAND"]
@@ -41,20 +28,6 @@ CURVES = {
 }
 
 
-def browser(width):
-    options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--window-size={width},900"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    from selenium.webdriver.chrome.service import Service
-    return webdriver.Chrome(service=Service(driver_path), options=options)
-
-
-def requests(driver):
-    messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
-    return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-
-
 with tempfile.TemporaryDirectory() as folder:
     folder = Path(folder)
     (folder / "curves.json").write_text(json.dumps(CURVES), encoding="utf-8")
@@ -67,8 +40,8 @@ with tempfile.TemporaryDirectory() as folder:
             driver.get(page.as_uri())
             fetched = [url for url in requests(driver) if not url.startswith("data:") and url != page.as_uri()]
             assert not fetched, f"the page fetches {fetched}"
-            errors = [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
-            assert not errors, errors
+            severe = errors(driver)
+            assert not severe, severe
             charts = driver.find_elements(By.CSS_SELECTOR, ".chart")
             assert len(charts) == 2, f"curves and spectrum: {len(charts)} charts"
             for chart in charts:

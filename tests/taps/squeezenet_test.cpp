@@ -5,6 +5,7 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include "descramble/taps/receptive_field.h"
 #include "descramble/taps/tapped_model.h"
 #include "model/fixtures.h"
 
@@ -67,6 +68,23 @@ TEST_F(SqueezeNet, IsBitEqualWhenTapped) {
       EXPECT_TRUE(bit_equal(tapped.forward_values(images(2)), untouched.forward_values(images(2))))
           << "run " << run;
     }
+  }
+}
+
+// By hand: a kernel k on steps of j widens a field by (k - 1) j; pools double the step.
+TEST_F(SqueezeNet, ReceptiveFieldsAreThoseOfItsKernels) {
+  const std::vector<std::pair<std::string, std::int64_t>> expected = {
+      {"features.0", 3},  {"features.2", 7},  {"features.3.squeeze", 7},  {"features.3.cat", 15},
+      {"features.4", 23}, {"features.5", 31}, {"features.6.squeeze", 31}, {"features.6", 47},
+      {"features.7", 63}, {"features.8", 79}};
+  std::vector<std::string> taps;
+  for (const auto& [tap, side] : expected) taps.push_back(tap);
+  const at::Tensor image = random_stream(0, "image").normal_tensor({1, 3, 112, 112});
+  const std::vector<ReceptiveField> fields =
+      receptive_fields(load(), {image.to(at::kFloat)}, taps, {.batch = 16});
+  for (std::size_t i = 0; i < taps.size(); ++i) {
+    EXPECT_EQ(fields[i].obstacle, "") << taps[i];
+    EXPECT_EQ(fields[i].extent(), std::vector<std::int64_t>(2, expected[i].second)) << taps[i];
   }
 }
 

@@ -1,4 +1,4 @@
-#include "cli/picture_file.h"
+#include "cli/output_file.h"
 
 #include "descramble/core/error.h"
 
@@ -6,14 +6,14 @@ namespace descramble {
 
 namespace fs = std::filesystem;
 
-void check_picture_file(const fs::path& file, bool force) {
-  if (file.extension() != ".svg") {
-    throw Error({"nowhere to draw", "--out", "a file that ends in .svg",
+void check_output_file(const fs::path& file, const char* ending, bool force) {
+  if (file.extension() != ending) {
+    throw Error({"nowhere to write", "--out", "a file that ends in " + std::string(ending),
                  file.empty() ? "none" : "'" + file.string() + "'"});
   }
   std::error_code ignored;
   if (fs::is_directory(file, ignored))
-    throw Error({"nowhere to draw", "--out", "a file", "the folder '" + file.string() + "'"});
+    throw Error({"nowhere to write", "--out", "a file", "the folder '" + file.string() + "'"});
   const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
   if (!fs::is_directory(folder, ignored))
     throw Error({"no such folder", "--out", "a folder that exists", "'" + folder.string() + "'"});
