@@ -11,7 +11,7 @@
 #include <fmt/format.h>
 
 #include "analysis/completeness_pass.h"
-#include "analysis/free_label.h"
+#include "analysis/tap_bases.h"
 #include "descramble/core/interrupt.h"
 
 namespace descramble {
@@ -53,31 +53,19 @@ void add_bases(TapRun& run, const CompletenessOptions& options, std::uint64_t se
                const TapMoments& measured, const RowsOfTap& rows, std::int64_t most,
                std::vector<InputFile>& files) {
   const at::Tensor covariance = measured.moments.covariance();
-  std::set<std::string> labels;
-  for (std::size_t i = 0; i < options.bases.size(); ++i) {
-    BasisDraws draws = options.bases[i](
-        {.moments = measured.moments,
-         .tap = measured.space.name,
-         .seed = seed,
-         .pointer = fmt::format("/bases/{}", i),
-         .for_each_rows = [&](const VisitRows& visit) { rows(measured.space, visit); }});
-    const std::string label = free_label(draws.label, labels);
+  for (const BasisDraws& draws : tap_bases(
+           options.bases, measured, seed,
+           [&](const VisitRows& visit) { rows(measured.space, visit); }, files)) {
     for (std::int64_t draw = 0; draw < draws.count; ++draw) {
       check_interrupt();
       const Basis basis = draws.draw(draw);
-      run.result.bases.push_back({label, static_cast<std::size_t>(draw), basis.size(),
+      run.result.bases.push_back({draws.label, static_cast<std::size_t>(draw), basis.size(),
                                   explained_variance(basis, covariance)});
       // Bases that fit into memory are not made twice.
       if (std::ssize(run.bases) < most)
         run.bases.push_back([basis] { return basis; });
       else
         run.bases.push_back([draw, draws] { return draws.draw(draw); });
-    }
-    for (InputFile& file : draws.files) {
-      const bool known = std::any_of(files.begin(), files.end(), [&](const InputFile& other) {
-        return other.path == file.path;
-      });
-      if (!known) files.push_back(std::move(file));
     }
   }
 }

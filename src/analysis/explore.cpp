@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -12,9 +11,9 @@
 #include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 
-#include "analysis/free_label.h"
 #include "analysis/nearest.h"
 #include "analysis/patch_pictures.h"
+#include "analysis/tap_bases.h"
 #include "descramble/core/error.h"
 #include "descramble/core/random.h"
 
@@ -74,20 +73,17 @@ TapSearch search_of(const Subject& subject, const ExploreOptions& options, const
       (options.through == Through::zero ? at::zeros_like(mean) : mean).contiguous();
   const at::Tensor covariance = measured.moments.covariance();
   std::vector<at::Tensor> columns;
-  std::set<std::string> labels;
   std::size_t offset = 0;
-  for (std::size_t i = 0; i < options.bases.size(); ++i) {
-    BasisDraws draws =
-        options.bases[i]({.moments = measured.moments,
-                          .tap = measured.space.name,
-                          .seed = subject.seed,
-                          .pointer = fmt::format("/bases/{}", i),
-                          .for_each_rows = [&](const VisitRows& visit) {
-                            for_each_rows(subject, seen, measured.space, use, visit, progress);
-                          }});
-    const Basis basis = draws.draw(0);
+  const std::vector<BasisDraws> bases = tap_bases(
+      options.bases, measured, subject.seed,
+      [&](const VisitRows& visit) {
+        for_each_rows(subject, seen, measured.space, use, visit, progress);
+      },
+      files);
+  for (std::size_t i = 0; i < bases.size(); ++i) {
+    const Basis basis = bases[i].draw(0);
     const at::Tensor explained = explained_variance(basis, covariance);
-    ExploredBasis shown{.label = free_label(draws.label, labels)};
+    ExploredBasis shown{.label = bases[i].label};
     const std::vector<std::int64_t> components = chosen_components(options, explained, i);
     for (const std::int64_t component : components) {
       shown.directions.push_back(
@@ -97,7 +93,6 @@ TapSearch search_of(const Subject& subject, const ExploreOptions& options, const
     search.offsets.push_back(offset);
     offset += components.size();
     search.result.bases.push_back(std::move(shown));
-    for (InputFile& file : draws.files) files.push_back(std::move(file));
   }
   search.lines.directions = at::cat(columns, 1).contiguous();
   return search;
@@ -238,7 +233,6 @@ Exploration explore(const Subject& subject, const ExploreOptions& options, Progr
   const Source& seen = subject.source(options.statistics_data);
   const Source& source = subject.source(options.data);
   Exploration result;
-  result.images = is_image(source.data->slice(0, 1).inputs.at(0));
   std::vector<TapSearch> searches;
   {
     const std::vector<TapMoments> measured =
@@ -259,10 +253,8 @@ Exploration explore(const Subject& subject, const ExploreOptions& options, Progr
   for (std::size_t i = 0; i < searches.size(); ++i)
     place_points(options, subject.seed, ends[i], searches[i]);
   find_neighbours(subject, options, all, searches, progress);
-  for (TapSearch& search : searches) {
-    show_neighbours(subject, options, search.result, progress);
-    result.taps.push_back(std::move(search.result));
-  }
+  for (TapSearch& search : searches) result.taps.push_back(std::move(search.result));
+  show_neighbours(subject, options, result, progress);
   return result;
 }
 

@@ -105,41 +105,32 @@ void NearestRows::search(std::size_t direction, std::size_t point, const double*
   const auto slack = [&](std::int64_t i) { return screening * (sizes[i] + place * place); };
   std::vector<Found>& list = found_[direction][point];
 
-  // No row beyond this distance is among the nearest: there are enough nearer ones.
-  std::vector<double> limits;
-  std::int64_t before = -1;
+  // Rows stand side by side at a point, or one of each sample does: then no row need be measured
+  // that another one of its sample beats.
+  const bool one_each = distinct_ == Distinct::image;
+  const auto contender = [&](std::int64_t i) {
+    return static_cast<std::size_t>(one_each ? numbers[static_cast<std::size_t>(i)] / positions
+                                             : i);
+  };
+  std::vector<double> best(n > 0 ? contender(n - 1) + 1 : 0, infinity);
   for (std::int64_t i = 0; i < n; ++i) {
-    const double upper = squared(i) + slack(i);
-    const std::int64_t sample = numbers[static_cast<std::size_t>(i)] / positions;
-    if (distinct_ == Distinct::image && sample == before) {
-      limits.back() = std::min(limits.back(), upper);
-    } else {
-      limits.push_back(upper);
-    }
-    before = sample;
+    double& one = best[contender(i)];
+    one = std::min(one, squared(i) + slack(i));
   }
+  // No row beyond this distance is among the nearest: there are enough nearer ones.
   double limit = infinity;
-  if (limits.size() >= count_) {
-    std::nth_element(limits.begin(), limits.begin() + static_cast<std::ptrdiff_t>(count_) - 1,
-                     limits.end());
-    limit = limits[count_ - 1];
+  if (best.size() >= count_) {
+    std::vector<double> ordered = best;
+    const auto last = ordered.begin() + static_cast<std::ptrdiff_t>(count_) - 1;
+    std::nth_element(ordered.begin(), last, ordered.end());
+    limit = *last;
   }
   if (list.size() == count_) limit = std::min(limit, list.back().squared);
-  // Rows of one sample that another row of it beats need not be measured.
-  std::vector<double> best;
-  if (distinct_ == Distinct::image) {
-    best.assign(static_cast<std::size_t>(n > 0 ? numbers.back() / positions + 1 : 0), infinity);
-    for (std::int64_t i = 0; i < n; ++i) {
-      double& one =
-          best[static_cast<std::size_t>(numbers[static_cast<std::size_t>(i)] / positions)];
-      one = std::min(one, squared(i) + slack(i));
-    }
-  }
   for (std::int64_t i = 0; i < n; ++i) {
     const std::int64_t number = numbers[static_cast<std::size_t>(i)];
     const double lower = squared(i) - slack(i);
     if (!(lower <= limit)) continue;
-    if (!best.empty() && lower > best[static_cast<std::size_t>(number / positions)]) continue;
+    if (lower > best[contender(i)]) continue;
     Found found = measured(rows + i * d, direction, place);
     found.neighbour.sample = first + number / positions;
     found.neighbour.position = number % positions;

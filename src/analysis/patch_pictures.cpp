@@ -10,7 +10,6 @@
 #include <ATen/ops/zeros.h>
 
 #include "descramble/core/interrupt.h"
-#include "descramble/core/progress.h"
 
 namespace descramble {
 
@@ -20,10 +19,8 @@ constexpr double outside = 128;  // grey where a field lies outside of the image
 
 /// One place in the pictures of a tap.
 struct Cell {
-  std::size_t basis = 0;
-  std::int64_t direction = 0;
-  std::int64_t point = 0;
-  std::int64_t rank = 0;
+  const ReceptiveField* field = nullptr;
+  at::Tensor shown{};  ///< the part of the basis's tensor that is filled
   std::int64_t position = 0;
 };
 
@@ -55,8 +52,10 @@ std::int64_t side_of(std::int64_t longest, std::int64_t size) {
 
 /// The patch of an image [C, H, W] in a frame of the field's largest size, as bytes
 /// [C, size, size].
-at::Tensor picture(const at::Tensor& image, const std::vector<IndexRange>& box,
-                   const std::vector<std::int64_t>& extent, const Range& range, std::int64_t size) {
+at::Tensor picture(const at::Tensor& image, const ReceptiveField& field, std::int64_t position,
+                   const Range& range, std::int64_t size) {
+  const std::vector<IndexRange> box = field.box(position);
+  const std::vector<std::int64_t> extent = field.extent();
   const std::int64_t longest = longest_of(extent);
   at::Tensor frame = at::full({image.size(0), longest, longest}, outside, at::kDouble);
   at::Tensor inside = frame;
@@ -73,28 +72,21 @@ at::Tensor picture(const at::Tensor& image, const std::vector<IndexRange>& box,
   return at::adaptive_avg_pool2d(frame, {size, size}).round().clamp(0, 255).to(at::kByte);
 }
 
-}  // namespace
-
+/// Whether a person can look at inputs of this shape as images: [n, C, H, W] with one or three
+/// channels.
 bool is_image(const at::Tensor& input) {
   return input.dim() == 4 && input.is_floating_point() &&
          (input.size(1) == 1 || input.size(1) == 3);
 }
 
-void show_neighbours(const Subject& subject, const ExploreOptions& options, ExploredTap& tap,
-                     Progress& progress) {
-  const Source& source = subject.source(options.data);
-  const DataSet& data = *source.data;
-  const at::Tensor some = data.slice(0, std::min<std::int64_t>(8, data.size())).inputs.at(0);
-  const bool images = is_image(some);
-  const std::vector<std::int64_t> extent = tap.field.extent();
-  const std::int64_t side = images ? side_of(longest_of(extent), options.size) : 0;
-  const Range range = images ? range_of(data.unprepared(some)) : Range{};
-  std::map<std::int64_t, std::vector<Cell>> cells;
-  for (std::size_t b = 0; b < tap.bases.size(); ++b) {
-    ExploredBasis& basis = tap.bases[b];
+/// Makes room for the pictures of a tap, and says in which samples they are. `some`: samples.
+void add_cells(ExploredTap& tap, const ExploreOptions& options, const at::Tensor& some, bool images,
+               std::map<std::int64_t, std::vector<Cell>>& cells) {
+  for (ExploredBasis& basis : tap.bases) {
     std::vector<std::int64_t> shape{static_cast<std::int64_t>(basis.directions.size()),
                                     options.points, options.patches};
     if (images) {
+      const std::int64_t side = side_of(longest_of(tap.field.extent()), options.size);
       shape.insert(shape.end(), {some.size(1), side, side});
     } else {
       shape.insert(shape.end(), some.sizes().begin() + 1, some.sizes().end());
@@ -106,20 +98,35 @@ void show_neighbours(const Subject& subject, const ExploreOptions& options, Expl
         const std::vector<Neighbour>& neighbours = direction.points[j].neighbours;
         for (std::size_t k = 0; k < neighbours.size(); ++k) {
           cells[neighbours[k].sample].push_back(
-              {b, static_cast<std::int64_t>(i), static_cast<std::int64_t>(j),
-               static_cast<std::int64_t>(k), neighbours[k].position});
+              {&tap.field,
+               basis.shown[static_cast<std::int64_t>(i)][static_cast<std::int64_t>(j)]
+                          [static_cast<std::int64_t>(k)],
+               neighbours[k].position});
         }
       }
     }
   }
-  progress.begin("pictures of " + tap.space.name, std::ssize(cells));
+}
+
+}  // namespace
+
+void show_neighbours(const Subject& subject, const ExploreOptions& options, Exploration& found,
+                     Progress& progress) {
+  const DataSet& data = *subject.source(options.data).data;
+  const at::Tensor some = data.slice(0, std::min<std::int64_t>(8, data.size())).inputs.at(0);
+  found.images = is_image(some);
+  const Range range = found.images ? range_of(data.unprepared(some)) : Range{};
+  std::map<std::int64_t, std::vector<Cell>> cells;
+  for (ExploredTap& tap : found.taps) add_cells(tap, options, some, found.images, cells);
+  progress.begin("pictures", std::ssize(cells));
   for (const auto& [sample, places] : cells) {
     check_interrupt();
     const at::Tensor input = data.unprepared(data.slice(sample, sample + 1).inputs.at(0))[0];
     for (const Cell& cell : places) {
-      at::Tensor place = tap.bases[cell.basis].shown[cell.direction][cell.point][cell.rank];
-      place.copy_(images ? picture(input, tap.field.box(cell.position), extent, range, side)
-                         : input);
+      at::Tensor(cell.shown)
+          .copy_(found.images
+                     ? picture(input, *cell.field, cell.position, range, cell.shown.size(-1))
+                     : input);
     }
     progress.advance();
   }

@@ -1,5 +1,7 @@
 #include "descramble/plot/raster.h"
 
+#include <algorithm>
+
 #include "descramble/core/base64.h"
 #include "descramble/core/error.h"
 
@@ -25,6 +27,30 @@ void append(void* to, void* bytes, int count) {
 }
 
 }  // namespace
+
+Raster tiled(const at::Tensor& images, std::int64_t columns, std::int64_t line) {
+  const std::int64_t count = images.size(0);
+  const std::int64_t channels = images.size(1);
+  const std::int64_t height = images.size(2);
+  const std::int64_t width = images.size(3);
+  const std::int64_t rows = (count + columns - 1) / columns;
+  Raster raster{.width = columns * (width + line) - line,
+                .height = rows * (height + line) - line,
+                .channels = channels};
+  raster.bytes.assign(static_cast<std::size_t>(raster.width * raster.height * channels), 255);
+  const at::Tensor plain = images.permute({0, 2, 3, 1}).contiguous();
+  const auto* from = plain.data_ptr<unsigned char>();
+  const std::int64_t row = width * channels;
+  for (std::int64_t k = 0; k < count; ++k) {
+    for (std::int64_t y = 0; y < height; ++y) {
+      const std::int64_t to =
+          ((k / columns * (height + line) + y) * raster.width + k % columns * (width + line)) *
+          channels;
+      std::copy_n(from + (k * height + y) * row, row, raster.bytes.begin() + to);
+    }
+  }
+  return raster;
+}
 
 std::string data_uri(const Raster& raster) {
   constexpr int quality = 88;  // of 100

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "descramble/core/files.h"
+#include "descramble/core/markup.h"
 
 namespace descramble {
 
@@ -21,31 +22,8 @@ constexpr double below = 12;    // between strips
 constexpr double text_line = 15;
 constexpr double curves_height = 84;
 
-std::string escaped(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      default:
-        result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
-  }
-  return result;
-}
-
 std::string text_at(double x, double y, const std::string& text, const char* more = "") {
-  return fmt::format("<text x='{:g}' y='{:g}'{}>{}</text>\n", x, y, more, escaped(text));
+  return fmt::format("<text x='{:g}' y='{:g}'{}>{}</text>\n", x, y, more, markup(text));
 }
 
 /// The smallest and largest value of all curves.

@@ -1,13 +1,9 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace descramble {
-
-/// The text with &, <, >, " and ' as entities, and other control characters as spaces.
-std::string html(std::string_view text);
 
 /// <tag class='of'>content</tag>; the content is HTML already.
 std::string element(const char* tag, const std::string& content, const char* of = "");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "descramble/core/markup.h"
 #include "report/html.h"
 #include "report/sections.h"
 
@@ -62,10 +63,11 @@ std::string overview_section(const Record& record) {
   }
   std::string body = html_table(facts);
   for (const json& warning : result.value("warnings", json::array()))
-    body += element("p", "Warning: " + html(text(warning)), "warning");
+    body += element("p", "Warning: " + markup(text(warning)), "warning");
   for (const std::string& file : record.missing)
-    body += element("p", "Missing: " + html(file) + " is no longer in the folder", "warning");
-  body += details("The whole config", element("pre", html(result.value("config", json()).dump(2))));
+    body += element("p", "Missing: " + markup(file) + " is no longer in the folder", "warning");
+  body +=
+      details("The whole config", element("pre", markup(result.value("config", json()).dump(2))));
   return body;
 }
 
@@ -84,9 +86,9 @@ std::string layers_section(const Record& record, std::size_t number) {
     std::string links;
     for (const std::size_t step : steps[tap]) {
       const std::string kind = record.result["steps"][step].value("kind", "step");
-      links += fmt::format("<a href='#{}'>{} {}</a> ", step_id(number, step), step, html(kind));
+      links += fmt::format("<a href='#{}'>{} {}</a> ", step_id(number, step), step, markup(kind));
     }
-    items += "<li><code>" + html(tap) + "</code> " + links + "</li>\n";
+    items += "<li><code>" + markup(tap) + "</code> " + links + "</li>\n";
   }
   return element("h3", "Layers") + element("ul", items, "layers");
 }
@@ -96,8 +98,7 @@ namespace {
 void flatten(const json& value, const std::string& pointer,
              std::map<std::string, std::string>& leaves) {
   if (value.is_structured() && !value.empty()) {
-    for (const auto& [key, inner] : value.items())
-      flatten(inner, pointer + "/" + (value.is_array() ? key : key), leaves);
+    for (const auto& [key, inner] : value.items()) flatten(inner, pointer + "/" + key, leaves);
     return;
   }
   leaves[pointer] = value.dump();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "descramble/core/markup.h"
 #include "descramble/core/version.h"
 #include "descramble/report/report.h"
 #include "report/assets.h"
@@ -40,7 +41,7 @@ std::string downloads(const Record& record) {
 
 std::string run_section(const Record& record, std::size_t number) {
   const json& steps = record.result["steps"];
-  std::string body = fmt::format("<h2 id='run-{}'>{}</h2>\n", number, html(record.name));
+  std::string body = fmt::format("<h2 id='run-{}'>{}</h2>\n", number, markup(record.name));
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < steps.size(); ++i) order.push_back(i);
   // What directions show comes before everything else.
@@ -59,10 +60,10 @@ std::string navigation(const std::vector<Record>& records) {
     const json& all = records[i].result["steps"];
     for (std::size_t j = 0; j < all.size(); ++j) {
       steps += fmt::format("<li><a href='#{}'>{} {}</a></li>", step_id(i, j), j,
-                           html(all[j].value("kind", "step")));
+                           markup(all[j].value("kind", "step")));
     }
-    items += fmt::format("<li><a href='#run-{}'>{}</a><ul>{}</ul></li>\n", i, html(records[i].name),
-                         steps);
+    items += fmt::format("<li><a href='#run-{}'>{}</a><ul>{}</ul></li>\n", i,
+                         markup(records[i].name), steps);
   }
   return "<nav aria-label='Runs and steps'><ul>" + items + "</ul></nav>\n";
 }
@@ -81,9 +82,10 @@ std::string report_page(const std::vector<std::filesystem::path>& folders) {
   for (std::size_t i = 0; i < records.size(); ++i) title += (i == 0 ? "" : ", ") + records[i].name;
   return html_page({.title = title,
                     .body = "<a class='skip' href='#content'>To the content</a>\n<header><h1>" +
-                            html(title) + "</h1>" + navigation(records) +
+                            markup(title) + "</h1>" + navigation(records) +
                             "</header>\n<main id='content'>\n" + differences_section(records) +
-                            body + "</main>\n<footer>descramble " + html(version()) + "</footer>\n",
+                            body + "</main>\n<footer>descramble " + markup(version()) +
+                            "</footer>\n",
                     .data = data,
                     .scripts = {asset_d3(), asset_plot(), asset_page_script()}});
 }

@@ -7,6 +7,7 @@
 #include <openssl/sha.h>
 
 #include "descramble/core/base64.h"
+#include "descramble/core/markup.h"
 #include "report/assets.h"
 #include "report/html.h"
 
@@ -51,7 +52,7 @@ std::string html_page(const PageText& page) {
       "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
       "<title>{}</title>\n<style>\n{}</style>\n</head>\n<body>\n{}"
       "<script type='application/json' id='data'>{}</script>\n{}</body>\n</html>\n",
-      hashes, html(page.title), asset_page_style(), page.body, json_text(page.data), elements);
+      hashes, markup(page.title), asset_page_style(), page.body, json_text(page.data), elements);
 }
 
 }  // namespace descramble

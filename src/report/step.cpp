@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "descramble/core/error.h"
+#include "descramble/core/markup.h"
 #include "report/html.h"
 #include "report/sections.h"
 
@@ -46,14 +47,14 @@ std::string certified(const json& step) {
           ? fmt::format(" The exported model, loaded again, differs by {}.",
                         number(one["exported"]))
           : "";
-  return element(
-      "p",
-      html(fmt::format("The function stayed the same: with the rotation and its inverse "
-                       "inserted, outputs differ by {} of the largest one (allowed: {}), and "
-                       "the rotation is orthogonal to {}.{}",
-                       number(one.value("inserted", json())), number(one.value("allowed", json())),
-                       number(one.value("orthogonality", json())), exported)),
-      "certificate");
+  return element("p",
+                 markup(fmt::format(
+                     "The function stayed the same: with the rotation and its inverse "
+                     "inserted, outputs differ by {} of the largest one (allowed: {}), and "
+                     "the rotation is orthogonal to {}.{}",
+                     number(one.value("inserted", json())), number(one.value("allowed", json())),
+                     number(one.value("orthogonality", json())), exported)),
+                 "certificate");
 }
 
 std::string descrambled(const json& step) {
@@ -112,7 +113,7 @@ std::string read_answers_of(const json& step) {
     }
     result += html_table(table);
     for (const json& note : reading.value("notes", json::array()))
-      result += element("p", html(number(note)), "note");
+      result += element("p", markup(number(note)), "note");
   }
   return result;
 }
@@ -205,15 +206,15 @@ std::string step_section(const Record& record, std::size_t number_of_run, std::s
     if (file.starts_with(prefix)) name = name.substr(prefix.size());
     const std::string svg = record.read(file);
     figures += (kind == "explore" ? "<figure class='strip'>" : "<figure>") +
-               svg_image(svg, kind + " " + name) + "<figcaption>" + html(name) +
+               svg_image(svg, kind + " " + name) + "<figcaption>" + markup(name) +
                "</figcaption></figure>\n";
   }
-  std::string body = fmt::format("<h3>{} · {}{}</h3>\n", step, html(kind), [&] {
+  std::string body = fmt::format("<h3>{} · {}{}</h3>\n", step, markup(kind), [&] {
     const std::vector<std::string> taps = taps_of(entry);
-    return taps.empty() ? std::string() : ": " + html(fmt::format("{}", fmt::join(taps, ", ")));
+    return taps.empty() ? std::string() : ": " + markup(fmt::format("{}", fmt::join(taps, ", ")));
   }());
   for (const json& warning : entry.value("warnings", json::array()))
-    body += element("p", "Warning: " + html(number(warning)), "warning");
+    body += element("p", "Warning: " + markup(number(warning)), "warning");
   const bool figures_first = kind == "explore";
   if (figures_first) body += figures;
   body += within(prefix, [&] { return summary(kind, entry); });

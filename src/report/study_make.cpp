@@ -28,28 +28,7 @@ constexpr std::int64_t fewest_points = 4;
 
 /// Columns [S, k, C, h, w] side by side, the samples of one below each other.
 Raster strip(const at::Tensor& columns) {
-  constexpr std::int64_t line = 2;
-  const std::int64_t points = columns.size(0);
-  const std::int64_t patches = columns.size(1);
-  const std::int64_t channels = columns.size(2);
-  const std::int64_t side = columns.size(3);
-  Raster raster{.width = points * (side + line) - line,
-                .height = patches * (side + line) - line,
-                .channels = channels};
-  raster.bytes.assign(static_cast<std::size_t>(raster.width * raster.height * channels), 255);
-  const at::Tensor plain = columns.permute({0, 1, 3, 4, 2}).contiguous();
-  const auto* from = plain.data_ptr<unsigned char>();
-  const std::int64_t row = side * channels;
-  for (std::int64_t s = 0; s < points; ++s) {
-    for (std::int64_t k = 0; k < patches; ++k) {
-      for (std::int64_t y = 0; y < side; ++y) {
-        const std::int64_t to =
-            ((k * (side + line) + y) * raster.width + s * (side + line)) * channels;
-        std::copy_n(from + ((s * patches + k) * side + y) * row, row, raster.bytes.begin() + to);
-      }
-    }
-  }
-  return raster;
+  return tiled(columns.transpose(0, 1).flatten(0, 1), columns.size(0), /*line=*/2);
 }
 
 std::vector<std::int64_t> shuffled(std::int64_t points, RandomStream& random) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "descramble/core/markup.h"
 #include "descramble/core/safetensors.h"
 #include "descramble/plot/figure.h"
 #include "report/html.h"
@@ -38,7 +39,7 @@ std::string weights_of_step(const Record& record, std::size_t step) {
     panels.pictures.push_back(matrix_picture(view_of("descrambled", weight)));
     figures += "<figure>" +
                svg_image(svg_text(panels), "Weights at " + tap + " as trained and descrambled") +
-               "<figcaption>" + html("Weights at " + tap + ", with one scale of colours") +
+               "<figcaption>" + markup("Weights at " + tap + ", with one scale of colours") +
                "</figcaption></figure>\n";
   }
   return figures;

@@ -76,32 +76,6 @@ void add_rows(const ExploredTap& tap, Table& table) {
   }
 }
 
-/// Images [k, C, size, size] as one, three in a row.
-Raster sheet(const at::Tensor& images) {
-  const std::int64_t count = images.size(0);
-  const std::int64_t columns = std::min<std::int64_t>(count, 3);
-  const std::int64_t rows = (count + columns - 1) / columns;
-  const std::int64_t size = images.size(-1);
-  constexpr std::int64_t line = 1;  // white, between images
-  Raster raster{.width = columns * (size + line) - line,
-                .height = rows * (size + line) - line,
-                .channels = images.size(1)};
-  raster.bytes.assign(static_cast<std::size_t>(raster.width * raster.height * raster.channels),
-                      255);
-  const at::Tensor plain = images.permute({0, 2, 3, 1}).contiguous();
-  const auto* from = plain.data_ptr<unsigned char>();
-  const std::int64_t row_bytes = size * raster.channels;
-  for (std::int64_t k = 0; k < count; ++k) {
-    for (std::int64_t y = 0; y < size; ++y) {
-      const std::int64_t to =
-          ((k / columns * (size + line) + y) * raster.width + k % columns * (size + line)) *
-          raster.channels;
-      std::copy_n(from + (k * size + y) * row_bytes, row_bytes, raster.bytes.begin() + to);
-    }
-  }
-  return raster;
-}
-
 std::vector<std::vector<double>> curves(const at::Tensor& samples) {
   const at::Tensor plain = samples.flatten(1).to(at::kDouble).contiguous();
   const auto* values = plain.data_ptr<double>();
@@ -134,7 +108,7 @@ StripCell cell_of(const ExploredPoint& point, const at::Tensor& shown, bool imag
                   const std::vector<std::string>& vocabulary) {
   const at::Tensor there = shown.narrow(
       0, 0, std::max<std::int64_t>(1, std::min(std::ssize(point.neighbours), shown.size(0))));
-  if (images) return sheet(there);
+  if (images) return tiled(there, std::min<std::int64_t>(there.size(0), 3), /*line=*/1);
   if (there.is_floating_point()) return curves(there);
   std::vector<std::string> lines;
   for (std::size_t k = 0; k < point.neighbours.size(); ++k) {

@@ -168,19 +168,20 @@ at::Tensor changed_outside(const at::Tensor& input, const std::vector<IndexRange
   return changed;
 }
 
-/// NaN may be swallowed, and a network may look at other samples: both show here.
-void check(Probe& probe, const ReceptiveFieldOptions& options, ReceptiveField& field,
-           std::size_t tap) {
+/// The quantities of a position of the first sample.
+at::Tensor at_position(const at::Tensor& value, std::int64_t position) {
+  return value.narrow(0, 0, 1).flatten(first_position).select(first_position, position);
+}
+
+/// NaN may be swallowed, and a network may look at other samples: both show here. `before`: the
+/// values at the tap for the unchanged input, from a pass of the same size.
+void check(Probe& probe, const ReceptiveFieldOptions& options, const at::Tensor& before,
+           std::size_t tap, ReceptiveField& field) {
   RandomStream random = random_stream(options.seed, "outside of the receptive field");
   for (const std::int64_t position : checked_positions(field, options.seed)) {
-    const at::Tensor& input = probe.first();
-    // Both passes put the sample at the same place of a batch of the same size.
-    const at::Tensor before = probe.run(input)[tap].narrow(0, 0, 1).flatten(2).select(2, position);
-    const at::Tensor after = probe.run(changed_outside(input, field.box(position), random))[tap]
-                                 .narrow(0, 0, 1)
-                                 .flatten(2)
-                                 .select(2, position);
-    if (before.equal(after)) continue;
+    const at::Tensor after =
+        probe.run(changed_outside(probe.first(), field.box(position), random))[tap];
+    if (at_position(before, position).equal(at_position(after, position))) continue;
     field.obstacle = fmt::format(
         "position {} changes with values outside of what NaN shows: some operation stops NaN, or "
         "looks everywhere",
@@ -208,7 +209,7 @@ std::vector<ReceptiveField> receptive_fields(const Model& model,
   };
   try {
     Probe probe(model, inputs, taps, options);
-    const std::vector<at::Tensor>& values = probe.run(probe.first());
+    const std::vector<at::Tensor> values = probe.run(probe.first());
     bool any = false;
     for (std::size_t tap = 0; tap < taps.size(); ++tap) {
       const at::Tensor& value = values[tap];
@@ -221,7 +222,7 @@ std::vector<ReceptiveField> receptive_fields(const Model& model,
     if (!any) return fields;
     measure(probe, options, fields);
     for (std::size_t tap = 0; tap < taps.size(); ++tap) {
-      if (!fields[tap].positions.empty()) check(probe, options, fields[tap], tap);
+      if (!fields[tap].positions.empty()) check(probe, options, values[tap], tap, fields[tap]);
     }
   } catch (const Error& error) {
     unknown(error.what());

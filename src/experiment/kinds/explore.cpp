@@ -1,9 +1,8 @@
 #include "descramble/analysis/explore.h"
 
-#include <sstream>
-
 #include <fmt/format.h>
 
+#include "data/text_table.h"
 #include "descramble/core/error.h"
 #include "descramble/core/files.h"
 #include "experiment/choices.h"
@@ -22,12 +21,9 @@ std::vector<std::string> read_vocabulary(const json& path, const Workspace& work
                                          std::vector<InputFile>& inputs) {
   if (path.is_null()) return {};
   InputFile file{"vocabulary", path, workspace.paths.find(path, "vocabulary")};
-  std::istringstream text(read_file(file.path));
-  std::vector<std::string> words;
-  for (std::string line; std::getline(text, line);) {
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    words.push_back(line);
-  }
+  const std::string text = read_file(file.path);
+  const std::vector<std::string_view> lines = lines_of(text);
+  std::vector<std::string> words(lines.begin(), lines.end());
   if (words.empty())
     throw Error({"an empty vocabulary", file.path.string(), "one word in each line", "none"});
   file.sha256 = sha256_of_path(file.path);
