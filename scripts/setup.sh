@@ -6,6 +6,7 @@ set -euo pipefail
 packages=(
   cmake ninja-build g++ ccache
   libfmt-dev nlohmann-json3-dev libcli11-dev libstb-dev libwebp-dev libexif-dev libcerf-dev zlib1g-dev libssl-dev
+  libsqlite3-dev libmicrohttpd-dev
   libgtest-dev libgmock-dev libbenchmark-dev python3 python3-jsonschema gnuplot-nox
   "$@"
 )

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <iosfwd>
 #include <optional>
@@ -84,6 +85,13 @@ struct StudyMakeOptions {
   bool force = false;
 };
 int study_make_command(const StudyMakeOptions& options, std::ostream& out);
+struct StudyServeOptions {
+  std::filesystem::path folder{};
+  std::string address = "127.0.0.1";
+  std::int64_t port = 8080;
+  std::string host{};
+};
+int study_serve_command(const StudyServeOptions& options, std::ostream& out, std::ostream& err);
 int study_score_command(const std::filesystem::path& folder, std::ostream& out);
 
 int kinds_command(const std::string& name, bool as_schema, std::ostream& out);

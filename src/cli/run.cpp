@@ -98,6 +98,7 @@ struct CommandLine {
   CompareOptions compare{};
   ReportOptions report{};
   StudyMakeOptions study{};
+  StudyServeOptions study_serve{};
   std::filesystem::path study_folder{};
   CLI::App* study_app = nullptr;
   std::string kind{};
@@ -198,6 +199,18 @@ struct CommandLine {
         ->capture_default_str();
     make->add_option("--seed", study.seed, "seed")->check(is_seed)->capture_default_str();
     make->add_flag("--force", study.force, "replace a folder that this command wrote");
+    CLI::App* serve =
+        study_app->add_subcommand("serve", "Serve the page of a study and take its answers");
+    serve->add_option("folder", study_serve.folder, "the folder that 'make' wrote")->required();
+    serve->add_option("--port", study_serve.port, "the port; 0: any free one")
+        ->check(CLI::Range(0, 65535))
+        ->capture_default_str();
+    serve
+        ->add_option("--address", study_serve.address,
+                     "the address to listen at; the default one is reached from this machine alone")
+        ->capture_default_str();
+    serve->add_option("--host", study_serve.host,
+                      "the name that the link has, where it is not the address");
     CLI::App* score = study_app->add_subcommand("score", "Score the answers of a study");
     score->add_option("folder", study_folder, "the folder that 'make' wrote")->required();
   }
@@ -261,8 +274,10 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
   if (line.parsed("verify")) return verify_command(line.folder, line.original, out, err);
   if (line.parsed("show")) return show_command(line.show, out);
   if (line.parsed("study")) {
-    return line.study_app->got_subcommand("make") ? study_make_command(line.study, out)
-                                                  : study_score_command(line.study_folder, out);
+    if (line.study_app->got_subcommand("make")) return study_make_command(line.study, out);
+    if (line.study_app->got_subcommand("serve"))
+      return study_serve_command(line.study_serve, out, err);
+    return study_score_command(line.study_folder, out);
   }
   if (line.parsed("report")) return report_command(line.report, out);
   if (line.parsed("compare")) return compare_command(line.compare, out);

@@ -1,10 +1,15 @@
 #include "descramble/report/study.h"
 
+#include <chrono>
 #include <ostream>
+#include <thread>
 
 #include <fmt/format.h>
 
 #include "cli/commands.h"
+#include "descramble/core/error.h"
+#include "descramble/core/interrupt.h"
+#include "descramble/report/study_server.h"
 
 namespace descramble {
 
@@ -15,9 +20,42 @@ int study_make_command(const StudyMakeOptions& options, std::ostream& out) {
        .seed = options.seed,
        .force = options.force});
   out << fmt::format(
-      "{}  {} questions; open {} in a browser, and put the files of answers into {}\n",
+      "{0}  {1} questions; serve them with 'descramble study serve {0}', or give away {2} and put "
+      "the files of answers into {3}\n",
       options.out.string(), questions, (options.out / "index.html").string(),
       (options.out / "answers").string());
+  return 0;
+}
+
+int study_serve_command(const StudyServeOptions& options, std::ostream& out, std::ostream& err) {
+  const InterruptScope interrupts;
+  StudyServer server(
+      options.folder,
+      {.address = options.address,
+       .port = static_cast<std::uint16_t>(options.port),
+       .host = options.host},
+      [&err](const std::string& why) {
+        err << fmt::format(
+                   "descramble: an answer could not be written, and the browser keeps it: {}",
+                   printable(why))
+            << std::endl;
+      });
+  const auto said = [&server] {
+    const StudyServed served = server.served();
+    return fmt::format("{} answer{} of {} participant{}", served.answers,
+                       served.answers == 1 ? "" : "s", served.participants,
+                       served.participants == 1 ? "" : "s");
+  };
+  // Whoever starts it in a script waits for this line.
+  out << fmt::format("{}  {}; Ctrl-C ends the server\n{}", options.folder.string(), said(),
+                     server.link())
+      << std::endl;
+  constexpr std::chrono::milliseconds pause(200);
+  while (!interrupt_requested()) {
+    std::this_thread::sleep_for(pause);
+    server.tend();
+  }
+  out << fmt::format("{}  {}\n", options.folder.string(), said());
   return 0;
 }
 

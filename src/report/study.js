@@ -1,10 +1,13 @@
 // The two-alternative study: which of two rows shows a coherent transition? The page knows no right
-// answer but those of the practice. Answers stay in this browser until they are saved as a file.
+// answer but those of the practice. Answers stay in this browser until they are saved as a file; a
+// page that came from `descramble study serve` sends each of them there, too.
 "use strict";
 (() => {
   const { study, practice, trials } = JSON.parse(document.getElementById("data").textContent);
   const place = document.getElementById("study");
   const store = "descramble-study-" + study;
+  // The server's links look like this, and no other's.
+  const served = location.protocol.startsWith("http") && /^\/s\/[0-9a-f]{32}\/$/.test(location.pathname);
 
   const element = (tag, text, attributes = {}) => {
     const made = document.createElement(tag);
@@ -16,13 +19,57 @@
   // A participant is a random number, and nothing else is known of a person.
   const fresh = () => {
     const words = crypto.getRandomValues(new Uint32Array(4));
-    return { participant: [...words].map((word) => word.toString(16).padStart(8, "0")).join(""), answers: [], practised: false };
+    return { participant: [...words].map((word) => word.toString(16).padStart(8, "0")).join(""), answers: [], sent: 0, practised: false };
   };
   const load = () => {
     try { return JSON.parse(localStorage.getItem(store)) || fresh(); } catch { return fresh(); }
   };
   const keep = () => { try { localStorage.setItem(store, JSON.stringify(state)); } catch { /* the file at the end still works */ } };
   const state = load();
+
+  // Another window of this browser went on with the study: this one follows.
+  addEventListener("storage", (event) => { if (event.key === store) location.reload(); });
+
+  // Answers go to the server in their order, one at a time, again and again until it has them.
+  const status = element("output", "", { "aria-live": "polite", class: "note" });
+  place.after(status);
+  let sending = false;
+  let refused = "";
+  let arrived = () => {};
+  const wait = (milliseconds) => new Promise((go) => setTimeout(go, milliseconds));
+  async function post(answer) {
+    try {
+      const reply = await fetch("answers", {
+        method: "POST", headers: { "Content-Type": "application/json" }, signal: AbortSignal.timeout(15000),
+        body: JSON.stringify({ study, participant: state.participant, ...answer }),
+      });
+      return { code: reply.status, text: reply.ok ? "" : await reply.text() };
+    } catch { return { code: 0, text: "" }; }
+  }
+  async function send() {
+    if (!served || sending || refused) return;
+    sending = true;
+    for (let pause = 500; state.sent < state.answers.length;) {
+      const { code, text } = await post(state.answers[state.sent]);
+      const busy = code === 0 || code === 408 || code === 429 || code >= 500;
+      if (code === 200 || code === 409) { // 409: the server has an answer to this question
+        state.sent += 1;
+        keep();
+        pause = 500;
+        status.textContent = "";
+      } else if (busy) {
+        status.textContent = `${state.answers.length - state.sent} answers wait here until the server can be reached again. Go on; nothing is lost.`;
+        await wait(pause);
+        pause = Math.min(2 * pause, 8000);
+      } else {
+        refused = text.slice(0, 200);
+        status.textContent = `The server refuses the answers (${code} ${refused}). Go on, and save them as a file at the end.`;
+        break;
+      }
+    }
+    sending = false;
+    arrived();
+  }
 
   // Mulberry32, begun with the participant: the same participant sees the same orders again.
   const stream = (text) => {
@@ -98,6 +145,7 @@
     ask(open[0], `Question ${known.size + 1} of ${order.length}`, (answer) => {
       state.answers.push(answer);
       keep();
+      send();
       next();
     });
   }
@@ -105,14 +153,24 @@
   function finish() {
     const text = JSON.stringify({ study, participant: state.participant, answers: state.answers });
     const link = element("a", "Save the answers", { download: `answers-${state.participant}.json`, href: "data:application/json," + encodeURIComponent(text) });
-    place.replaceChildren(element("h1", "Thank you"), element("p", `All ${order.length} questions are answered. Save the file and send it to the person who asked you.`), link);
-    link.focus();
+    const show = () => {
+      const all = served && state.sent === state.answers.length;
+      const texts = all ? ["All answers have arrived. You may close this window."]
+        : served && !refused ? [`${state.answers.length - state.sent} answers are on their way. Keep this window open until they have arrived, or save them as a file and send it to the person who asked you.`]
+          : [`All ${order.length} questions are answered. Save the file and send it to the person who asked you.`];
+      place.replaceChildren(element("h1", "Thank you"), ...texts.map((text) => element("p", text)), ...(all ? [] : [link]));
+      if (!all) link.focus();
+    };
+    arrived = show;
+    show();
   }
 
   const welcome = () => message("Which row is coherent?", [
     "You will see two rows of pictures at a time. In one of them the pictures change from left to right in some steady way; in the other they do not.",
     "Press the arrow up for the row on top, the arrow down for the one below, or click on it.",
-    "Your answers are kept in this browser and saved as a file at the end. Nothing about you is recorded.",
+    served ? "Your answers are sent as you give them. Nothing about you is recorded: you are a random number."
+      : "Your answers are kept in this browser and saved as a file at the end. Nothing about you is recorded.",
   ], "Practise first", () => practise(0));
+  send();
   if (state.practised) next(); else welcome();
 })();

@@ -10,6 +10,7 @@
 #include "descramble/core/safetensors.h"
 #include "descramble/plot/raster.h"
 #include "descramble/report/study.h"
+#include "report/answer_store.h"
 #include "report/assets.h"
 #include "report/html.h"
 #include "report/page_text.h"
@@ -151,6 +152,18 @@ bool is_study_key(const fs::path& file) {
   }
 }
 
+/// @throws Error if a study there has answers, which --force would remove
+void check_unanswered(const fs::path& folder) {
+  std::error_code ignored;
+  std::string found;
+  if (fs::exists(AnswerStore::file_in(folder), ignored))
+    found = AnswerStore::file_in(folder).filename().string();
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder / "answers", ignored))
+    found = entry.path().filename().string();
+  if (!found.empty())
+    throw Error({"a study with answers", folder.string(), "another folder to write", found});
+}
+
 std::string study_page(const Questions& questions) {
   const json data = {{"study", questions.key().study},
                      {"practice", questions.practice()},
@@ -159,13 +172,15 @@ std::string study_page(const Questions& questions) {
                     .body = "<main id='study'><noscript>This study needs JavaScript.</noscript>"
                             "</main>\n",
                     .data = data,
-                    .scripts = {asset_study_script()}});
+                    .scripts = {asset_study_script()},
+                    .sends = true});
 }
 
 }  // namespace
 
 std::int64_t make_study(const fs::path& run, const fs::path& out, const StudyOptions& options) {
   const Record record = open_records({run}).front();
+  if (options.force && is_study_key(out / "key.json")) check_unanswered(out);
   AtomicFolder folder(out, {.force = options.force, .marker = "key.json", .is_ours = is_study_key});
   const NamedTensors tensors = load_safetensors(run / "tensors.safetensors");
   Questions questions(options.seed);

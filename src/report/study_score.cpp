@@ -12,6 +12,8 @@
 #include "descramble/core/random.h"
 #include "descramble/plot/figure.h"
 #include "descramble/report/study.h"
+#include "report/answer_store.h"
+#include "report/study_answer.h"
 #include "report/study_key.h"
 #include "results/table.h"
 
@@ -254,50 +256,74 @@ Figure accuracy_figure(const StudyScore& score) {
   return figure;
 }
 
-/// One file of answers. @throws Error naming it
-void add_answers(const fs::path& file, const StudyKey& key,
-                 std::set<std::pair<std::string, std::string>>& seen,
-                 std::vector<StudyAnswer>& answers) {
-  const json given = read_json(file);
-  const auto refuse = [&](const std::string& what, const std::string& expected,
-                          const std::string& found) {
-    throw Error({what, file.string(), expected, found});
-  };
-  if (!given.is_object() || !given.contains("study") || !given.contains("participant") ||
-      !given.contains("answers") || !given["answers"].is_array()) {
-    refuse("not a file of answers", "study, participant and answers", "something else");
+/// Answers by question and participant: each participant answers a question once.
+class Collected {
+ public:
+  explicit Collected(const StudyKey& key) : key_(key) {}
+
+  /// @throws Error for a second answer, unless it is the same one: a page that could not send all
+  /// its answers saves all of them.
+  void add(const GivenAnswer& answer, const std::string& place) {
+    const auto [found, fresh] =
+        given_.emplace(std::pair{answer.participant, answer.trial}, Given{answer, place});
+    if (fresh) {
+      answers_.push_back(judged(answer, key_));
+      return;
+    }
+    const Given& first = found->second;
+    if (first.answer == answer && first.place != place) return;
+    throw Error({"a question answered twice", place, "one answer of each participant",
+                 "'" + answer.participant + "', '" + answer.trial + "'"});
   }
-  if (given["study"] != key.study)
-    refuse("answers to another study", "'" + key.study + "'", given["study"].dump());
-  const std::string participant =
-      given["participant"].is_string() ? given["participant"].get<std::string>() : "";
-  if (participant.empty()) refuse("no participant", "a text", given["participant"].dump());
-  for (const json& one : given["answers"]) {
-    const auto text = [&](const char* name) {
-      return one.is_object() && one.contains(name) && one[name].is_string()
-                 ? one[name].get<std::string>()
-                 : std::string();
+
+  /// One file of answers. @throws Error naming it
+  void add_file(const fs::path& file) {
+    const json given = read_json(file);
+    const auto refuse = [&](const std::string& what, const std::string& expected,
+                            const std::string& found) {
+      throw Error({what, file.string(), expected, found});
     };
-    const auto trial = key.trials.find(text("trial"));
-    if (trial == key.trials.end())
-      refuse("an answer to no question of the study", "a trial of key.json", one.dump());
-    const std::string chosen = text("chosen");
-    const StudyTrial& asked = trial->second;
-    if (chosen != asked.coherent && chosen != asked.other)
-      refuse("an answer that is no row of the question",
-             "'" + asked.coherent + "' or '" + asked.other + "'", one.dump());
-    if (!seen.emplace(participant, asked.id).second)
-      refuse("a question answered twice", "one answer of each participant",
-             "'" + participant + "', '" + asked.id + "'");
-    const json seconds = one.value("seconds", json(0.0));
-    answers.push_back({.participant = participant,
-                       .trial = asked.id,
-                       .tap = asked.tap,
-                       .basis = asked.basis,
-                       .component = asked.component,
-                       .right = chosen == asked.coherent,
-                       .top = one.value("top", json(false)) == true,
-                       .seconds = seconds.is_number() ? seconds.get<double>() : 0});
+    if (!given.is_object() || !given.contains("study") || !given.contains("participant") ||
+        !given.contains("answers") || !given["answers"].is_array()) {
+      refuse("not a file of answers", "study, participant and answers", "something else");
+    }
+    if (given["study"] != key_.study)
+      refuse("answers to another study", "'" + key_.study + "'", given["study"].dump());
+    const std::string participant =
+        given["participant"].is_string() ? given["participant"].get<std::string>() : "";
+    if (participant.empty()) refuse("no participant", "a text", given["participant"].dump());
+    for (const json& one : given["answers"])
+      add(read_answer(one, participant, key_, file.string()), file.string());
+  }
+
+  /// In the order of the questions.
+  std::vector<StudyAnswer> sorted() {
+    const auto number = [&](const StudyAnswer& one) { return key_.trials.at(one.trial).number; };
+    std::stable_sort(answers_.begin(), answers_.end(), [&](const auto& one, const auto& other) {
+      return number(one) < number(other);
+    });
+    return answers_;
+  }
+
+ private:
+  struct Given {
+    GivenAnswer answer{};
+    std::string place{};
+  };
+  const StudyKey& key_;
+  std::map<std::pair<std::string, std::string>, Given> given_{};
+  std::vector<StudyAnswer> answers_{};
+};
+
+void add_served(const fs::path& folder, const StudyKey& key, Collected& collected) {
+  const std::string file = AnswerStore::file_in(folder).string();
+  const AnswerStore store(folder, key.study, AnswerStore::Access::read);
+  for (const GivenAnswer& answer : store.answers()) {
+    const json as_page = {{"trial", answer.trial},
+                          {"chosen", answer.chosen},
+                          {"top", answer.top},
+                          {"seconds", answer.seconds}};
+    collected.add(read_answer(as_page, answer.participant, key, file), file);
   }
 }
 
@@ -310,17 +336,17 @@ StudyScore score_study(const fs::path& folder) {
   for (const fs::directory_entry& entry : fs::directory_iterator(folder / "answers", ignored)) {
     if (entry.path().extension() == ".json") files.push_back(entry.path());
   }
-  if (files.empty()) {
-    throw Error({"no answers", (folder / "answers").string(),
-                 "the files that participants have saved", "none"});
-  }
   std::sort(files.begin(), files.end());
-  std::set<std::pair<std::string, std::string>> seen;
-  std::vector<StudyAnswer> answers;
-  for (const fs::path& file : files) add_answers(file, key, seen, answers);
-  const auto number = [&](const StudyAnswer& one) { return key.trials.at(one.trial).number; };
-  std::stable_sort(answers.begin(), answers.end(),
-                   [&](const auto& one, const auto& other) { return number(one) < number(other); });
+  Collected collected(key);
+  // A server that was killed before it began leaves an empty file.
+  const std::uintmax_t size = fs::file_size(AnswerStore::file_in(folder), ignored);
+  if (!ignored && size > 0) add_served(folder, key, collected);
+  for (const fs::path& file : files) collected.add_file(file);
+  const std::vector<StudyAnswer> answers = collected.sorted();
+  if (answers.empty()) {
+    throw Error({"no answers", folder.string(),
+                 "answers that 'study serve' received, or files of them in answers/", "none"});
+  }
   const StudyScore score = score_answers(answers, key.seed);
   write_file(folder / "score.json", write_json(score_json(score), "score.json"));
   write_file(folder / "answers.csv", to_csv(answers_table(answers)));

@@ -2,8 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/support.h"
 #include "descramble/core/json.h"
+#include "throws.h"
 
 namespace descramble::test {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/support.h"
+#include "throws.h"
 
 namespace descramble::test {
 namespace {

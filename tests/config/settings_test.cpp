@@ -8,8 +8,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/support.h"
 #include "descramble/config/kind.h"
+#include "throws.h"
 
 namespace descramble::test {
 namespace {

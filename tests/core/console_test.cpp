@@ -3,10 +3,11 @@
 #include <memory>
 #include <sstream>
 
+#include <gmock/gmock.h>
 #include <signal.h>
 #include <unistd.h>
 
-#include "core/support.h"
+#include "descramble/core/error.h"
 #include "descramble/core/interrupt.h"
 #include "descramble/core/progress.h"
 #include "descramble/core/version.h"

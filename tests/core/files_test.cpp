@@ -10,8 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/support.h"
 #include "descramble/core/paths.h"
+#include "temporary_folder.h"
+#include "throws.h"
 
 namespace descramble::test {
 namespace {

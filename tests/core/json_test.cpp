@@ -6,7 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/support.h"
+#include "temporary_folder.h"
+#include "throws.h"
 
 namespace descramble::test {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <ATen/ATen.h>
 
-#include "core/support.h"
+#include "throws.h"
 
 namespace descramble::test {
 namespace {

@@ -10,8 +10,9 @@
 #include <sys/resource.h>
 #endif
 
-#include "core/support.h"
 #include "descramble/core/files.h"
+#include "temporary_folder.h"
+#include "throws.h"
 
 namespace descramble::test {
 namespace {

@@ -13,17 +13,6 @@ namespace descramble::test {
 
 namespace fs = std::filesystem;
 
-TemporaryFolder::TemporaryFolder() {
-  std::string name = (fs::temp_directory_path() / "descramble-data-XXXXXX").string();
-  if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-  path_ = name;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-}
-
 Source open(const nlohmann::json& value, const DataContext& context) {
   return open_source(resolve_kind(source_family(), value, context.pointer), context);
 }

@@ -8,23 +8,10 @@
 
 #include "descramble/core/error.h"
 #include "descramble/data/kinds.h"
+#include "temporary_folder.h"
 #include "throws.h"
 
 namespace descramble::test {
-
-/// A folder of the test's own, gone with it.
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// Resolves and opens a source, as a config's "/data" would be.
 Source open(const nlohmann::json& value, const DataContext& context = {});

@@ -1,12 +1,13 @@
-"""A whole study in a real browser, from a plain file: practice, a window that is closed in the middle, the answers as a file.
+"""A whole study in a real browser: from a plain file, with a window that is closed in the middle and the answers as a file,
+and from the server, which is killed in the middle.
 
 Needs chromium, chromium-driver and python3-selenium of the distribution; not run where they are missing.
 """
 
 import json
-import os
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -14,14 +15,7 @@ from browser import browser, errors, requests
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-
-ROOT = Path(os.environ["DESCRAMBLE_SOURCE_DIR"])
-COMMAND = os.environ["DESCRAMBLE_COMMAND"]
-EXPLORE = {
-    "name": "explored", "seed": 1, "model": {"kind": "torchscript", "path": str(ROOT / "models/glyph_mlp.pt")},
-    "data": {"kind": "glyphs", "count": 100},
-    "steps": [{"kind": "explore", "taps": ["fc2"], "bases": [{"kind": "pca"}, {"kind": "neurons"}], "directions": 6}],
-}
+from served_study import COMMAND, Server, make_study
 
 
 def heading(driver):
@@ -36,32 +30,48 @@ def go_on(driver):
     driver.find_element(By.CSS_SELECTOR, "button:not(.row)").click()
 
 
-with tempfile.TemporaryDirectory() as folder:
-    folder = Path(folder)
-    (folder / "explore.json").write_text(json.dumps(EXPLORE), encoding="utf-8")
-    subprocess.run([COMMAND, "run", folder / "explore.json", "--out", folder / "run", "--quiet"], check=True)
-    subprocess.run([COMMAND, "study", "make", folder / "run", "--out", folder / "study"], check=True)
-    key = json.loads((folder / "study" / "key.json").read_text(encoding="utf-8"))
+def practise(driver):
+    go_on(driver)
+    for _ in range(2):
+        press(driver, Keys.ARROW_UP)
+        assert heading(driver) in ("Yes", "No"), heading(driver)
+        go_on(driver)
+    go_on(driver)
+
+
+def asked(driver):
+    return bool(driver.find_elements(By.CSS_SELECTOR, "button.row"))
+
+
+def until(condition, what):
+    for _ in range(300):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError(what)
+
+
+def score(folder):
+    scored = subprocess.run([COMMAND, "study", "score", folder / "study"], check=True, capture_output=True, text=True)
+    return scored.stdout, json.loads((folder / "study" / "score.json").read_text(encoding="utf-8"))
+
+
+def play_file(folder, key):
     page = (folder / "study" / "index.html").as_uri()
     driver = browser(900)
     try:
         driver.get(page)
-        go_on(driver)
-        for _ in range(2):
-            press(driver, Keys.ARROW_UP)
-            assert heading(driver) in ("Yes", "No"), heading(driver)
-            go_on(driver)
-        go_on(driver)
-        asked = 0
-        while driver.find_elements(By.CSS_SELECTOR, "button.row"):
-            assert heading(driver) == f"Question {asked + 1} of {len(key['trials'])}", heading(driver)
-            if asked == 5:
+        practise(driver)
+        number = 0
+        while asked(driver):
+            assert heading(driver) == f"Question {number + 1} of {len(key['trials'])}", heading(driver)
+            if number == 5:
                 driver.get("about:blank")  # the window is left, and opened again
                 driver.get(page)
                 assert heading(driver) == "Question 6 of 13", heading(driver)
-            press(driver, Keys.ARROW_UP if asked % 2 else Keys.ARROW_DOWN)
-            asked += 1
-        assert asked == len(key["trials"]) == 13, asked
+            press(driver, Keys.ARROW_UP if number % 2 else Keys.ARROW_DOWN)
+            number += 1
+        assert number == len(key["trials"]) == 13, number
         link = driver.find_element(By.TAG_NAME, "a")
         saved = json.loads(unquote(link.get_attribute("href").split(",", 1)[1]))
         fetched = [url for url in requests(driver) if not url.startswith(("data:", "file:", "about:"))]
@@ -73,10 +83,55 @@ with tempfile.TemporaryDirectory() as folder:
     assert {answer["trial"] for answer in saved["answers"]} == {trial["id"] for trial in key["trials"]}
     assert {answer["top"] for answer in saved["answers"]} == {True, False}
     (folder / "study" / "answers" / "one.json").write_text(json.dumps(saved), encoding="utf-8")
-    scored = subprocess.run([COMMAND, "study", "score", folder / "study"], check=True, capture_output=True, text=True)
-    assert "1 participant;" in scored.stdout, scored.stdout
+    said, scored = score(folder)
+    assert said.startswith("1 participant;"), said
     right = sum(answer["chosen"] == next(t["coherent"] for t in key["trials"] if t["id"] == answer["trial"])
                 for answer in saved["answers"])
-    score = json.loads((folder / "study" / "score.json").read_text(encoding="utf-8"))
-    assert right == sum(group["right"] for group in score["groups"]) + score["attention_checks"]["right"]
-print("ok: 13 questions")
+    assert right == sum(group["right"] for group in scored["groups"]) + scored["attention_checks"]["right"]
+
+
+def play_served(folder, key):
+    server = Server(folder / "study")
+    driver = browser(900)
+    try:
+        driver.get(server.link)
+        practise(driver)
+        chosen = {}
+        while asked(driver):
+            number = len(chosen)
+            if number == 4:
+                server.kill()
+            if number == 7:
+                until(lambda: "3 answers wait here" in driver.find_element(By.CSS_SELECTOR, "output.note").text,
+                      "the page does not say that the server is gone")
+            if number == 9:
+                server.start()
+                driver.get(server.link)  # opened again meanwhile
+            assert heading(driver) == f"Question {number + 1} of 13", heading(driver)
+            press(driver, Keys.ARROW_UP if number % 3 else Keys.ARROW_DOWN)
+            chosen[number] = True
+        until(lambda: "All answers have arrived" in driver.find_element(By.TAG_NAME, "main").text, "answers do not arrive")
+        state = json.loads(driver.execute_script("return localStorage.getItem(localStorage.key(0))"))
+        fetched = {url for url in requests(driver) if not url.startswith("data:")}
+        assert fetched == {server.link, server.link + "answers"}, fetched
+        # What the browser logs is the time without a server, and no other trouble.
+        severe = [entry for entry in errors(driver) if "ERR_CONNECTION_REFUSED" not in entry["message"]]
+        assert not severe, severe
+    finally:
+        driver.quit()
+    out, err = server.stop()
+    assert "13 answers of 1 participant\n" in out and not err, (out, err)
+    # The same answers as a file change nothing: a page that could not send all of them saves all of them.
+    own = {"study": key["study"], "participant": state["participant"], "answers": state["answers"]}
+    (folder / "study" / "answers" / "two.json").write_text(json.dumps(own), encoding="utf-8")
+    said, scored = score(folder)
+    assert said.startswith("2 participants;"), said
+    assert sum(group["answers"] for group in scored["groups"]) + scored["attention_checks"]["answers"] == 26
+
+
+with tempfile.TemporaryDirectory() as folder:
+    folder = Path(folder)
+    key = make_study(folder, ["fc2"], 6)
+    play_file(folder, key)
+    play_served(folder, key)
+print("ok: 13 questions from a file, 13 from a server that was killed")

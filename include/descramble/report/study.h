@@ -76,8 +76,8 @@ struct StudyScore {
 /// Groups in the order in which they come. @throws Error for no answers
 StudyScore score_answers(const std::vector<StudyAnswer>& answers, std::uint64_t seed = 1);
 
-/// Reads key.json and every file of answers/ in the folder, and writes score.json, answers.csv and
-/// accuracy.svg (with gnuplot) beside them.
+/// Reads key.json, the answers that the server received (answers.sqlite) and every file of answers/
+/// in the folder, and writes score.json, answers.csv and accuracy.svg (with gnuplot) beside them.
 /// @throws Error for a folder that is no study, answers to another study, to no question, or twice
 StudyScore score_study(const std::filesystem::path& folder);
 

@@ -4,11 +4,7 @@
 #include <stdexcept>
 #include <string>
 
-#include <gmock/gmock.h>
 #include <stdlib.h>
-
-#include "descramble/core/error.h"
-#include "throws.h"
 
 namespace descramble::test {
 
@@ -16,8 +12,8 @@ namespace descramble::test {
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "descramble-core-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
+    std::string name = (std::filesystem::temp_directory_path() / "descramble-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
     path_ = name;
   }
   ~TemporaryFolder() {
