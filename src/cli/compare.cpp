@@ -68,7 +68,7 @@ void print(const std::vector<Row>& rows, const std::vector<std::string>& control
     readings = std::max(readings, answer.reading.size());
   }
   out << fmt::format("{:<{}}  step  {:<{}}  {:<{}}  {:<22}", "run", runs, "matrix", matrices,
-                     "reading", readings, "itself");
+                     "reading", readings, "as found");
   for (const std::string& control : controls) out << fmt::format("  {:>10}", control);
   out << '\n';
   for (const auto& [run, answer] : rows) {
@@ -89,13 +89,13 @@ Figure figure_of(const std::vector<Row>& rows, const std::vector<std::string>& c
   const WrittenAnswer& first = rows.front().answer;
   Figure figure{.title = first.name + " of " + first.reading,
                 .x_title = first.name + (first.unit.empty() ? "" : " / " + first.unit)};
-  Series itself{.label = "itself", .points = true};
+  Series found{.label = "as found", .points = true};
   for (std::size_t i = 0; i < rows.size(); ++i) {
     figure.y_names.push_back(rows[i].run + ", " + rows[i].answer.matrix);
-    itself.x.push_back(rows[i].answer.value);
-    itself.y.push_back(static_cast<double>(i));
+    found.x.push_back(rows[i].answer.value);
+    found.y.push_back(static_cast<double>(i));
   }
-  figure.series.push_back(std::move(itself));
+  figure.series.push_back(std::move(found));
   for (const std::string& control : controls) {
     Series series{.label = control, .points = true};
     for (std::size_t i = 0; i < rows.size(); ++i) {

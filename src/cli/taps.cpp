@@ -27,8 +27,10 @@ int list_command(const TapsOptions& options, std::ostream& out) {
   if (options.as_json) {
     nlohmann::json list = nlohmann::json::array();
     for (const TapReading& reading : readings) {
-      nlohmann::json entry = {
-          {"name", reading.point.name}, {"kind", reading.point.kind}, {"type", reading.point.type}};
+      nlohmann::json entry = {{"name", reading.point.name},
+                              {"kind", reading.point.kind},
+                              {"type", reading.point.type},
+                              {"from", reading.point.from}};
       if (ran) {
         entry["shape"] = reading.fired > 0 ? nlohmann::json(reading.sizes) : nlohmann::json();
         entry["dtype"] = reading.fired > 0 ? nlohmann::json(reading.dtype) : nlohmann::json();

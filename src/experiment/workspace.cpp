@@ -13,6 +13,7 @@
 #include "descramble/core/version.h"
 #include "descramble/model/arguments.h"
 #include "descramble/model/kinds.h"
+#include "descramble/taps/point.h"
 #include "experiment/step_memory.h"
 
 namespace descramble {
@@ -206,6 +207,16 @@ json inputs_json(const std::vector<InputFile>& inputs) {
   return result;
 }
 
+/// Every point of the network, for a map of it.
+json network_json(const Model& model) {
+  json points = json::array();
+  for (const TapPoint& point : list_taps(model)) {
+    points.push_back(
+        {{"name", point.name}, {"kind", point.kind}, {"type", point.type}, {"from", point.from}});
+  }
+  return points;
+}
+
 }  // namespace
 
 json result_json(const Config& config, const Opened& opened, int threads, json steps) {
@@ -214,6 +225,7 @@ json result_json(const Config& config, const Opened& opened, int threads, json s
           {"config", config.resolved},
           {"environment", environment_json(config, threads)},
           {"inputs", inputs_json(opened.inputs)},
+          {"network", network_json(opened.workspace.model)},
           {"steps", std::move(steps)}};
 }
 

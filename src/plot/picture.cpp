@@ -2,6 +2,7 @@
 #include <cmath>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,11 +15,7 @@
 
 namespace descramble {
 
-namespace {
-
-/// Means over square blocks of neighbouring entries, so that neither side exceeds the drawn size.
-Picture reduced(const Picture& picture) {
-  constexpr std::size_t most = 512;
+Picture with_at_most(const Picture& picture, std::size_t most) {
   const std::size_t rows = (picture.rows + most - 1) / most;
   const std::size_t columns = (picture.columns + most - 1) / most;
   if (rows <= 1 && columns <= 1) return picture;
@@ -37,6 +34,27 @@ Picture reduced(const Picture& picture) {
   for (std::size_t i = 0; i < counts.size(); ++i) result.values[i] /= counts[i];
   return result;
 }
+
+namespace {
+
+/// The drawing of some pictures, in pixels.
+struct Layout {
+  double width = 0;
+  double height = 0;
+  Place inner{};         ///< what all pictures take, without their axes and the scale of colours
+  std::size_t most = 0;  ///< rows and columns of a picture: about as many as a screen shows
+  double between = 0;    ///< from the end of one picture to the beginning of the next
+
+  explicit Layout(std::size_t pictures) {
+    const bool several = pictures > 1;
+    width = several ? 440.0 * static_cast<double>(pictures) + 60 : 620;
+    height = several ? 480 : 560;
+    inner =
+        several ? Place{100 / width, 0.14, 1 - 140 / width, 0.76} : Place{0.13, 0.08, 0.81, 0.87};
+    most = several ? 192 : 384;
+    between = several ? 110 / width : 0;
+  }
+};
 
 void require_drawable(const Picture& picture) {
   if (picture.values.size() != picture.rows * picture.columns || picture.values.empty()) {
@@ -70,12 +88,12 @@ std::pair<double, double> colour_range(const std::vector<Picture>& pictures) {
 }
 
 /// Where the middles of the first and the last square lie on an axis.
-struct Place {
+struct AxisPlace {
   double first = 0;
   double step = 1;
 
-  Place(std::size_t given, std::size_t drawn,
-        const std::optional<std::pair<double, double>>& range) {
+  AxisPlace(std::size_t given, std::size_t drawn,
+            const std::optional<std::pair<double, double>>& range) {
     const auto n = static_cast<double>(given);
     const double unit = range && given > 1 ? (range->second - range->first) / (n - 1) : 1;
     first = range ? range->first : 0;
@@ -87,8 +105,8 @@ struct Place {
 
 /// The commands for one picture on the current axes.
 std::string commands(const Picture& given, const Picture& picture, std::size_t number) {
-  const Place x(given.columns, picture.columns, given.x_range);
-  const Place y(given.rows, picture.rows, given.y_range);
+  const AxisPlace x(given.columns, picture.columns, given.x_range);
+  const AxisPlace y(given.rows, picture.rows, given.y_range);
   std::string script = "set title " + quoted(picture.title) + " noenhanced\n";
   script += "set xlabel " + quoted(picture.x_title) + " noenhanced\n";
   script += "set ylabel " + quoted(picture.y_title) + " noenhanced\n";
@@ -102,27 +120,38 @@ std::string commands(const Picture& given, const Picture& picture, std::size_t n
     script += '\n';
   }
   // Many squares go in as one embedded image.
-  const bool embedded = picture.rows * picture.columns > 64 * 64;
+  constexpr std::size_t most_squares = 400;
+  const bool embedded = picture.rows * picture.columns > most_squares;
   script += fmt::format("END\nplot $data{} matrix using ({}+$1*{}):({}+$2*{}):3 with image{}\n",
                         number, x.first, x.step, y.first, y.step, embedded ? "" : " pixels");
   return script;
 }
 
-std::string drawn(const std::vector<Picture>& pictures) {
+/// Squares in an embedded image keep their edges where they are drawn larger.
+std::string with_sharp_images(std::string svg) {
+  constexpr std::string_view image = "<image ";
+  constexpr std::string_view sharp = "style='image-rendering:pixelated' ";
+  for (std::size_t at = svg.find(image); at != std::string::npos; at = svg.find(image, at + 1))
+    svg.insert(at + image.size(), sharp);
+  return svg;
+}
+
+std::string script_of(const std::vector<Picture>& pictures) {
   if (pictures.empty()) throw Error({"cannot draw", "panels", "at least one picture", "none"});
   const bool several = pictures.size() > 1;
+  const Layout layout(pictures.size());
   bool centred = false;
   std::vector<Picture> shown;
   for (const Picture& picture : pictures) {
     require_drawable(picture);
-    shown.push_back(reduced(picture));
+    shown.push_back(with_at_most(picture, layout.most));
     centred = centred || picture.centred;
   }
   std::string script = fmt::format(
       "set encoding utf8\n"
       "set terminal svg size {},{} dynamic enhanced rounded font 'sans-serif,{}' "
       "background '#ffffff'\n",
-      several ? 440 * pictures.size() + 60 : 620, several ? 480 : 560, several ? 18 : 14);
+      layout.width, layout.height, several ? 18 : 14);
   script += centred ? "set palette defined (0 '#001261', 1 '#1e6f9d', 2 '#71a8c4', 3 '#f7f7f7', 4 "
                       "'#d39774', 5 '#be6533', 6 '#590008')\n"
                     // Viridis (van der Walt and Smith, 2015) at five places.
@@ -132,16 +161,13 @@ std::string drawn(const std::vector<Picture>& pictures) {
   const auto [low, high] = colour_range(shown);
   script += fmt::format("set cbrange [{}:{}]\n", low, high);
   // Several pictures have one scale of colours, which stands beside the last one.
-  if (several) {
-    const auto count = static_cast<double>(pictures.size());
-    const double width = 440 * count + 60;
-    script += fmt::format(
-        "set multiplot layout 1,{} margins screen {:.4f},{:.4f},0.24,0.86 "
-        "spacing screen {:.4f}\nunset colorbox\n",
-        pictures.size(), 100 / width, (width - 140) / width, 110 / width);
-  }
+  script += fmt::format(
+      "set multiplot layout 1,{} margins screen {:.4f},{:.4f},{:.4f},{:.4f} "
+      "spacing screen {:.4f}\nunset colorbox\n",
+      pictures.size(), layout.inner.left, layout.inner.right, 1 - layout.inner.bottom,
+      1 - layout.inner.top, layout.between);
   for (std::size_t i = 0; i < pictures.size(); ++i) {
-    if (several && i + 1 == pictures.size()) script += "set colorbox\n";
+    if (i + 1 == pictures.size()) script += "set colorbox\n";
     script += commands(pictures[i], shown[i], i);
   }
   return script;
@@ -149,12 +175,25 @@ std::string drawn(const std::vector<Picture>& pictures) {
 
 }  // namespace
 
+std::vector<Place> places_of(const Panels& panels) {
+  const Layout layout(panels.pictures.size());
+  const auto count = static_cast<double>(panels.pictures.size());
+  const Place& inner = layout.inner;
+  const double width = (inner.right - inner.left - (count - 1) * layout.between) / count;
+  std::vector<Place> places;
+  for (std::size_t i = 0; i < panels.pictures.size(); ++i) {
+    const double left = inner.left + static_cast<double>(i) * (width + layout.between);
+    places.push_back({left, inner.top, left + width, inner.bottom});
+  }
+  return places;
+}
+
 void write_svg(const Picture& picture, const std::filesystem::path& file) {
-  write_file(file, run_gnuplot(drawn({picture})));
+  write_svg(Panels{{picture}}, file);
 }
 
 std::string svg_text(const Panels& panels) {
-  return run_gnuplot(drawn(panels.pictures));
+  return with_sharp_images(run_gnuplot(script_of(panels.pictures)));
 }
 
 void write_svg(const Panels& panels, const std::filesystem::path& file) {

@@ -1,10 +1,32 @@
 #include "descramble/plot/raster.h"
 
 #include <algorithm>
+#include <cstdlib>
+
+#include <zlib.h>
 
 #include "descramble/core/base64.h"
 #include "descramble/core/error.h"
 
+namespace {
+
+/// zlib instead of the writer's own compression, which is a simple one. The writer frees the
+/// result.
+unsigned char* compressed(unsigned char* data, int size, int* written, int /*quality*/) {
+  uLongf length = compressBound(static_cast<uLong>(size));
+  auto* result = static_cast<unsigned char*>(std::malloc(length));
+  if (result == nullptr) return nullptr;
+  if (compress2(result, &length, data, static_cast<uLong>(size), Z_BEST_COMPRESSION) != Z_OK) {
+    std::free(result);
+    return nullptr;
+  }
+  *written = static_cast<int>(length);
+  return result;
+}
+
+}  // namespace
+
+#define STBIW_ZLIB_COMPRESS compressed
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STB_IMAGE_WRITE_STATIC
 #define STBI_WRITE_NO_STDIO

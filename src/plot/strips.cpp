@@ -93,23 +93,52 @@ std::string drawn(const std::vector<std::string>& lines, double x, double y) {
   return text + "</svg>\n";
 }
 
+/// Sizes and places in pixels.
+struct StripLayout {
+  double width = 0;
+  double height = top;
+  std::vector<double> tops{};
+
+  explicit StripLayout(const Strips& strips) {
+    std::size_t columns = 0;
+    for (const Strip& strip : strips.strips) {
+      columns = std::max(columns, strip.cells.size());
+      tops.push_back(height);
+      height += height_of(strip) + caption + below;
+    }
+    width = x_of(columns) + 8;
+  }
+  static double x_of(std::size_t column) {
+    return left + (cell + gap) * static_cast<double>(column);
+  }
+};
+
 }  // namespace
 
-void write_svg(const Strips& strips, const std::filesystem::path& file) {
+StripPlaces places_of(const Strips& strips) {
+  const StripLayout layout(strips);
+  StripPlaces places{.width = cell / layout.width};
   std::size_t columns = 0;
-  double height = top;
-  for (const Strip& strip : strips.strips) {
-    columns = std::max(columns, strip.cells.size());
-    height += height_of(strip) + caption + below;
+  for (std::size_t i = 0; i < strips.strips.size(); ++i) {
+    columns = std::max(columns, strips.strips[i].cells.size());
+    places.tops.push_back(layout.tops[i] / layout.height);
+    places.bottoms.push_back((layout.tops[i] + height_of(strips.strips[i])) / layout.height);
   }
-  const double width = left + (cell + gap) * static_cast<double>(columns) + 8;
+  for (std::size_t j = 0; j < columns; ++j)
+    places.lefts.push_back(StripLayout::x_of(j) / layout.width);
+  return places;
+}
+
+void write_svg(const Strips& strips, const std::filesystem::path& file) {
+  const StripLayout layout(strips);
   const std::pair<double, double> range = value_range(strips);
   std::string body;
-  double y = top;
-  for (const Strip& strip : strips.strips) {
+  for (std::size_t row = 0; row < strips.strips.size(); ++row) {
+    const Strip& strip = strips.strips[row];
+    const double y = layout.tops[row];
     body += text_at(8, y + 14, strip.title);
     for (std::size_t i = 0; i < strip.cells.size(); ++i) {
-      const double x = left + (cell + gap) * static_cast<double>(i);
+      const double x = StripLayout::x_of(i);
       body += std::visit(
           [&](const auto& one) {
             if constexpr (requires { drawn(one, x, y, range); }) {
@@ -122,15 +151,14 @@ void write_svg(const Strips& strips, const std::filesystem::path& file) {
       body += text_at(x + cell / 2, y + height_of(strip) + 13, strip.captions.at(i),
                       " text-anchor='middle' font-size='11' fill='#444444'");
     }
-    y += height_of(strip) + caption + below;
   }
-  write_file(
-      file,
-      fmt::format("<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {:g} {:g}' "
-                  "width='{:g}' height='{:g}' font-family='sans-serif' font-size='12'>\n"
-                  "<rect width='100%' height='100%' fill='#ffffff'/>\n{}{}{}</svg>\n",
-                  width, height, width, height, text_at(8, 22, strips.title, " font-size='15'"),
-                  text_at(8, 42, strips.note, " font-size='11' fill='#444444'"), body));
+  write_file(file,
+             fmt::format("<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {:g} {:g}' "
+                         "width='{:g}' height='{:g}' font-family='sans-serif' font-size='12'>\n"
+                         "<rect width='100%' height='100%' fill='#ffffff'/>\n{}{}{}</svg>\n",
+                         layout.width, layout.height, layout.width, layout.height,
+                         text_at(8, 22, strips.title, " font-size='15'"),
+                         text_at(8, 42, strips.note, " font-size='11' fill='#444444'"), body));
 }
 
 }  // namespace descramble

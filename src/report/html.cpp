@@ -20,6 +20,28 @@ bool is_number(const std::string& text) {
   return !text.empty() && text.find_first_not_of("0123456789+-.eE") == std::string::npos;
 }
 
+/// Text in a data URI, with all but plain characters as %XX.
+std::string in_url(const std::string& text) {
+  constexpr std::string_view plain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~!*(),;:@=+$/? ";
+  std::string result;
+  for (const char c : text) {
+    if (plain.find(c) != std::string_view::npos) {
+      result += c;
+    } else {
+      result += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return result;
+}
+
+/// The shorter of the two: pictures in an SVG are base64 already, lines and curves are not.
+std::string data_uri_of(const std::string& type, const std::string& bytes) {
+  const std::string plain = "data:" + type + "," + in_url(bytes);
+  const std::string coded = "data:" + type + ";base64," + base64(bytes);
+  return plain.size() < coded.size() ? plain : coded;
+}
+
 }  // namespace
 
 std::string html_table(const HtmlTable& table) {
@@ -40,13 +62,13 @@ std::string html_table(const HtmlTable& table) {
 }
 
 std::string svg_image(const std::string& svg, const std::string& alternative) {
-  return "<img src='data:image/svg+xml;base64," + base64(svg) + "' alt='" + markup(alternative) +
+  return "<img src='" + data_uri_of("image/svg+xml", svg) + "' alt='" + markup(alternative) +
          "'>\n";
 }
 
 std::string download(const std::string& bytes, const char* type, const std::string& name) {
-  return fmt::format("<a class='download' download='{0}' href='data:{1};base64,{2}'>{0}</a>\n",
-                     markup(name), type, base64(bytes));
+  return fmt::format("<a class='download' download='{0}' href='{1}'>{0}</a>\n", markup(name),
+                     data_uri_of(type, bytes));
 }
 
 std::string details(const std::string& summary, const std::string& content) {

@@ -41,7 +41,7 @@ std::string overview_section(const Record& record) {
       memory = std::max(memory, lap.value("peak_memory_mb", 0.0));
     }
   }
-  HtmlTable facts{.columns = {"", ""}};
+  HtmlTable facts{.columns = {"Fact", "Value"}};
   const auto add = [&](const std::string& name, const std::string& value) {
     facts.rows.push_back({name, value});
   };
@@ -49,11 +49,12 @@ std::string overview_section(const Record& record) {
     return value.is_string() ? value.get<std::string>() : value.dump();
   };
   add("Experiment", text(result.value("name", json(""))));
-  add("Program", fmt::format("descramble {}, LibTorch {}, {}, {} threads",
+  add("Program", fmt::format("descramble {}, LibTorch {}, {}, {} {}",
                              text(environment.value("descramble", json("?"))),
                              text(environment.value("libtorch", json("?"))),
                              text(environment.value("device", json("?"))),
-                             text(environment.value("threads", json("?")))));
+                             text(environment.value("threads", json("?"))),
+                             environment.value("threads", json()) == 1 ? "thread" : "threads"));
   if (seconds > 0)
     add("Took", fmt::format("{:.1f} s, at most {:.0f} MiB of memory", seconds, memory));
   for (const json& input : result.value("inputs", json::array())) {
@@ -69,28 +70,6 @@ std::string overview_section(const Record& record) {
   body +=
       details("The whole config", element("pre", markup(result.value("config", json()).dump(2))));
   return body;
-}
-
-std::string layers_section(const Record& record, std::size_t number) {
-  std::vector<std::string> order;
-  std::map<std::string, std::vector<std::size_t>> steps;
-  for (std::size_t i = 0; i < record.result["steps"].size(); ++i) {
-    for (const std::string& tap : taps_of(record.result["steps"][i])) {
-      if (!steps.contains(tap)) order.push_back(tap);
-      steps[tap].push_back(i);
-    }
-  }
-  if (order.empty()) return "";
-  std::string items;
-  for (const std::string& tap : order) {
-    std::string links;
-    for (const std::size_t step : steps[tap]) {
-      const std::string kind = record.result["steps"][step].value("kind", "step");
-      links += fmt::format("<a href='#{}'>{} {}</a> ", step_id(number, step), step, markup(kind));
-    }
-    items += "<li><code>" + markup(tap) + "</code> " + links + "</li>\n";
-  }
-  return element("h3", "Layers") + element("ul", items, "layers");
 }
 
 namespace {

@@ -1,7 +1,8 @@
-#include <algorithm>
+#include <functional>
 
 #include <fmt/format.h>
 
+#include "descramble/core/error.h"
 #include "descramble/core/markup.h"
 #include "descramble/core/version.h"
 #include "descramble/report/report.h"
@@ -16,41 +17,45 @@ using nlohmann::json;
 
 namespace {
 
-/// A table of numbers that the page's script draws: the header and the rows of a CSV file.
-json drawn_tables(const Record& record) {
-  json tables = json::object();
-  for (const char* name : {"curves", "spectrum", "convergence"}) {
-    const std::string file = std::string(name) + ".csv";
-    if (std::find(record.files.begin(), record.files.end(), file) == record.files.end()) continue;
-    const std::vector<std::vector<std::string>> rows = parse_csv(record.read(file));
-    if (rows.size() > 1) tables[name] = rows;
-  }
-  return tables;
-}
-
+/// Tables as the folder has them; the page's script reads its charts of a whole run from these
+/// links.
 std::string downloads(const Record& record) {
   std::string links;
   for (const std::string& file : record.files) {
     if (file.ends_with(".csv"))
       links += "<li>" + download(record.read(file), "text/csv", file) + "</li>";
   }
-  links +=
-      "<li>" + download(record.read("result.json"), "application/json", "result.json") + "</li>";
+  links += "<li>" + download(record.result.dump(), "application/json", "result.json") + "</li>";
   return element("h3", "Data") + element("ul", links);
 }
 
-std::string run_section(const Record& record, std::size_t number) {
+std::string run_section(const Record& record, std::size_t number, json& shown) {
   const json& steps = record.result["steps"];
   std::string body = fmt::format("<h2 id='run-{}'>{}</h2>\n", number, markup(record.name));
-  std::vector<std::size_t> order;
-  for (std::size_t i = 0; i < steps.size(); ++i) order.push_back(i);
+  const auto add = [&](bool explorations) {
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      if ((steps[i].value("kind", "") == "explore") == explorations)
+        body += step_section(record, number, i, shown);
+    }
+  };
   // What directions show comes before everything else.
-  std::stable_partition(order.begin(), order.end(),
-                        [&](std::size_t i) { return steps[i].value("kind", "") == "explore"; });
-  body += overview_section(record) + layers_section(record, number);
+  body += overview_section(record);
+  add(/*explorations=*/true);
+  body += map_section(record, number);
   body += fmt::format("<div class='charts' data-run='{}'></div>\n", number);
-  for (const std::size_t step : order) body += step_section(record, number, step);
+  add(/*explorations=*/false);
   return element("article", body + downloads(record));
+}
+
+/// @throws Error that names the folder where its files are not what this program writes
+std::string in_folder(const Record& record, const std::function<std::string()>& section) {
+  return within(record.folder.string(), [&] {
+    try {
+      return section();
+    } catch (const json::exception& error) {
+      throw Error({"a damaged result", "", "what 'descramble run' writes", error.what()});
+    }
+  });
 }
 
 std::string navigation(const std::vector<Record>& records) {
@@ -75,8 +80,9 @@ std::string report_page(const std::vector<std::filesystem::path>& folders) {
   json data = json::array();
   std::string body;
   for (std::size_t i = 0; i < records.size(); ++i) {
-    data.push_back({{"name", records[i].name}, {"tables", drawn_tables(records[i])}});
-    body += run_section(records[i], i);
+    json shown = json::object();
+    body += in_folder(records[i], [&] { return run_section(records[i], i, shown); });
+    data.push_back({{"name", records[i].name}, {"figures", std::move(shown)}});
   }
   std::string title = "descramble: ";
   for (std::size_t i = 0; i < records.size(); ++i) title += (i == 0 ? "" : ", ") + records[i].name;

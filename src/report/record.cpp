@@ -1,5 +1,7 @@
 #include "report/record.h"
 
+#include <algorithm>
+
 #include "descramble/core/files.h"
 #include "descramble/core/json.h"
 #include "results/written_result.h"
@@ -11,6 +13,10 @@ using nlohmann::json;
 
 std::string Record::read(const std::string& file) const {
   return read_file(folder / file);
+}
+
+bool Record::has(const std::string& file) const {
+  return std::find(files.begin(), files.end(), file) != files.end();
 }
 
 namespace {
@@ -26,6 +32,9 @@ Record open_record(const fs::path& folder) {
     const bool there = plain && fs::is_regular_file(folder / name, ignored);
     (there ? record.files : record.missing).push_back(name);
   }
+  record.figures = json::object();
+  if (record.has("figures.json"))
+    record.figures = read_json(folder / "figures.json").value("figures", json::object());
   return record;
 }
 
@@ -39,38 +48,6 @@ std::vector<Record> open_records(const std::vector<fs::path>& folders) {
     records.back().name = names[i];
   }
   return records;
-}
-
-std::vector<std::vector<std::string>> parse_csv(const std::string& text) {
-  std::vector<std::vector<std::string>> rows;
-  std::vector<std::string> row;
-  std::string cell;
-  bool quoted = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quoted) {
-      if (c != '"') {
-        cell += c;
-      } else if (i + 1 < text.size() && text[i + 1] == '"') {
-        cell += '"';
-        ++i;
-      } else {
-        quoted = false;
-      }
-    } else if (c == '"') {
-      quoted = true;
-    } else if (c == ',' || c == '\n') {
-      row.push_back(std::move(cell));
-      cell.clear();
-      if (c == '\n') {
-        rows.push_back(std::move(row));
-        row.clear();
-      }
-    } else if (c != '\r') {
-      cell += c;
-    }
-  }
-  return rows;
 }
 
 }  // namespace descramble

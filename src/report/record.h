@@ -14,16 +14,15 @@ struct Record {
   std::string name{};  ///< the last name of the folder; the whole path if two are alike
   nlohmann::json result{};
   nlohmann::json timings{};
+  nlohmann::json figures{};            ///< the numbers of figures, by name
   std::vector<std::string> files{};    ///< of the folder, as result.json lists them
   std::vector<std::string> missing{};  ///< listed, but not there
 
   std::string read(const std::string& file) const;
+  bool has(const std::string& file) const;
 };
 
 /// @throws Error for a folder that is no result, has another version, or is named twice
 std::vector<Record> open_records(const std::vector<std::filesystem::path>& folders);
-
-/// Rows of a CSV file (RFC 4180), the header first.
-std::vector<std::vector<std::string>> parse_csv(const std::string& text);
 
 }  // namespace descramble

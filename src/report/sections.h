@@ -10,15 +10,20 @@ namespace descramble {
 /// What was run, on what, where, and how long it took.
 std::string overview_section(const Record& record);
 
-/// Each layer that a step names, with links to these steps, in the order of the steps.
-std::string layers_section(const Record& record, std::size_t number);
+/// A map of the network, and everything known of each layer that a step names.
+std::string map_section(const Record& record, std::size_t run);
 
-/// Everything about one step.
-std::string step_section(const Record& record, std::size_t number, std::size_t step);
+/// Everything about one step. The numbers of its figures go into `shown`.
+std::string step_section(const Record& record, std::size_t run, std::size_t step,
+                         nlohmann::json& shown);
+
+/// What a step found, from its entry in result.json.
+std::string step_summary(const nlohmann::json& entry);
 
 /// The weights that a rotation was folded into, before and after, with one scale of colours; empty
 /// where the step has none, or where nothing can be drawn.
-std::string weights_of_step(const Record& record, std::size_t step);
+std::string weights_of_step(const Record& record, std::size_t run, std::size_t step,
+                            nlohmann::json& shown);
 
 /// The fields in which the configs differ; empty for one record.
 std::string differences_section(const std::vector<Record>& records);

@@ -8,6 +8,7 @@
 
 #include "descramble/core/error.h"
 #include "descramble/core/markup.h"
+#include "report/figure_element.h"
 #include "report/html.h"
 #include "report/sections.h"
 
@@ -131,13 +132,13 @@ std::string trained(const json& step) {
   return details(fmt::format("{} epochs", table.rows.size()), html_table(table)) + evaluated(step);
 }
 
-/// The strips of an exploration come first: a person looks at them before anything else.
+constexpr const char* about_strips =
+    "Each row is a direction, each column a point on it, and the pictures are the samples whose "
+    "values are nearest to the point. Below each column stand its place s on the direction and how "
+    "far off it the samples are on the average: where that is large, no sample is near.";
+
 std::string explored(const json& step) {
-  std::string result = element(
-      "p",
-      "Each row is a direction, each column a point on it, and the pictures are the samples whose "
-      "values are nearest to the point. The number behind ⊥ is their mean distance from the "
-      "line: where it is large, no sample is near.");
+  std::string result;
   for (const json& tap : step.value("taps", json::array())) {
     for (const json& basis : tap.value("bases", json::array())) {
       HtmlTable table{.columns = {"Component", "Variance explained", "Point", "Place s",
@@ -166,7 +167,7 @@ std::string explored(const json& step) {
 /// Leaves of a step's entry, for kinds without a table of their own.
 std::string all_numbers(const json& step) {
   HtmlTable table{.columns = {"Field", "Value"}};
-  constexpr std::size_t most = 400;
+  constexpr std::size_t most = 200;
   const std::function<void(const json&, const std::string&)> add = [&](const json& value,
                                                                        const std::string& place) {
     if (table.rows.size() >= most) return;
@@ -183,17 +184,17 @@ std::string all_numbers(const json& step) {
                  html_table(table));
 }
 
-std::string summary(const std::string& kind, const json& step) {
+}  // namespace
+
+std::string step_summary(const json& entry) {
   static const std::map<std::string, std::string (*)(const json&)> summaries = {
       {"evaluate", evaluated},   {"descramble", descrambled}, {"completeness", completed},
       {"read", read_answers_of}, {"train", trained},          {"explore", explored}};
-  const auto found = summaries.find(kind);
-  return found == summaries.end() ? certified(step) : found->second(step);
+  const auto found = summaries.find(entry.value("kind", ""));
+  return found == summaries.end() ? certified(entry) : found->second(entry);
 }
 
-}  // namespace
-
-std::string step_section(const Record& record, std::size_t number_of_run, std::size_t step) {
+std::string step_section(const Record& record, std::size_t run, std::size_t step, json& shown) {
   const json& entry = record.result["steps"][step];
   const std::string kind = entry.value("kind", "step");
   std::string figures;
@@ -202,12 +203,15 @@ std::string step_section(const Record& record, std::size_t number_of_run, std::s
   for (const std::string& file : record.files) {
     const bool own = file.starts_with(prefix) || (trains && file.starts_with("probe_"));
     if (!own || !file.ends_with(".svg")) continue;
-    std::string name = file.substr(0, file.size() - 4);
-    if (file.starts_with(prefix)) name = name.substr(prefix.size());
-    const std::string svg = record.read(file);
-    figures += (kind == "explore" ? "<figure class='strip'>" : "<figure>") +
-               svg_image(svg, kind + " " + name) + "<figcaption>" + markup(name) +
-               "</figcaption></figure>\n";
+    const std::string name = file.substr(0, file.size() - 4);
+    const std::string caption = file.starts_with(prefix) ? name.substr(prefix.size()) : name;
+    figures += figure_element({.name = name,
+                               .svg = record.read(file),
+                               .caption = caption,
+                               .alternative = kind + " " + caption,
+                               .data = record.figures.value(name, json()),
+                               .wide = kind == "explore"},
+                              run, shown);
   }
   std::string body = fmt::format("<h3>{} · {}{}</h3>\n", step, markup(kind), [&] {
     const std::vector<std::string> taps = taps_of(entry);
@@ -216,12 +220,13 @@ std::string step_section(const Record& record, std::size_t number_of_run, std::s
   for (const json& warning : entry.value("warnings", json::array()))
     body += element("p", "Warning: " + markup(number(warning)), "warning");
   const bool figures_first = kind == "explore";
-  if (figures_first) body += figures;
-  body += within(prefix, [&] { return summary(kind, entry); });
-  body += weights_of_step(record, step);
+  // The strips of an exploration come first: a person looks at them before anything else.
+  if (figures_first) body += element("p", about_strips) + figures;
+  body += within(prefix, [&] { return step_summary(entry); });
+  body += weights_of_step(record, run, step, shown);
   if (!figures_first) body += figures;
   body += all_numbers(entry);
-  return fmt::format("<section id='{}'>\n{}</section>\n", step_id(number_of_run, step), body);
+  return fmt::format("<section id='{}'>\n{}</section>\n", step_id(run, step), body);
 }
 
 }  // namespace descramble

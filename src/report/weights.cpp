@@ -1,12 +1,10 @@
-#include <algorithm>
-
 #include <fmt/format.h>
 
-#include "descramble/core/markup.h"
 #include "descramble/core/safetensors.h"
 #include "descramble/plot/figure.h"
-#include "report/html.h"
+#include "report/figure_element.h"
 #include "report/sections.h"
+#include "results/figure_data.h"
 #include "results/matrix_picture.h"
 
 namespace descramble {
@@ -21,12 +19,13 @@ MatrixView view_of(const std::string& title, const at::Tensor& weight) {
 
 }  // namespace
 
-std::string weights_of_step(const Record& record, std::size_t step) {
+std::string weights_of_step(const Record& record, std::size_t run, std::size_t step,
+                            nlohmann::json& shown) {
   const std::string file = "tensors.safetensors";
   const std::string prefix = fmt::format("steps.{}.", step);
   const std::string kind = record.result["steps"][step].value("kind", "");
   if (kind != "descramble" || !can_draw()) return "";
-  if (std::find(record.files.begin(), record.files.end(), file) == record.files.end()) return "";
+  if (!record.has(file)) return "";
   const NamedTensors tensors = load_safetensors(record.folder / file);
   std::string figures;
   for (const auto& [name, weight] : tensors) {
@@ -37,10 +36,12 @@ std::string weights_of_step(const Record& record, std::size_t step) {
     Panels panels;
     panels.pictures.push_back(matrix_picture(view_of("as trained", before->second)));
     panels.pictures.push_back(matrix_picture(view_of("descrambled", weight)));
-    figures += "<figure>" +
-               svg_image(svg_text(panels), "Weights at " + tap + " as trained and descrambled") +
-               "<figcaption>" + markup("Weights at " + tap + ", with one scale of colours") +
-               "</figcaption></figure>\n";
+    figures += figure_element({.name = prefix + tap + ".weights",
+                               .svg = svg_text(panels),
+                               .caption = "Weights at " + tap + ", with one scale of colours",
+                               .alternative = "Weights at " + tap + " as trained and descrambled",
+                               .data = figure_data(panels)},
+                              run, shown);
   }
   return figures;
 }

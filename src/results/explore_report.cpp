@@ -118,13 +118,21 @@ StripCell cell_of(const ExploredPoint& point, const at::Tensor& shown, bool imag
   return lines;
 }
 
+std::string samples_in_words(const ExploredPoint& point) {
+  std::vector<std::string> samples;
+  for (const Neighbour& one : point.neighbours)
+    samples.push_back(fmt::format("{} (at distance {:.3g})", one.sample, one.distance));
+  return fmt::format("samples {}", fmt::join(samples, ", "));
+}
+
 Strips strips_of(const ExploreOptions& options, const ExploredTap& tap, const ExploredBasis& basis,
                  bool images, const std::vector<std::string>& vocabulary) {
   Strips result{
       .title = fmt::format("{}, {}", tap.space.name, basis.label),
       .note = fmt::format(
           "Each row is a direction through {}, each column a point s on it: the {} samples whose "
-          "values are nearest{}. Below: s, and the mean distance of the samples from the line.",
+          "values are nearest{}. Below: s, and how far off the line these samples are on the "
+          "average.",
           options.through == Through::mean ? "the mean" : "zero", options.patches,
           options.nearness == Nearness::space ? "" : " along the direction")};
   for (std::size_t i = 0; i < basis.directions.size(); ++i) {
@@ -136,7 +144,9 @@ Strips strips_of(const ExploreOptions& options, const ExploredTap& tap, const Ex
       strip.cells.push_back(
           cell_of(point, basis.shown[static_cast<std::int64_t>(i)][static_cast<std::int64_t>(j)],
                   images, vocabulary));
-      strip.captions.push_back(fmt::format("{:.3g}  ⊥ {:.3g}", point.place, mean_off_line(point)));
+      strip.captions.push_back(
+          fmt::format("s {:.3g}, off {:.3g}", point.place, mean_off_line(point)));
+      strip.words.push_back(samples_in_words(point));
     }
     result.strips.push_back(std::move(strip));
   }

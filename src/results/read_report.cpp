@@ -78,7 +78,7 @@ StepResult read_report(const MatrixView& matrix, const std::vector<MatrixView>& 
     const ReadingOutcome& outcome = outcomes[i];
     const auto number = static_cast<std::int64_t>(i);
     json controls = json::object();
-    add_rows(matrix.title, number, outcome.kind, "itself", outcome.reading, table);
+    add_rows(matrix.title, number, outcome.kind, "as found", outcome.reading, table);
     for (const auto& [name, control] : outcome.controls) {
       controls[name] = answers_json(control);
       add_rows(matrix.title, number, outcome.kind, name, control, table);

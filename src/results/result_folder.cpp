@@ -8,6 +8,7 @@
 #include "descramble/core/error.h"
 #include "descramble/core/interrupt.h"
 #include "descramble/core/json.h"
+#include "results/figure_data.h"
 
 namespace descramble {
 
@@ -71,6 +72,7 @@ void ResultFolder::add_lines(const std::string& name, const std::vector<json>& l
 void ResultFolder::add_figure(const std::string& given, const Drawing& figure) {
   std::string name = given;
   std::replace(name.begin(), name.end(), '/', '_');  // taps may be named a/b
+  figures_[name] = figure_data(figure);
   if (!std::holds_alternative<Strips>(figure) && !can_draw()) {
     warnings_.push_back(name + ".svg is not drawn: there is no gnuplot (install gnuplot-nox)");
     return;
@@ -81,6 +83,10 @@ void ResultFolder::add_figure(const std::string& given, const Drawing& figure) {
 
 void ResultFolder::finish(json result, const NamedTensors& tensors, const json& timings) {
   for (const Table& table : tables_) add_file(table.name + ".csv", to_csv(table));
+  if (!figures_.empty()) {
+    const json figures = {{"schema_version", 1}, {"figures", figures_}};
+    add_file("figures.json", figures.dump() + "\n");
+  }
   save_safetensors(file("tensors.safetensors"), tensors);
   std::vector<std::string> names{"tensors.safetensors"};
   if (fs::exists(file("model.pt"))) names.insert(names.begin(), "model.pt");

@@ -41,8 +41,9 @@ class ResultFolder {
   void add_table(const Table& table);
   /// `<name>.jsonl`: one JSON value a line. @throws Failure for a number that is not finite
   void add_lines(const std::string& name, const std::vector<nlohmann::json>& lines);
-  /// `<name>.svg`. If figures cannot be drawn, a warning is added instead.
   void add_warning(const std::string& warning) { warnings_.push_back(warning); }
+  /// `<name>.svg`, and its numbers in figures.json. If figures cannot be drawn, a warning is added
+  /// instead of the former.
   void add_figure(const std::string& name, const Drawing& figure);
 
   /// What a reader of the result should know of the folder itself.
@@ -59,6 +60,7 @@ class ResultFolder {
   std::vector<Table> tables_{};
   std::vector<std::string> added_{};
   std::vector<std::string> warnings_{};
+  nlohmann::json figures_ = nlohmann::json::object();
 };
 
 /// Whether a result.json is one of ours.

@@ -1,5 +1,7 @@
 #include "torchscript/walked.h"
 
+#include <set>
+
 #include "torchscript/node_numbers.h"
 
 namespace descramble {
@@ -20,6 +22,58 @@ c10::Symbol number_attribute() {
   return name;
 }
 
+bool is_mark(const Node* node) {
+  return node->kind() == mark_kind();
+}
+
+/// The marks of points nearest to `value` on every way back, by number.
+std::set<std::int64_t> nearest_marks(const Value* value, const std::vector<MetPoint>& points) {
+  std::set<std::int64_t> found;
+  std::set<const Value*> seen;
+  std::vector<const Value*> open{value};
+  const auto add = [&](const Node* node) {
+    for (const Value* input : node->inputs()) open.push_back(input);
+  };
+  while (!open.empty()) {
+    const Value* one = open.back();
+    open.pop_back();
+    if (!seen.insert(one).second) continue;
+    const Node* node = one->node();
+    if (is_mark(node)) {
+      const std::int64_t number = node->i(number_attribute());
+      if (!points[static_cast<std::size_t>(number)].is_argument) {
+        found.insert(number);
+        continue;
+      }
+    }
+    const Node* tuple = node->inputs().empty() ? nullptr : node->input(0)->node();
+    if (node->kind() == torch::jit::prim::TupleUnpack &&
+        tuple->kind() == torch::jit::prim::TupleConstruct) {
+      open.push_back(tuple->input(one->offset()));
+      continue;
+    }
+    add(node);
+    // The values of an `if` come from its branches; what a `loop` begins with comes from outside of
+    // it, or from its own end.
+    for (const torch::jit::Block* block : node->blocks()) add(block->return_node());
+    const torch::jit::Block* inside = node->owningBlock();
+    if (node->kind() == torch::jit::prim::Param && inside->owningNode() != nullptr) {
+      add(inside->owningNode());
+      add(inside->return_node());
+    }
+  }
+  return found;
+}
+
+void fill_sources(WalkedGraph& walked) {
+  for (const Node* node : numbered_nodes(walked.graph->block())) {
+    if (!is_mark(node)) continue;
+    MetPoint& met = walked.points[static_cast<std::size_t>(node->i(number_attribute()))];
+    for (const std::int64_t number : nearest_marks(node->input(), walked.points))
+      met.point.from.push_back(walked.points[static_cast<std::size_t>(number)].point.name);
+  }
+}
+
 }  // namespace
 
 WalkedGraph walk_and_mark(const TorchScript& script) {
@@ -31,6 +85,7 @@ WalkedGraph walk_and_mark(const TorchScript& script) {
     walked.points.push_back(met);
     return mark->output()->setType(value->type());
   });
+  fill_sources(walked);
   return walked;
 }
 

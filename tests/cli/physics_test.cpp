@@ -99,8 +99,8 @@ TEST_F(Physics, BiexponentialNetworkIsTrainedAndRead) {
 TEST_F(Physics, OscillationsAreDescrambledAsPredicted) {
   const json result = run_of("oscillation", {"/data/count=100000"});
   const json& alignment = result["steps"][1]["readings"][0];
-  EXPECT_LT(answer(alignment, "distance_share"), 0.1);
-  EXPECT_GT(answer(alignment, "distance_share", "rotated"), 0.5);
+  EXPECT_LT(answer(alignment, "relative_distance"), 0.1);
+  EXPECT_GT(answer(alignment, "relative_distance", "rotated"), 0.5);
 }
 
 TEST_F(Physics, OtherConfigsRun) {
@@ -111,8 +111,8 @@ TEST_F(Physics, OtherConfigsRun) {
   const json by_noise =
       run_of("jacobian_at_mean", {"/data/train/count=400", "/data/test/count=100",
                                   "/steps/3/with/directions=2000", "/steps/3/controls=rotated"});
-  EXPECT_NEAR(answer(by_noise["steps"][3]["readings"][0], "distance_share"),
-              answer(result["steps"][3]["readings"][0], "distance_share"), 0.05);
+  EXPECT_NEAR(answer(by_noise["steps"][3]["readings"][0], "relative_distance"),
+              answer(result["steps"][3]["readings"][0], "relative_distance"), 0.05);
   succeed({"train", config("linear_dynamics"), "--out", at("linear").string(), "--quiet"},
           {"/train/epochs=2"});
   EXPECT_TRUE(fs::exists(at("linear/model.pt")));
@@ -140,21 +140,21 @@ TEST_F(Physics, RunsAreCompared) {
     return command(args);
   };
   using testing::HasSubstr;
-  EXPECT_THAT(compare({}).out, HasSubstr("distance_share\n"));
-  const Outcome table = compare({"--answer", "distance_share", "--out", at("share.svg").string()});
+  EXPECT_THAT(compare({}).out, HasSubstr("relative_distance\n"));
+  const Outcome table = compare({"--answer", "relative_distance", "--out", at("share.svg").string()});
   ASSERT_EQ(table.code, 0) << table.err;
   const json answers = json::parse(read(at("two/result.json")))["steps"][1]["readings"][0];
-  EXPECT_THAT(table.out, HasSubstr(fmt::format("{:.4g}", answer(answers, "distance_share"))));
+  EXPECT_THAT(table.out, HasSubstr(fmt::format("{:.4g}", answer(answers, "relative_distance"))));
   EXPECT_THAT(table.out,
-              HasSubstr(fmt::format("{:.4g}", answer(answers, "distance_share", "rotated"))));
+              HasSubstr(fmt::format("{:.4g}", answer(answers, "relative_distance", "rotated"))));
   EXPECT_THAT(read(at("share.svg")), HasSubstr("two, P of fc1"));
   const auto refused = [&](const Outcome& outcome, const std::string& what) {
     EXPECT_EQ(outcome.code, 2);
     EXPECT_THAT(outcome.err, HasSubstr(what));
   };
-  refused(compare({"--answer", "distanze_share"}), "'distance_share'");
-  refused(compare({"--answer", "distance_share", "--out", at("share.svg").string()}), "--force");
-  refused(compare({"--answer", "distance_share", "--out", at("no/x.svg").string()}),
+  refused(compare({"--answer", "relativ_distance"}), "'relative_distance'");
+  refused(compare({"--answer", "relative_distance", "--out", at("share.svg").string()}), "--force");
+  refused(compare({"--answer", "relative_distance", "--out", at("no/x.svg").string()}),
           "no such folder");
   refused(command({"show", at("one").string(), "steps.0.fc1.rotation", "--out",
                    at("no/x.svg").string()}),

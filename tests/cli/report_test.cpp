@@ -67,6 +67,72 @@ TEST_F(Report, TellsWhatTheFolderHolds) {
   EXPECT_EQ(page({"one"}), text) << "same folders, same bytes";
 }
 
+TEST_F(Report, DrawsTheNetworkAndTellsOfEachLayer) {
+  make("one");
+  const std::string text = page({"one"});
+  const json network = json::parse(read(at("one/result.json")))["network"];
+  ASSERT_EQ(network.size(), 8U);
+  const std::size_t map = text.find("aria-label='Map of the network");
+  ASSERT_NE(map, std::string::npos);
+  for (const json& point : network)
+    EXPECT_NE(text.find(">" + point["name"].get<std::string>() + "<", map), std::string::npos);
+  // fc1, fc2 and fc3 are points 2, 4 and 6; steps name them, and no others.
+  for (int point = 0; point < 8; ++point) {
+    const std::string link = fmt::format("href='#run-0-layer-{}'", point);
+    const bool named = point == 2 || point == 4 || point == 6;
+    EXPECT_EQ(text.find(link) != std::string::npos, named) << point;
+    EXPECT_EQ(text.find(fmt::format("id='run-0-layer-{}'", point)) != std::string::npos, named);
+  }
+  EXPECT_THAT(text, HasSubstr("fc2: completeness, jacobian</summary>"));
+}
+
+TEST_F(Report, HasTheNumbersOfEachFigure) {
+  make("one");
+  const std::string text = page({"one"});
+  const json figures = json::parse(read(at("one/figures.json")))["figures"];
+  std::size_t svgs = 0;
+  for (const fs::directory_entry& entry : fs::directory_iterator(at("one"))) {
+    if (entry.path().extension() != ".svg") continue;
+    ++svgs;
+    const std::string name = entry.path().stem().string();
+    EXPECT_TRUE(figures.contains(name)) << name;
+    EXPECT_THAT(text, HasSubstr("data-figure='" + name + "'"));
+  }
+  EXPECT_EQ(figures.size(), svgs);
+  // The pair of weights is drawn by the report itself, from the tensors.
+  EXPECT_THAT(text, HasSubstr("data-figure='steps.1.fc1.weights'"));
+}
+
+TEST_F(Report, RefusesDamagedNumbers) {
+  make("one");
+  const auto refused = [&](const std::string& file, const std::string& content) {
+    const std::string kept = read(at("one") / file);
+    write(at("one") / file, content);
+    const Outcome outcome =
+        command({"report", at("one").string(), "--out", at("new.html").string()});
+    EXPECT_EQ(outcome.code, 2) << outcome.err;
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+    EXPECT_FALSE(fs::exists(at("new.html")));
+    write(at("one") / file, kept);
+  };
+  json figures = json::parse(read(at("one/figures.json")));
+  json& panel = figures["figures"]["steps.3.jacobian_mean"]["panels"][0];
+  const json whole = panel;
+  panel["rows"] = 1000000000;
+  refused("figures.json", figures.dump());
+  panel = whole;
+  panel["values"] = "no numbers";
+  refused("figures.json", figures.dump());
+  refused("figures.json", "{");
+  json result = json::parse(read(at("one/result.json")));
+  const json network = result["network"];
+  result["network"] = {1, 2};
+  refused("result.json", result.dump());
+  result["network"] = network;
+  result["steps"][2]["taps"] = 5;
+  refused("result.json", result.dump());
+}
+
 TEST_F(Report, ComparesRuns) {
   make("one");
   make("two", 130);

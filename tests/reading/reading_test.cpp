@@ -165,7 +165,7 @@ TEST(AlignmentReading, IsZeroForThePredictionAndNotForAStranger) {
   EXPECT_LT(answer(same, "distance"), 1e-6);
   EXPECT_GT(answer(same, "mean_cosine"), 1 - 1e-9);
   const Reading other = read(random.haar_tensor(12), {{"kind", "alignment"}}, weight);
-  EXPECT_GT(answer(other, "distance_share"), 0.3);
+  EXPECT_GT(answer(other, "relative_distance"), 0.3);
   EXPECT_LT(
       answer(read(found, {{"kind", "alignment"}, {"against", "rotation"}}, found), "distance"),
       1e-12);

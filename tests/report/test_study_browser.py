@@ -7,11 +7,10 @@ Needs chromium, chromium-driver and python3-selenium of the distribution; not ru
 import json
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from urllib.parse import unquote
 
-from browser import browser, errors, requests
+from browser import browser, errors, requests, until
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -41,14 +40,6 @@ def practise(driver):
 
 def asked(driver):
     return bool(driver.find_elements(By.CSS_SELECTOR, "button.row"))
-
-
-def until(condition, what):
-    for _ in range(300):
-        if condition():
-            return
-        time.sleep(0.1)
-    raise AssertionError(what)
 
 
 def score(folder):

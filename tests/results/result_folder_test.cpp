@@ -67,7 +67,7 @@ TEST_F(ResultFolders, ListEveryFileWithItsHash) {
     EXPECT_EQ(entry["sha256"], sha256_of_path(out() / names.back()));
   }
   EXPECT_THAT(names, testing::UnorderedElementsAre("tensors.safetensors", "curves.csv",
-                                                   "probes.jsonl", "curves.svg"));
+                                                   "probes.jsonl", "curves.svg", "figures.json"));
   EXPECT_EQ(result["warnings"], json::array());
 }
 

@@ -69,6 +69,21 @@ struct Panels {
   std::vector<Picture> pictures{};
 };
 
+/// Means over square blocks of neighbouring entries, so that no side has more than `most` entries;
+/// the picture itself if none has. Blocks at the end may be smaller.
+Picture with_at_most(const Picture& picture, std::size_t most);
+
+/// A rectangle in a drawing, as fractions of its width and height from the upper left corner.
+struct Place {
+  double left = 0;
+  double top = 0;
+  double right = 1;
+  double bottom = 1;
+};
+
+/// Where each picture's squares lie in the drawing of the panels.
+std::vector<Place> places_of(const Panels& panels);
+
 /// Anything that can be drawn.
 using Drawing = std::variant<Figure, Picture, Panels, Strips>;
 
@@ -84,7 +99,8 @@ bool can_draw();
 void write_svg(const Figure& figure, const std::filesystem::path& file);
 
 /// The same for a picture. Colours go from dark to light and keep this order in black and white. A
-/// matrix with more than 512 rows or columns is drawn with means of neighbouring entries.
+/// matrix with more than 384 rows or columns (192 beside others) is drawn with means of neighbouring
+/// entries.
 /// @throws Error for a list of another length than rows x columns, or a value that is not finite
 void write_svg(const Picture& picture, const std::filesystem::path& file);
 /// @throws Error as for each of the pictures, and for no picture

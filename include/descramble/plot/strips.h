@@ -18,6 +18,7 @@ struct Strip {
   std::string title{};
   std::vector<StripCell> cells{};
   std::vector<std::string> captions{};
+  std::vector<std::string> words{};  ///< what each column shows, for those who do not see it
 };
 
 /// Strips below each other.
@@ -26,6 +27,16 @@ struct Strips {
   std::string note{};  ///< below the title: what the captions say
   std::vector<Strip> strips{};
 };
+
+/// Where a column of a strip lies in the drawing, as fractions of its width and height from the
+/// upper left corner.
+struct StripPlaces {
+  std::vector<double> tops{};  ///< of each strip
+  std::vector<double> bottoms{};
+  std::vector<double> lefts{};  ///< of each column
+  double width = 0;             ///< of a column
+};
+StripPlaces places_of(const Strips& strips);
 
 /// Draws the strips as SVG. Curves of one picture have one range of values.
 /// @throws Failure when writing fails

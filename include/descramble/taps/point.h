@@ -23,6 +23,9 @@ struct TapPoint {
   /// operations number by number: of [N, C, L], dimension 1 holds the channels.
   bool channels_first = false;
   bool in_control_flow = false;  ///< inside an `if` or `loop`: fires any number of times
+  /// The nearest points before it whose values it is computed from, where the backend knows them:
+  /// two for a sum of two branches.
+  std::vector<std::string> from{};
 };
 
 /// How many calls by torch.jit.fork the method makes: what runs there is not looked into.

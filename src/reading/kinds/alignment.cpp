@@ -53,7 +53,8 @@ Reading read_alignment(const MatrixView& matrix, const MatrixView* other,
   const double distance = (found - wanted).norm().item<double>();
   Reading reading;
   reading.answers = {{.name = "distance", .value = distance},
-                     {.name = "distance_share",
+                     // 1: as far as directions that have nothing to do with each other.
+                     {.name = "relative_distance",
                       .value = distance / std::sqrt(2 * static_cast<double>(directions))},
                      {.name = "mean_cosine", .value = cosines.mean().item<double>()}};
   Series series{.label = matrix.title + " and " + other->title};
