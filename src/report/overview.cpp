@@ -1,7 +1,7 @@
-#include <map>
+#include <cstdlib>
+#include <filesystem>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "descramble/core/markup.h"
 #include "report/html.h"
@@ -29,6 +29,24 @@ std::vector<std::string> taps_of(const json& step) {
   }
   return taps;
 }
+
+namespace {
+
+/// Whether a path of the config leads to something from here: as it is, from the folder of the
+/// data, or from the folder of the configs.
+bool is_found(const std::string& given) {
+  namespace fs = std::filesystem;
+  const fs::path path(given);
+  const char* data = std::getenv("DESCRAMBLE_DATA");
+  std::error_code ignored;
+  for (const fs::path& base :
+       {fs::path(), fs::path(data == nullptr ? "" : data), fs::path("configs")}) {
+    if (fs::exists(base / path, ignored)) return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 std::string overview_section(const Record& record) {
   const json& result = record.result;
@@ -59,8 +77,9 @@ std::string overview_section(const Record& record) {
     add("Took", fmt::format("{:.1f} s, at most {:.0f} MiB of memory", seconds, memory));
   for (const json& input : result.value("inputs", json::array())) {
     add(text(input.value("role", json("file"))),
-        fmt::format("{}  (SHA-256 {}…)", text(input.value("path", json(""))),
-                    text(input.value("sha256", json(""))).substr(0, 12)));
+        fmt::format("{}  (SHA-256 {}…){}", text(input.value("path", json(""))),
+                    text(input.value("sha256", json(""))).substr(0, 12),
+                    is_found(text(input.value("path", json("")))) ? "" : ", not found from here"));
   }
   std::string body = html_table(facts);
   for (const json& warning : result.value("warnings", json::array()))
@@ -70,58 +89,6 @@ std::string overview_section(const Record& record) {
   body +=
       details("The whole config", element("pre", markup(result.value("config", json()).dump(2))));
   return body;
-}
-
-namespace {
-
-void flatten(const json& value, const std::string& pointer,
-             std::map<std::string, std::string>& leaves) {
-  if (value.is_structured() && !value.empty()) {
-    for (const auto& [key, inner] : value.items()) flatten(inner, pointer + "/" + key, leaves);
-    return;
-  }
-  leaves[pointer] = value.dump();
-}
-
-}  // namespace
-
-std::string differences_section(const std::vector<Record>& records) {
-  if (records.size() < 2) return "";
-  std::vector<std::map<std::string, std::string>> all;
-  std::map<std::string, std::string> places;
-  for (const Record& record : records) {
-    all.emplace_back();
-    flatten(record.result.value("config", json()), "", all.back());
-    for (const auto& [pointer, value] : all.back()) places[pointer];
-  }
-  HtmlTable table{.columns = {"Field"}};
-  for (const Record& record : records) table.columns.push_back(record.name);
-  for (const auto& [pointer, unused] : places) {
-    std::vector<std::string> row{pointer};
-    bool same = true;
-    for (const auto& leaves : all) {
-      const auto found = leaves.find(pointer);
-      row.push_back(found == leaves.end() ? "" : found->second);
-      same = same && row.back() == row[1];
-    }
-    if (!same) table.rows.push_back(std::move(row));
-  }
-  std::string models;
-  std::map<std::string, int> hashes;
-  for (const Record& record : records) {
-    for (const json& input : record.result.value("inputs", json::array())) {
-      if (input.value("role", "") == "model") ++hashes[input.value("sha256", "")];
-    }
-  }
-  if (hashes.size() > 1) {
-    models = element("p",
-                     "The runs are of different models: layers of the same name are not the same "
-                     "layer.",
-                     "warning");
-  }
-  if (table.rows.empty()) return models + element("p", "The configs are the same.");
-  return models + details(fmt::format("{} fields differ between the configs", table.rows.size()),
-                          html_table(table));
 }
 
 }  // namespace descramble

@@ -89,7 +89,7 @@ std::string report_page(const std::vector<std::filesystem::path>& folders) {
   return html_page({.title = title,
                     .body = "<a class='skip' href='#content'>To the content</a>\n<header><h1>" +
                             markup(title) + "</h1>" + navigation(records) +
-                            "</header>\n<main id='content'>\n" + differences_section(records) +
+                            "</header>\n<main id='content'>\n" + comparison_section(records) +
                             body + "</main>\n<footer>descramble " + markup(version()) +
                             "</footer>\n",
                     .data = data,

@@ -64,17 +64,20 @@
     const named = (k) => figure.y_names?.[k] ?? "";
     const axis = (title, log) => ({ label: title, ...(log ? { type: "log" } : {}) });
     const rows = figure.y_names?.length > 0;
+    const labels = [...new Set(curves.flat().map((point) => point.label))];
+    // Beyond the last colour the first ones come again, dashed.
+    const dash = (points) => ["none", "8 4", "2 3"][Math.floor(labels.indexOf(points[0]?.label) / colours.length) % 3];
     return Plot.plot({
       width, height: rows ? 90 + 22 * figure.y_names.length : Math.min(420, width * 0.6), marginLeft: rows ? Math.min(260, width / 2) : 60, grid: true,
       style: { background: "transparent", fontSize: "13px" },
-      color: { legend: curves.some((curve) => curve[0]?.label !== "curve"), range: colours, domain: [...new Set(curves.flat().map((point) => point.label))] },
+      color: { legend: curves.some((curve) => curve[0]?.label !== "curve"), range: colours, domain: labels },
       x: axis(figure.x_title, figure.log_x),
       y: { ...axis(figure.y_title, figure.log_y), ...(rows ? { reverse: true, ticks: figure.y_names.map((_, k) => k), tickFormat: named } : {}) },
       marks: [
         ...curves.flatMap((points, k) => [
           ...(points.some((point) => Number.isFinite(point.low)) ? [Plot.areaY(points, { x: "x", y1: "low", y2: "high", fill: "label", fillOpacity: 0.15 })] : []),
           figure.series[k].points ? Plot.dot(points, { x: "x", y: "y", stroke: "label" })
-            : Plot.line(points, { x: "x", y: "y", stroke: "label", strokeWidth: 2, curve: figure.series[k].steps ? "step-after" : "linear" }),
+            : Plot.line(points, { x: "x", y: "y", stroke: "label", strokeWidth: 2, strokeDasharray: dash(points), curve: figure.series[k].steps ? "step-after" : "linear" }),
         ]),
         ...(figure.references ?? []).flatMap((line) => [
           Plot.ruleY([line.y], { stroke: "#7f7f7f", strokeDasharray: "4 3" }),
@@ -119,8 +122,8 @@
   };
 
   // The rows of a table that the page offers to save.
-  function records(place, name) {
-    const link = [...place.closest("article").querySelectorAll("a.download")].find((one) => one.download === name + ".csv");
+  function records(article, name) {
+    const link = [...article.querySelectorAll("a.download")].find((one) => one.download === name + ".csv");
     if (!link) return [];
     const [head, body] = link.getAttribute("href").split(/,(.*)/s);
     const text = head.endsWith(";base64") ? new TextDecoder().decode(Uint8Array.from(atob(body), (c) => c.charCodeAt(0))) : decodeURIComponent(body);
@@ -155,8 +158,8 @@
     return set;
   };
 
-  function chart(name, rows, place) {
-    const how = charts[name];
+  function chart(name, rows, place, apart) {
+    const how = { ...charts[name], series: [...apart, ...charts[name].series] };
     const frame = element("section", "", { class: "chart", tabindex: "0", role: "group", "aria-label": how.title + ". Arrow keys tell its numbers." });
     const taps = [...new Set(rows.map((row) => row.tap))];
     const measures = how.y.filter((key) => rows.some((row) => typeof row[key] === "number"));
@@ -298,9 +301,11 @@
   }
 
   for (const place of document.querySelectorAll(".charts")) {
+    const all = "all" in place.dataset;
+    const articles = all ? [...document.querySelectorAll("article")] : [place.closest("article")];
     for (const name of Object.keys(charts)) {
-      const rows = records(place, name);
-      if (rows.length > 0) chart(name, rows, place);
+      const tables = articles.map((article, k) => records(article, name).map((row) => ({ ...row, ...(all ? { run: runs[k].name } : {}) })));
+      if (tables.filter((rows) => rows.length > 0).length > (all ? 1 : 0)) chart(name, tables.flat(), place, all ? ["run"] : []);
     }
   }
 

@@ -25,8 +25,9 @@ std::string step_summary(const nlohmann::json& entry);
 std::string weights_of_step(const Record& record, std::size_t run, std::size_t step,
                             nlohmann::json& shown);
 
-/// The fields in which the configs differ; empty for one record.
-std::string differences_section(const std::vector<Record>& records);
+/// The fields in which the configs differ, the numbers that several runs have, and charts of all
+/// runs; empty for one record.
+std::string comparison_section(const std::vector<Record>& records);
 
 /// The id of a step's section: "run-0-step-2".
 std::string step_id(std::size_t number, std::size_t step);

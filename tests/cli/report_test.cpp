@@ -139,6 +139,14 @@ TEST_F(Report, ComparesRuns) {
   const std::string text = page({"one", "two"});
   EXPECT_THAT(text, HasSubstr("/data/count"));
   EXPECT_THAT(text, HasSubstr("2 fields differ between the configs"));
+  const json one = json::parse(read(at("one/result.json")));
+  const json two = json::parse(read(at("two/result.json")));
+  const auto loss = [](const json& result) {
+    return fmt::format("<td class='number'>{:.6g}</td>", result["steps"][0]["loss"].get<double>());
+  };
+  ASSERT_NE(loss(one), loss(two));
+  EXPECT_THAT(text, HasSubstr("<td>evaluate, loss</td>" + loss(one) + loss(two)));
+  EXPECT_THAT(text, HasSubstr("<td>completeness, fc2, pca, descending, area</td>"));
   EXPECT_THAT(text, Not(HasSubstr("of different models")));
 }
 
@@ -192,9 +200,15 @@ TEST_F(Report, RefusesWhatIsNoResult) {
 // What is gone is told at its place; the rest is shown.
 TEST_F(Report, ShowsTheRestWhereFilesAreGone) {
   make("one");
+  EXPECT_THAT(page({"one"}), Not(HasSubstr("not found from here")));
+  json result = json::parse(read(at("one/result.json")));
+  result["inputs"][0]["path"] = at("gone.pt").string();
+  write(at("one/result.json"), result.dump());
   fs::remove(at("one/curves.csv"));
   fs::remove(at("one/tensors.safetensors"));
   const std::string text = page({"one"});
+  EXPECT_THAT(text, HasSubstr("gone.pt"));
+  EXPECT_THAT(text, HasSubstr(", not found from here"));
   EXPECT_THAT(text, HasSubstr("Missing: curves.csv"));
   EXPECT_THAT(text, HasSubstr("Missing: tensors.safetensors"));
   EXPECT_THAT(text, HasSubstr("id='run-0-step-4'"));

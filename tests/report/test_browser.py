@@ -145,6 +145,21 @@ def check_page(width, page, figures):
         driver.quit()
 
 
+def check_two(page):
+    """Several runs have charts of all of them."""
+    driver = browser(1000)
+    try:
+        driver.get(page.as_uri())
+        charts = driver.find_elements(By.CSS_SELECTOR, ".charts[data-all] .chart")
+        assert len(charts) == 2, len(charts)
+        for name in ("curves", "again"):
+            assert f"{name}, pca" in charts[0].find_element(By.TAG_NAME, "fieldset").text
+        assert "pca" in told(charts[0], charts[0])[0]
+        assert not errors(driver), errors(driver)
+    finally:
+        driver.quit()
+
+
 def check_without_script(page, figures):
     driver = browser(768, "--blink-settings=scriptEnabled=false")
     try:
@@ -167,4 +182,9 @@ with tempfile.TemporaryDirectory() as folder:
     subprocess.run([COMMAND, "report", folder / "curves", "--out", page], check=True)
     slowest = max(check_page(width, page, numbers) for width in (360, 768, 1400))
     check_without_script(page, numbers)
+    CURVES["steps"] = CURVES["steps"][1:2]
+    (folder / "again.json").write_text(json.dumps(CURVES), encoding="utf-8")
+    subprocess.run([COMMAND, "run", folder / "again.json", "--out", folder / "again", "--quiet"], check=True)
+    subprocess.run([COMMAND, "report", folder / "curves", folder / "again", "--out", folder / "two.html"], check=True)
+    check_two(folder / "two.html")
 print(f"ok: 3 widths and without a script; opens in {slowest} ms")
