@@ -92,7 +92,11 @@ struct StudyServeOptions {
   std::string host{};
 };
 int study_serve_command(const StudyServeOptions& options, std::ostream& out, std::ostream& err);
-int study_score_command(const std::filesystem::path& folder, std::ostream& out);
+struct StudyScoreOptions {
+  std::filesystem::path folder{};
+  std::vector<std::string> excluded{};
+};
+int study_score_command(const StudyScoreOptions& options, std::ostream& out);
 
 int kinds_command(const std::string& name, bool as_schema, std::ostream& out);
 

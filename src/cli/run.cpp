@@ -99,7 +99,7 @@ struct CommandLine {
   ReportOptions report{};
   StudyMakeOptions study{};
   StudyServeOptions study_serve{};
-  std::filesystem::path study_folder{};
+  StudyScoreOptions study_score{};
   CLI::App* study_app = nullptr;
   std::string kind{};
   bool as_schema = false;
@@ -187,7 +187,7 @@ struct CommandLine {
   }
 
   void add_study_commands() {
-    study_app = &add("study", "Ask people what they see in explored directions");
+    study_app = &add("study", "Ask people what they see in explored directions of images");
     study_app->require_subcommand(1);
     CLI::App* make = study_app->add_subcommand("make", "Make the page of a study from a run");
     make->add_option("run", study.run, "a result folder with a step 'explore'")->required();
@@ -210,9 +210,14 @@ struct CommandLine {
                      "the address to listen at; the default one is reached from this machine alone")
         ->capture_default_str();
     serve->add_option("--host", study_serve.host,
-                      "the name that the link has, where it is not the address");
+                      "NAME or NAME:PORT that the link has, where it is not the address");
     CLI::App* score = study_app->add_subcommand("score", "Score the answers of a study");
-    score->add_option("folder", study_folder, "the folder that 'make' wrote")->required();
+    score->add_option("folder", study_score.folder, "the folder that 'make' wrote")->required();
+    score
+        ->add_option("--exclude", study_score.excluded,
+                     "a participant whose answers do not count; may be repeated")
+        ->expected(1)
+        ->take_all();
   }
 
   void add_data_command() {
@@ -241,17 +246,25 @@ struct CommandLine {
   }
 };
 
+/// The command at that place, and the one behind it where it has commands of its own.
+/// @throws Error for one that does not exist
+void require_known(const CLI::App& app, const std::vector<std::string>& args, std::size_t place) {
+  if (place >= args.size() || args[place].starts_with("-")) return;
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) {
+    names.push_back(command->get_name());
+    if (command->get_name() != args[place]) continue;
+    if (!command->get_subcommands({}).empty()) require_known(*command, args, place + 1);
+    return;
+  }
+  throw Error({"unknown command", place == 0 ? "" : "descramble " + args[place - 1],
+               "one of " + quoted_list(names), "'" + args[place] + "'"});
+}
+
 int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostream& err) {
   CommandLine line;
   CLI::App& app = line.app;
-  if (!args.empty() && !args.front().starts_with("-")) {
-    std::vector<std::string> names;
-    for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
-    if (std::find(names.begin(), names.end(), args.front()) == names.end()) {
-      throw Error(
-          {"unknown command", "", "one of " + quoted_list(names), "'" + args.front() + "'"});
-    }
-  }
+  require_known(app, args, 0);
   try {
     std::vector<std::string> reversed(args.rbegin(), args.rend());
     app.parse(reversed);
@@ -277,7 +290,7 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
     if (line.study_app->got_subcommand("make")) return study_make_command(line.study, out);
     if (line.study_app->got_subcommand("serve"))
       return study_serve_command(line.study_serve, out, err);
-    return study_score_command(line.study_folder, out);
+    return study_score_command(line.study_score, out);
   }
   if (line.parsed("report")) return report_command(line.report, out);
   if (line.parsed("compare")) return compare_command(line.compare, out);

@@ -1,5 +1,6 @@
 #include "descramble/report/study.h"
 
+#include <algorithm>
 #include <chrono>
 #include <ostream>
 #include <thread>
@@ -59,20 +60,53 @@ int study_serve_command(const StudyServeOptions& options, std::ostream& out, std
   return 0;
 }
 
-int study_score_command(const std::filesystem::path& folder, std::ostream& out) {
-  const StudyScore score = score_study(folder);
-  out << fmt::format("{} participant{}; attention checks {} of {} right\n", score.participants,
-                     score.participants == 1 ? "" : "s", score.checks_right, score.checks);
-  const auto error = [](const std::optional<double>& value) {
-    return value ? fmt::format("{:.3f}", *value) : std::string("none");
-  };
-  for (const StudyGroup& one : score.groups) {
-    out << fmt::format(
-        "{}, {}: {} of {} right, accuracy {:.3f}, standard error {} over vectors, {} over "
-        "participants, 95 % {:.3f} to {:.3f}\n",
-        one.tap, one.basis, one.right, one.answers, one.accuracy, error(one.error_vectors),
-        error(one.error_participants), one.low, one.high);
+namespace {
+
+void print_participants(const StudyScore& score, std::ostream& out) {
+  std::size_t width = 11;
+  for (const StudyParticipant& one : score.participants)
+    width = std::max(width, one.participant.size());
+  out << fmt::format("{:<{}}  {:>7}  {:>5}  {:>16}  {:>14}\n", "participant", width, "answers",
+                     "right", "attention checks", "median seconds");
+  for (const StudyParticipant& one : score.participants) {
+    const bool whole = one.answers + one.checks == score.questions;
+    out << fmt::format("{:<{}}  {:>7}  {:>5}  {:>16}  {:>14.1f}{}\n", one.participant, width,
+                       one.answers, one.right,
+                       fmt::format("{} of {}", one.checks_right, one.checks), one.median_seconds,
+                       whole ? "" : "  (not all questions)");
   }
+}
+
+void print_groups(const StudyScore& score, std::ostream& out) {
+  const auto error = [](const std::optional<double>& value) {
+    return value ? fmt::format("{:.3f}", *value) : std::string("-");
+  };
+  std::size_t taps = 3;
+  std::size_t bases = 5;
+  for (const StudyGroup& one : score.groups) {
+    taps = std::max(taps, one.tap.size());
+    bases = std::max(bases, one.basis.size());
+  }
+  out << fmt::format("{:<{}}  {:<{}}  {:>9}  {:>8}  {:>12}  {:>17}  {:>14}\n", "tap", taps, "basis",
+                     bases, "right", "accuracy", "± by vectors", "± by participants", "95 %");
+  for (const StudyGroup& one : score.groups) {
+    out << fmt::format("{:<{}}  {:<{}}  {:>9}  {:>8.3f}  {:>12}  {:>17}  {:>14}\n", one.tap, taps,
+                       one.basis, bases, fmt::format("{} of {}", one.right, one.answers),
+                       one.accuracy, error(one.error_vectors), error(one.error_participants),
+                       fmt::format("{:.3f} to {:.3f}", one.low, one.high));
+  }
+}
+
+}  // namespace
+
+int study_score_command(const StudyScoreOptions& options, std::ostream& out) {
+  const StudyScore score = score_study(options.folder, options.excluded);
+  if (score.left_out > 0) {
+    out << fmt::format("{} answers of files are left out: the server has other ones\n",
+                       score.left_out);
+  }
+  print_participants(score, out);
+  print_groups(score, out);
   for (const StudyComparison& one : score.comparisons) {
     out << fmt::format("{}: {} - {} = {:+.3f} over {} participants, exact p {:.3g}\n", one.tap,
                        one.first, one.second, one.difference, one.participants, one.p_value);

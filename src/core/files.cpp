@@ -220,8 +220,8 @@ void AtomicFolder::check_target() const {
   const auto status = fs::symlink_status(target_, code);
   if (!fs::exists(status)) return;
   if (!options_.force) {
-    throw Error({"the result folder exists already", target_.string(), "a new folder, or --force",
-                 "it in place"});
+    throw Error(
+        {"the folder exists already", target_.string(), "a new folder, or --force", "it in place"});
   }
   const fs::path marker = target_ / options_.marker;
   if (!fs::is_directory(status) || !fs::is_regular_file(marker, code) || !recognised(marker)) {

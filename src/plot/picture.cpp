@@ -50,7 +50,7 @@ struct Layout {
     width = several ? 440.0 * static_cast<double>(pictures) + 60 : 620;
     height = several ? 480 : 560;
     inner =
-        several ? Place{100 / width, 0.14, 1 - 140 / width, 0.76} : Place{0.13, 0.08, 0.81, 0.87};
+        several ? Place{112 / width, 0.14, 1 - 140 / width, 0.76} : Place{0.13, 0.08, 0.81, 0.87};
     most = several ? 192 : 384;
     between = several ? 110 / width : 0;
   }
@@ -87,17 +87,19 @@ std::pair<double, double> colour_range(const std::vector<Picture>& pictures) {
   return {low, high > low ? high : high + 1};
 }
 
-/// Where the middles of the first and the last square lie on an axis.
+/// Where the middles of the first and the last square lie on an axis. Each square is a block of
+/// neighbouring entries; the last one is drawn whole, though it may have fewer.
 struct AxisPlace {
   double first = 0;
   double step = 1;
 
   AxisPlace(std::size_t given, std::size_t drawn,
             const std::optional<std::pair<double, double>>& range) {
-    const auto n = static_cast<double>(given);
-    const double unit = range && given > 1 ? (range->second - range->first) / (n - 1) : 1;
-    first = range ? range->first : 0;
-    step = unit * n / static_cast<double>(drawn);
+    const double unit =
+        range && given > 1 ? (range->second - range->first) / static_cast<double>(given - 1) : 1;
+    const auto block = static_cast<double>((given + drawn - 1) / drawn);
+    first = (range ? range->first : 0) + unit * (block - 1) / 2;
+    step = unit * block;
   }
   double begin() const { return first - step / 2; }
   double end(std::size_t drawn) const { return begin() + step * static_cast<double>(drawn); }

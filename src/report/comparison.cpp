@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -69,7 +70,13 @@ void add_numbers(const json& value, const std::string& way, std::size_t run, Sid
     all.add(way, run,
             value.is_number_float() ? fmt::format("{:.6g}", value.get<double>()) : value.dump());
   } else if (value.is_object()) {
+    // What a step says of its only layer it says at the layer, too.
+    const json only =
+        value.contains("taps") && value["taps"].is_array() && value["taps"].size() == 1
+            ? value["taps"][0]
+            : json();
     for (const auto& [key, inner] : value.items()) {
+      if (only.is_object() && only.contains(key)) continue;
       const bool many = key == "epochs" || key == "points" || key == "shape" || key == "field";
       // The lists of taps, bases, orders and readings are named by their elements.
       if (!many)
@@ -132,13 +139,16 @@ std::string comparison_section(const std::vector<Record>& records) {
     return std::count(values.begin(), values.end(), "") + 2 <= std::ssize(values);
   });
   if (!common.rows.empty()) {
+    // Runs that have no such number do not count.
     const auto equal = std::stable_partition(
         common.rows.begin(), common.rows.end(), [](const std::vector<std::string>& row) {
-          return std::any_of(row.begin() + 1, row.end(),
-                             [&](const std::string& value) { return value != row[1]; });
+          const std::set<std::string> values(row.begin() + 1, row.end());
+          return values.size() - values.count("") > 1;
         });
-    body += details(fmt::format("{} numbers that several runs have; {} differ, and come first",
-                                common.rows.size(), equal - common.rows.begin()),
+    const auto differ = equal - common.rows.begin();
+    body += details(fmt::format("{} numbers that several runs have{}", common.rows.size(),
+                                differ == 0 ? ", all equal"
+                                            : fmt::format("; {} differ, and come first", differ)),
                     html_table(common));
   }
   return element("section", element("h2", "The runs beside each other") + body +

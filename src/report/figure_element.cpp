@@ -1,5 +1,6 @@
 #include "report/figure_element.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -8,6 +9,7 @@
 #include "descramble/core/error.h"
 #include "descramble/core/markup.h"
 #include "report/html.h"
+#include "results/figure_data.h"
 
 namespace descramble {
 
@@ -46,23 +48,28 @@ std::string table_of_curves(const json& data) {
   return details("The numbers of this figure", html_table(table));
 }
 
+/// "3 to 5 (mean)" for a mean of several rows or columns, else "3".
+std::string heading(std::size_t place, std::size_t drawn, std::size_t given) {
+  const std::size_t block = (given + drawn - 1) / drawn;
+  const std::size_t first = place * block;
+  const std::size_t last = std::min(given, first + block) - 1;
+  return last > first ? fmt::format("{} to {} (mean)", first, last) : std::to_string(first);
+}
+
 std::string table_of_matrix(const json& panel) {
   const auto rows = panel.at("rows").get<std::size_t>();
   const auto columns = panel.at("columns").get<std::size_t>();
+  const auto of = panel.at("of").get<std::vector<std::size_t>>();
+  if (rows * columns > most_entries) return "";
   const std::string bytes = from_base64(panel.at("values").get<std::string>());
-  std::vector<float> values(bytes.size() / sizeof(float));
+  std::vector<float> values(rows * columns);
   std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
-  if (values.size() != rows * columns) {
-    throw Error({"a damaged figure", panel.value("title", ""),
-                 fmt::format("{} x {} values", rows, columns), fmt::format("{}", values.size())});
-  }
-  if (values.size() > most_entries) return "";
   HtmlTable table{.caption = panel.value("title", ""), .columns = {"row"}};
-  for (std::size_t j = 0; j < columns; ++j) table.columns.push_back(std::to_string(j));
+  for (std::size_t j = 0; j < columns; ++j) table.columns.push_back(heading(j, columns, of.at(1)));
   for (std::size_t i = 0; i < rows; ++i) {
-    std::vector<std::string> row{std::to_string(i)};
+    std::vector<std::string> row{heading(i, rows, of.at(0))};
     for (std::size_t j = 0; j < columns; ++j)
-      row.push_back(fmt::format("{:.4g}", values.at(i * columns + j)));
+      row.push_back(fmt::format("{:.4g}", values[i * columns + j]));
     table.rows.push_back(std::move(row));
   }
   return details("The numbers of this figure", html_table(table));
@@ -83,8 +90,10 @@ std::string figure_element(const FigureElement& figure, std::size_t run, json& s
   std::string place;
   std::string numbers;
   if (figure.data.is_object()) {
-    shown[figure.name] = figure.data;
-    place = fmt::format(" data-run='{}' data-figure='{}'", run, markup(figure.name));
+    within(figure.name, [&] { return checked_figure_data(figure.data); });
+    place = fmt::format(" data-run='{}' data-figure='{}'", run, shown.size());
+    shown.push_back(figure.data);
+    shown.back()["name"] = figure.name;
     numbers = "<output aria-live='polite'></output>" + numbers_of(figure.data);
   }
   return fmt::format(

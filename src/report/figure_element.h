@@ -17,7 +17,8 @@ struct FigureElement {
   bool wide = false;          ///< scrolls sideways on a narrow screen
 };
 
-/// HTML. The data goes into `shown`, the page's data of that run, under its name.
+/// HTML. The data goes to the end of `shown`, the page's data of that run.
+/// @throws Error for data that no figure has
 std::string figure_element(const FigureElement& figure, std::size_t run, nlohmann::json& shown);
 
 }  // namespace descramble

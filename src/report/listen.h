@@ -14,6 +14,7 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
+  const std::string& address() const { return address_; }  ///< as a link has it: "[::1]"
   std::uint16_t port() const { return port_; }
   bool loopback() const { return loopback_; }  ///< reached from this machine alone
   bool any() const { return any_; }            ///< 0.0.0.0 or ::, which is no address for a link
@@ -22,13 +23,11 @@ class Listener {
   void taken() { socket_ = -1; }
 
  private:
+  std::string address_{};
   int socket_ = -1;
   std::uint16_t port_ = 0;
   bool loopback_ = false;
   bool any_ = false;
 };
-
-/// "127.0.0.1", or "[::1]" as a link has it.
-std::string in_link(const std::string& address);
 
 }  // namespace descramble

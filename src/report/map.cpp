@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -52,9 +53,22 @@ std::vector<MapPoint> points_of(const json& result, std::size_t& left_out) {
     }
     points.push_back(std::move(point));
   }
-  // `NAME.input` is no point of its own in the list.
+  // `NAME.input` is no point of its own in the list: it stands before NAME, and NAME follows it.
   for (const std::string& tap : named) {
-    if (steps.contains(tap)) points.push_back({.name = tap, .steps = steps[tap]});
+    if (!steps.contains(tap)) continue;
+    MapPoint point{.name = tap, .steps = steps[tap]};
+    constexpr std::string_view ending = ".input";
+    const auto own = std::find_if(points.begin(), points.end(), [&](const MapPoint& one) {
+      return tap == one.name + std::string(ending);
+    });
+    if (own == points.end()) {
+      points.push_back(std::move(point));
+      continue;
+    }
+    point.type = "input of " + own->name;
+    point.from = own->from;
+    own->from = {tap};
+    points.insert(own, std::move(point));
   }
   return points;
 }
@@ -122,23 +136,27 @@ std::string drawn(const std::vector<MapPoint>& points, const json& result, std::
 
 /// The step's entry with that layer alone.
 json of_layer(const json& step, const std::string& tap) {
-  json result = step;
-  if (!step.contains("taps") || !step["taps"].is_array()) return result;
-  result["taps"] = json::array();
-  for (const json& one : step["taps"]) {
-    if ((one.is_object() && one.value("name", "") == tap) || one == json(tap))
-      result["taps"].push_back(one);
+  json result = json::object();
+  for (const auto& [key, value] : step.items()) {
+    if (key != "taps" || !value.is_array()) {
+      result[key] = value;
+      continue;
+    }
+    result[key] = json::array();
+    for (const json& one : value) {
+      if ((one.is_object() && one.value("name", "") == tap) || one == json(tap))
+        result[key].push_back(one);
+    }
   }
   return result;
 }
 
 /// "64x111x111, by channels; a position sees 51x51 of the input", from the first step that says so.
-std::string facts_of(const MapPoint& point, const json& result) {
+std::string facts_of(const std::vector<json>& entries) {
   std::string shape;
   std::string field;
-  for (const std::size_t step : point.steps) {
-    for (const json& tap :
-         of_layer(result["steps"][step], point.name).value("taps", json::array())) {
+  for (const json& entry : entries) {
+    for (const json& tap : entry.value("taps", json::array())) {
       if (!tap.is_object()) continue;
       if (shape.empty() && tap.value("shape", json()).is_array()) {
         shape =
@@ -161,10 +179,14 @@ std::string layer(const MapPoint& point, const json& result, std::size_t run, st
     body += element("p", fmt::format("{}, computed from {}", markup(point.type),
                                      markup(fmt::format("{}", fmt::join(point.from, ", ")))));
   }
-  if (const std::string facts = facts_of(point, result); !facts.empty())
+  std::vector<json> entries;
+  for (const std::size_t step : point.steps)
+    entries.push_back(of_layer(result["steps"][step], point.name));
+  if (const std::string facts = facts_of(entries); !facts.empty())
     body += element("p", markup(facts));
-  for (const std::size_t step : point.steps) {
-    const json entry = of_layer(result["steps"][step], point.name);
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const json& entry = entries[i];
+    const std::size_t step = point.steps[i];
     const std::string kind = entry.value("kind", "step");
     body +=
         fmt::format("<h4><a href='#{}'>{} · {}</a></h4>\n", step_id(run, step), step, markup(kind));

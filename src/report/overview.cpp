@@ -27,6 +27,9 @@ std::vector<std::string> taps_of(const json& step) {
   for (const char* key : {"tap", "from", "to"}) {
     if (step.contains(key)) add(step[key]);
   }
+  // A matrix that is read belongs to a layer.
+  if (step.contains("matrix") && step["matrix"].is_object())
+    add(step["matrix"].value("layer", json()));
   return taps;
 }
 
@@ -86,6 +89,11 @@ std::string overview_section(const Record& record) {
     body += element("p", "Warning: " + markup(text(warning)), "warning");
   for (const std::string& file : record.missing)
     body += element("p", "Missing: " + markup(file) + " is no longer in the folder", "warning");
+  for (const std::string& file : record.changed) {
+    body +=
+        element("p", "Changed: " + markup(file) + " is not what the run wrote, and is not shown",
+                "warning");
+  }
   body +=
       details("The whole config", element("pre", markup(result.value("config", json()).dump(2))));
   return body;

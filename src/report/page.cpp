@@ -58,6 +58,27 @@ std::string in_folder(const Record& record, const std::function<std::string()>& 
   });
 }
 
+/// The words of the page that a reader may not know.
+std::string glossary() {
+  return element("h2", "Words") +
+         "<dl>\n"
+         "<dt>tap</dt><dd>a place in the network whose values are looked at: the result of a layer "
+         "or an operation</dd>\n"
+         "<dt>basis, direction</dt><dd>a set of axes in the space of a layer's values, and one of "
+         "them: a neuron, a principal component (pca), a random one, or one of a rotation that an "
+         "earlier step has found</dd>\n"
+         "<dt>ablated</dt><dd>set to the mean over the data, so that it tells the rest of the "
+         "network nothing; descending: the directions with the largest variance first, ascending: "
+         "the smallest first</dd>\n"
+         "<dt>top1, top5</dt><dd>the share of samples whose class is the first, or among the first "
+         "five, of the network's answers</dd>\n"
+         "<dt>area, halved</dt><dd>the area under a curve of what ablation leaves, as a share, and "
+         "the number of ablated directions at which half of it is gone</dd>\n"
+         "<dt>P, W</dt><dd>the rotation of a layer, and the weights of a layer: P W are the "
+         "descrambled weights</dd>\n"
+         "</dl>\n";
+}
+
 std::string navigation(const std::vector<Record>& records) {
   std::string items;
   for (std::size_t i = 0; i < records.size(); ++i) {
@@ -80,7 +101,7 @@ std::string report_page(const std::vector<std::filesystem::path>& folders) {
   json data = json::array();
   std::string body;
   for (std::size_t i = 0; i < records.size(); ++i) {
-    json shown = json::object();
+    json shown = json::array();
     body += in_folder(records[i], [&] { return run_section(records[i], i, shown); });
     data.push_back({{"name", records[i].name}, {"figures", std::move(shown)}});
   }
@@ -90,10 +111,16 @@ std::string report_page(const std::vector<std::filesystem::path>& folders) {
                     .body = "<a class='skip' href='#content'>To the content</a>\n<header><h1>" +
                             markup(title) + "</h1>" + navigation(records) +
                             "</header>\n<main id='content'>\n" + comparison_section(records) +
-                            body + "</main>\n<footer>descramble " + markup(version()) +
+                            body + glossary() + "</main>\n<footer>descramble " + markup(version()) +
                             "</footer>\n",
                     .data = data,
                     .scripts = {asset_d3(), asset_plot(), asset_page_script()}});
+}
+
+bool is_report(const std::string& text) {
+  // Earlier pages had no generator.
+  return text.find("<meta name='generator' content='descramble report'>") != std::string::npos ||
+         text.find("<title>descramble: ") != std::string::npos;
 }
 
 }  // namespace descramble

@@ -17,7 +17,7 @@
 
   // Arrow keys go over rows of places of these lengths; `show` marks a place, `tell` says what is there.
   function walk(frame, said, lengths, show, tell) {
-    let at = [0, -1];
+    let at = null;
     const go = (row, column) => {
       if (lengths().length === 0) return;
       const i = Math.max(0, Math.min(lengths().length - 1, row));
@@ -26,11 +26,12 @@
       show(...at);
     };
     frame.addEventListener("keydown", (event) => {
-      const [i, j] = at;
+      const [i, j] = at ?? [0, 0];
       const next = { ArrowRight: [i, j + 1], ArrowLeft: [i, j - 1], ArrowDown: [i + 1, j], ArrowUp: [i - 1, j], Home: [i, 0], End: [i, Infinity] }[event.key];
       if (!next || event.target !== frame) return;
       event.preventDefault();
-      go(...next);
+      // The first key goes to the first place.
+      go(...(at || event.key === "End" ? next : [0, 0]));
     });
     return go;
   }
@@ -62,22 +63,29 @@
 
   function drawCurves(figure, curves, width, marked, tell) {
     const named = (k) => figure.y_names?.[k] ?? "";
-    const axis = (title, log) => ({ label: title, ...(log ? { type: "log" } : {}) });
+    const axis = (title, log) => ({ label: title, tickFormat: "~g", ...(log ? { type: "log" } : {}) });
     const rows = figure.y_names?.length > 0;
     const labels = [...new Set(curves.flat().map((point) => point.label))];
-    // Beyond the last colour the first ones come again, dashed.
-    const dash = (points) => ["none", "8 4", "2 3"][Math.floor(labels.indexOf(points[0]?.label) / colours.length) % 3];
-    return Plot.plot({
-      width, height: rows ? 90 + 22 * figure.y_names.length : Math.min(420, width * 0.6), marginLeft: rows ? Math.min(260, width / 2) : 60, grid: true,
+    // A folder's figure says which curves share a colour or a dash. Elsewhere colours go by label, and
+    // beyond the last one the first ones come again, dashed.
+    const dashes = ["none", "9 4", "2 3", "12 3 2 3", "5 2"];
+    const byLabel = (k) => labels.indexOf(curves[k][0]?.label);
+    const colour = (k) => colours[(figure.series[k].colour ?? byLabel(k)) % colours.length];
+    const dash = (k) => dashes[(figure.series[k].dash ?? Math.floor(byLabel(k) / colours.length)) % dashes.length];
+    const first = (label) => curves.findIndex((curve) => curve[0]?.label === label);
+    const clipped = figure.y_range && !rows;
+    const drawn = element("div", "", { class: "live" });
+    if (labels.length > 1 || labels[0] !== "curve") drawn.append(legend(labels, (label) => colour(first(label)), (label) => dash(first(label))));
+    drawn.append(Plot.plot({
+      width, height: rows ? 90 + 22 * figure.y_names.length : Math.min(420, width * 0.6), marginLeft: rows ? Math.min(260, width / 2) : 60, marginBottom: 44, grid: true,
       style: { background: "transparent", fontSize: "13px" },
-      color: { legend: curves.some((curve) => curve[0]?.label !== "curve"), range: colours, domain: labels },
-      x: axis(figure.x_title, figure.log_x),
-      y: { ...axis(figure.y_title, figure.log_y), ...(rows ? { reverse: true, ticks: figure.y_names.map((_, k) => k), tickFormat: named } : {}) },
+      x: { ...axis(figure.x_title, figure.log_x), labelAnchor: "center", labelOffset: 38 },
+      y: { ...axis(figure.y_title, figure.log_y), ...(clipped ? { domain: figure.y_range } : {}), ...(rows ? { reverse: true, ticks: figure.y_names.map((_, k) => k), tickFormat: named } : {}) },
       marks: [
         ...curves.flatMap((points, k) => [
-          ...(points.some((point) => Number.isFinite(point.low)) ? [Plot.areaY(points, { x: "x", y1: "low", y2: "high", fill: "label", fillOpacity: 0.15 })] : []),
-          figure.series[k].points ? Plot.dot(points, { x: "x", y: "y", stroke: "label" })
-            : Plot.line(points, { x: "x", y: "y", stroke: "label", strokeWidth: 2, strokeDasharray: dash(points), curve: figure.series[k].steps ? "step-after" : "linear" }),
+          ...(points.some((point) => Number.isFinite(point.low)) ? [Plot.areaY(points, { x: "x", y1: "low", y2: "high", fill: colour(k), fillOpacity: 0.15, curve: figure.series[k].steps ? "step-after" : "linear", clip: true })] : []),
+          figure.series[k].points ? Plot.dot(points, { x: "x", y: "y", stroke: colour(k) })
+            : Plot.line(points, { x: "x", y: "y", stroke: colour(k), strokeWidth: 2, strokeDasharray: dash(k), clip: true, curve: figure.series[k].steps ? "step-after" : "linear" }),
         ]),
         ...(figure.references ?? []).flatMap((line) => [
           Plot.ruleY([line.y], { stroke: "#7f7f7f", strokeDasharray: "4 3" }),
@@ -86,7 +94,24 @@
         ...(marked ? [Plot.dot([marked], { x: "x", y: "y", r: 6, stroke: "currentColor", strokeWidth: 2 })] : []),
         Plot.tip(curves.flat(), Plot.pointer({ x: "x", y: "y", title: tell })),
       ],
-    });
+    }));
+    return drawn;
+  }
+
+  // Colour and dash of each label.
+  function legend(labels, colour, dash) {
+    const list = element("p", "", { class: "legend" });
+    for (const label of labels) {
+      const entry = element("span");
+      const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+      const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
+      for (const [name, value] of [["width", 36], ["height", 10]]) svg.setAttribute(name, value);
+      for (const [name, value] of [["x1", 0], ["x2", 36], ["y1", 5], ["y2", 5], ["stroke", colour(label)], ["stroke-width", 3], ["stroke-dasharray", dash(label)]]) line.setAttribute(name, value);
+      svg.append(line);
+      entry.append(svg, label);
+      list.append(entry);
+    }
+    return list;
   }
 
   // Draws into `drawing` what `figure()` gives, at first and when `redraw` is called.
@@ -101,8 +126,10 @@
       const width = Math.max(280, Math.min(900, frame.clientWidth - 24));
       const drawn = drawCurves(figure(), curves, width, marked, tell);
       // The frame's name, the keyboard and the table say more than its paths.
-      for (const svg of [drawn, ...drawn.querySelectorAll("svg")]) svg.setAttribute("aria-hidden", "true");
-      drawing.replaceChildren(drawn);
+      for (const svg of drawn.querySelectorAll("svg")) svg.setAttribute("aria-hidden", "true");
+      drawing.querySelector(".live")?.remove();
+      drawing.append(drawn);
+      drawing.classList.add("drawn"); // the picture is for paper
     };
     walk(frame, said, () => curves.map((curve) => curve.length), (i, j) => draw(curves[i][j]), (i, j) => tell(curves[i][j]));
     const redraw = () => { curves = figure().series.map(pointsOf); said.textContent = ""; draw(); };
@@ -114,11 +141,11 @@
 
   const charts = {
     curves: {
-      title: "Accuracy as directions are ablated", x: "ablated", y: ["top1", "loss"], low: "top1_low", high: "top1_high",
-      series: ["basis", "order"], apart: ["draw"],
+      title: "What is left as directions are ablated", x: "ablated", y: ["top1", "loss"], low: "top1_low", high: "top1_high",
+      series: ["basis", "order"], apart: ["draw"], dash: ["order"], y_range: { top1: [0, 1] },
     },
-    spectrum: { title: "Variance explained", x: "count", y: ["cumulative", "explained"], series: ["basis"], apart: ["draw"] },
-    convergence: { title: "Convergence", x: "iteration", y: ["excess", "value"], series: ["solver"], apart: ["start"] },
+    spectrum: { title: "Variance explained", x: "count", y: ["cumulative", "explained"], series: ["basis"], apart: ["draw"], dash: [] },
+    convergence: { title: "Convergence", x: "iteration", y: ["excess", "value"], series: ["solver"], apart: ["start"], dash: [], log: ["excess"] },
   };
 
   // The rows of a table that the page offers to save.
@@ -128,10 +155,9 @@
     const [head, body] = link.getAttribute("href").split(/,(.*)/s);
     const text = head.endsWith(";base64") ? new TextDecoder().decode(Uint8Array.from(atob(body), (c) => c.charCodeAt(0))) : decodeURIComponent(body);
     const [columns, ...rows] = d3.csvParseRows(text);  // csvParse would need eval
-    return rows.map((row) => Object.fromEntries(columns.map((column, i) => {
-      const number = row[i] === "" ? NaN : Number(row[i]);
-      return [column, Number.isNaN(number) ? row[i] : number];
-    })));
+    const { x, y, low, high } = charts[name];
+    const numeric = new Set([x, ...y, low, high]); // a tap may be named "0.10"
+    return rows.map((row) => Object.fromEntries(columns.map((column, i) => [column, numeric.has(column) ? parseFloat(row[i]) : row[i]])));
   }
 
   const menu = (name, values, change) => {
@@ -159,29 +185,35 @@
   };
 
   function chart(name, rows, place, apart) {
-    const how = { ...charts[name], series: [...apart, ...charts[name].series] };
-    const frame = element("section", "", { class: "chart", tabindex: "0", role: "group", "aria-label": how.title + ". Arrow keys tell its numbers." });
+    const steps = new Set(rows.map((row) => `${row.run} ${row.step}`)).size > new Set(rows.map((row) => row.run)).size;
+    const how = { ...charts[name], series: [...apart, ...(steps ? ["step"] : []), ...charts[name].series] };
+    const frame = element("section", "", { class: "chart", tabindex: "0", role: "application", "aria-label": how.title + ". Arrow keys tell its numbers." });
     const taps = [...new Set(rows.map((row) => row.tap))];
-    const measures = how.y.filter((key) => rows.some((row) => typeof row[key] === "number"));
-    const text = (row, keys) => keys.map((key) => row[key]).filter((value) => value !== undefined).join(", ");
+    const measures = how.y.filter((key) => rows.some((row) => Number.isFinite(row[key])));
+    const text = (row, keys) => keys.filter((key) => row[key] !== undefined).map((key) => key === "step" ? `step ${row[key]}` : row[key]).join(", ");
     const labels = [...new Set(rows.map((row) => text(row, how.series)))];
+    // The same colour and dash, whatever is ticked off.
+    const solid = how.series.filter((key) => !how.dash.includes(key));
+    const colourOf = [...new Set(rows.map((row) => text(row, solid)))];
+    const dashOf = [...new Set(rows.map((row) => text(row, how.dash)))];
     let tap = taps[0];
     let measure = measures[0];
     let chosen = new Set(labels);
     const figure = () => {
       const groups = new Map();
       for (const row of rows) {
-        if (row.tap !== tap || typeof row[measure] !== "number" || !chosen.has(text(row, how.series))) continue;
+        if (row.tap !== tap || !Number.isFinite(row[measure]) || (how.log?.includes(measure) && row[measure] <= 0) || !chosen.has(text(row, how.series))) continue;
         const key = text(row, [...how.series, ...how.apart]);
         if (!groups.has(key)) groups.set(key, []);
         groups.get(key).push(row);
       }
       const banded = how.low && measure === "top1";
       const series = [...groups.values()].map((own) => ({
-        label: text(own[0], how.series), x: own.map((row) => row[how.x]), y: own.map((row) => row[measure]),
+        label: text(own[0], how.series), colour: colourOf.indexOf(text(own[0], solid)),
+        dash: dashOf.indexOf(text(own[0], how.dash)) + Math.floor(colourOf.indexOf(text(own[0], solid)) / colours.length), x: own.map((row) => row[how.x]), y: own.map((row) => row[measure]),
         ...(banded ? { low: own.map((row) => row[how.low]), high: own.map((row) => row[how.high]) } : {}),
       }));
-      return { x_title: how.x, y_title: measure, series };
+      return { x_title: how.x, y_title: measure, series, log_y: how.log?.includes(measure), y_range: how.y_range?.[measure] };
     };
     const controls = element("div", "", { class: "controls" });
     const drawing = element("div");
@@ -201,12 +233,16 @@
   function overlay(drawing, said, name, [left, top, right, bottom], lengths, cell, find, tell) {
     const percent = (part) => `${100 * part}%`;
     const put = (box, [x, y, w, h]) => Object.assign(box.style, { left: percent(x), top: percent(y), width: percent(w), height: percent(h) });
-    const layer = element("div", "", { class: "places", tabindex: "0", role: "group", "aria-label": name + ". Arrow keys tell its numbers." });
+    const layer = element("div", "", { class: "places", tabindex: "0", role: "application", "aria-label": name + ". Arrow keys tell its numbers." });
     const cursor = element("div", "", { class: "cursor", hidden: "" });
     put(layer, [left, top, right - left, bottom - top]);
     layer.append(cursor);
     drawing.append(layer);
-    const show = (i, j) => { cursor.hidden = false; put(cursor, cell(i, j)); };
+    const show = (i, j) => {
+      cursor.hidden = false;
+      put(cursor, cell(i, j));
+      if (document.activeElement === layer) cursor.scrollIntoView({ block: "nearest", inline: "nearest" });
+    };
     const go = walk(layer, said, () => lengths, show, tell);
     layer.addEventListener("pointermove", (event) => {
       const box = layer.getBoundingClientRect();
@@ -268,13 +304,19 @@
     }
     return figure.panels.map((panel) => {
       const values = decoded(panel);
-      return csv(Array.from({ length: panel.rows }, (_, i) => Array.from(values.subarray(i * panel.columns, (i + 1) * panel.columns))));
+      const heading = (side, index) => placeOn(side, index, side === "row" ? panel.rows : panel.columns, panel.of[side === "row" ? 0 : 1], null);
+      return csv([
+        ["", ...Array.from({ length: panel.columns }, (_, j) => heading("column", j))],
+        ...Array.from({ length: panel.rows }, (_, i) => [heading("row", i),
+          ...Array.from(values.subarray(i * panel.columns, (i + 1) * panel.columns), (value) => Number(value.toPrecision(7)))]),
+      ]);
     });
   }
 
   function downloads(name, figure) {
     return tables(figure).map((_, i, all) => {
-      const file = `${name}${all.length > 1 ? "." + i : ""}.csv`;
+      const part = figure.panels?.[i].title.replaceAll(/[^A-Za-z0-9]+/g, "_") || i;
+      const file = `${name}${all.length > 1 ? "." + part : ""}.csv`;
       const link = element("a", `Save ${file}`, { class: "download", download: file, href: "#" });
       // Made when it is asked for: many figures of a page are never saved.
       const make = () => { link.href = URL.createObjectURL(new Blob([tables(figure)[i]], { type: "text/csv" })); };
@@ -286,18 +328,18 @@
   // ---- The page -----------------------------------------------------------------------------------------
 
   for (const place of document.querySelectorAll("figure[data-figure]")) {
-    const figure = runs[Number(place.dataset.run)].figures[place.dataset.figure];
+    const figure = runs[Number(place.dataset.run)].figures[Number(place.dataset.figure)];
     const drawing = place.querySelector(".drawing");
     const said = place.querySelector("output");
     if (figure.kind === "matrices") matrices(figure, drawing, said);
     if (figure.kind === "strips") strips(figure, drawing, said);
     if (figure.kind === "curves") {
       place.classList.add("chart");
-      for (const [name, value] of [["tabindex", "0"], ["aria-label", figure.title + ". Arrow keys tell its numbers."]]) place.setAttribute(name, value);
+      for (const [name, value] of [["tabindex", "0"], ["role", "application"], ["aria-label", figure.title + ". Arrow keys tell its numbers."]]) drawing.setAttribute(name, value);
       place.prepend(element("h4", figure.title));
-      interactiveCurves(place, drawing, said, () => figure);
+      interactiveCurves(drawing, drawing, said, () => figure);
     }
-    place.append(...downloads(place.dataset.figure, figure));
+    place.append(...downloads(figure.name, figure));
   }
 
   for (const place of document.querySelectorAll(".charts")) {

@@ -50,10 +50,11 @@ std::string html_page(const PageText& page) {
       "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; img-src data:; "
       "style-src 'unsafe-inline'; script-src{};{} base-uri 'none'; form-action 'none'\">\n"
       "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
-      "<link rel='icon' href='data:,'>\n<title>{}</title>\n<style>\n{}</style>\n</head>\n<body>\n{}"
+      "<meta name='generator' content='descramble {}'>\n<link rel='icon' "
+      "href='data:,'>\n<title>{}</title>\n<style>\n{}</style>\n</head>\n<body>\n{}"
       "<script type='application/json' id='data'>{}</script>\n{}</body>\n</html>\n",
-      hashes, page.sends ? " connect-src 'self';" : "", markup(page.title), asset_page_style(),
-      page.body, json_text(page.data), elements);
+      hashes, page.sends ? " connect-src 'self';" : "", page.kind, markup(page.title),
+      asset_page_style(), page.body, json_text(page.data), elements);
 }
 
 }  // namespace descramble

@@ -13,6 +13,7 @@ namespace descramble {
 /// A page that `sends` may talk to the server that it came from, and to no other.
 struct PageText {
   std::string title{};
+  const char* kind = "report";  ///< what this program calls such a page
   std::string body{};
   const nlohmann::json& data;
   std::vector<std::string_view> scripts{};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "descramble/core/error.h"
 #include "descramble/core/files.h"
 #include "descramble/core/json.h"
 #include "results/written_result.h"
@@ -30,7 +31,13 @@ Record open_record(const fs::path& folder) {
     const std::string name = one.at("path");
     const bool plain = fs::path(name).filename() == fs::path(name);
     const bool there = plain && fs::is_regular_file(folder / name, ignored);
-    (there ? record.files : record.missing).push_back(name);
+    if (!there) {
+      record.missing.push_back(name);
+    } else if (sha256_of_path(folder / name) != one.at("sha256").get<std::string>()) {
+      record.changed.push_back(name);
+    } else {
+      record.files.push_back(name);
+    }
   }
   record.figures = json::object();
   if (record.has("figures.json"))
@@ -44,7 +51,12 @@ std::vector<Record> open_records(const std::vector<fs::path>& folders) {
   const std::vector<std::string> names = folder_names(folders);
   std::vector<Record> records;
   for (std::size_t i = 0; i < folders.size(); ++i) {
-    records.push_back(open_record(folders[i]));
+    try {
+      records.push_back(open_record(folders[i]));
+    } catch (const json::exception& error) {
+      throw Error(
+          {"a damaged result", folders[i].string(), "what 'descramble run' writes", error.what()});
+    }
     records.back().name = names[i];
   }
   return records;

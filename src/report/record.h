@@ -17,6 +17,7 @@ struct Record {
   nlohmann::json figures{};            ///< the numbers of figures, by name
   std::vector<std::string> files{};    ///< of the folder, as result.json lists them
   std::vector<std::string> missing{};  ///< listed, but not there
+  std::vector<std::string> changed{};  ///< listed with another hash: not what the run wrote
 
   std::string read(const std::string& file) const;
   bool has(const std::string& file) const;

@@ -8,6 +8,7 @@
 
 #include "descramble/core/error.h"
 #include "descramble/core/markup.h"
+#include "descramble/reading/kinds.h"
 #include "report/figure_element.h"
 #include "report/html.h"
 #include "report/sections.h"
@@ -25,6 +26,10 @@ std::string number(const json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
+std::string or_blank(const json& value) {
+  return value.is_null() ? std::string() : number(value);
+}
+
 std::string percent(const json& value) {
   return value.is_number() ? fmt::format("{:.2f} %", 100 * value.get<double>()) : number(value);
 }
@@ -32,7 +37,7 @@ std::string percent(const json& value) {
 std::string evaluated(const json& step) {
   HtmlTable table{.columns = {"Measure", "Value"}};
   for (const auto& [key, value] : step.items()) {
-    if (key == "kind" || value.is_structured()) continue;
+    if (key == "kind" || value.is_structured() || value.is_null()) continue;
     const bool share = key.starts_with("top");
     table.rows.push_back({key, share ? percent(value) : number(value)});
   }
@@ -60,14 +65,24 @@ std::string certified(const json& step) {
 
 std::string descrambled(const json& step) {
   HtmlTable table{.caption = "The objective, at the units as they are and at the rotation found",
-                  .columns = {"Tap", "Objective", "Before", "After", "Optimum", "Stopped because"}};
+                  .columns = {"Tap", "Objective", "Before", "After", "Times less",
+                              "On held-out data: before", "After", "Optimum", "Stopped because"}};
   const auto add = [&](const std::string& name, const json& of) {
     const json objective = of.value("objective", json::object());
     const json solver = of.value("solver", json::object());
+    const json held_out = objective.value("held_out", json::object());
+    const json before = objective.value("before", json());
+    const json after = objective.value("after", json());
+    const bool smaller = before.is_number() && after.is_number() && after.get<double>() > 0 &&
+                         objective.value("sense", "") == "minimise";
+    const std::string reason = number(solver.value("reason", json()));
     table.rows.push_back(
         {name, number(step.value("objective", json::object()).value("kind", json())),
-         number(objective.value("before", json())), number(objective.value("after", json())),
-         number(objective.value("optimum", json())), number(solver.value("reason", json()))});
+         number(before), number(after),
+         smaller ? fmt::format("{:.4g}", before.get<double>() / after.get<double>()) : "",
+         held_out.contains("before") ? number(held_out["before"]) : "",
+         held_out.contains("after") ? number(held_out["after"]) : "",
+         number(objective.value("optimum", json())), reason == "exact" ? "closed form" : reason});
   };
   for (const json& tap : step.value("taps", json::array())) add(tap.value("name", ""), tap);
   if (table.rows.size() != 1) add("all", step);
@@ -102,15 +117,19 @@ std::string read_answers_of(const json& step) {
     for (const json& answer : reading.value("answers", json::array())) {
       std::vector<std::string> row{
           number(answer.value("name", json())), number(answer.value("value", json())),
-          number(answer.value("uncertainty", json())), number(answer.value("unit", json()))};
+          or_blank(answer.value("uncertainty", json())), or_blank(answer.value("unit", json()))};
       for (const auto& [name, its] : controls.items()) {
-        row.emplace_back("none");
+        row.emplace_back("");
         for (const json& other : its) {
           if (other.value("name", json()) == answer.value("name", json()))
             row.back() = number(other.value("value", json()));
         }
       }
       table.rows.push_back(std::move(row));
+    }
+    const std::string kind = reading.value("kind", "");
+    for (const ReadingKind& known : reading_kinds()) {
+      if (known.info.name == kind) result += element("p", markup(known.info.summary), "note");
     }
     result += html_table(table);
     for (const json& note : reading.value("notes", json::array()))
@@ -133,9 +152,13 @@ std::string trained(const json& step) {
 }
 
 constexpr const char* about_strips =
-    "Each row is a direction, each column a point on it, and the pictures are the samples whose "
-    "values are nearest to the point. Below each column stand its place s on the direction and how "
-    "far off it the samples are on the average: where that is large, no sample is near.";
+    "Each row is a direction: its number, and the share of the variance along it. Each column is a "
+    "point on the line along it, and the pictures are the samples whose values are nearest to the "
+    "point; grey lies outside of the image. Below each column stand the point's place s on the "
+    "line "
+    "and how far off the line these samples lie on the average. Where that is more than the way "
+    "from one point to the next, no sample is near the line, and the pictures show what comes "
+    "closest.";
 
 std::string explored(const json& step) {
   std::string result;

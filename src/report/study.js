@@ -16,60 +16,97 @@
     return made;
   };
 
+  // ---- What this browser knows -----------------------------------------------------------------
+
   // A participant is a random number, and nothing else is known of a person.
   const fresh = () => {
     const words = crypto.getRandomValues(new Uint32Array(4));
-    return { participant: [...words].map((word) => word.toString(16).padStart(8, "0")).join(""), answers: [], sent: 0, practised: false };
+    return { participant: [...words].map((word) => word.toString(16).padStart(8, "0")).join(""), answers: [], practised: false };
   };
-  const load = () => {
-    try { return JSON.parse(localStorage.getItem(store)) || fresh(); } catch { return fresh(); }
+  const read = () => {
+    try { return JSON.parse(localStorage.getItem(store)); } catch { return null; }
   };
-  const keep = () => { try { localStorage.setItem(store, JSON.stringify(state)); } catch { /* the file at the end still works */ } };
-  const state = load();
+  const write = () => {
+    try { localStorage.setItem(store, JSON.stringify(state)); } catch { /* the file at the end still works */ }
+  };
+  let state = read() ?? fresh();
+  write();
 
-  // Another window of this browser went on with the study: this one follows.
-  addEventListener("storage", (event) => { if (event.key === store) location.reload(); });
+  // Several windows share what is kept: the first answer to a question stays, and none is lost.
+  function merge() {
+    const kept = read();
+    if (!kept) return;
+    if (kept.participant !== state.participant) { state = kept; return; }
+    const mine = new Map(state.answers.map((answer) => [answer.trial, answer]));
+    const theirs = new Set(kept.answers.map((answer) => answer.trial));
+    state.answers = [
+      ...kept.answers.map((answer) => ({ ...answer, sent: answer.sent || mine.get(answer.trial)?.sent || false })),
+      ...state.answers.filter((answer) => !theirs.has(answer.trial)),
+    ];
+    state.practised = state.practised || kept.practised;
+  }
+  const keep = () => { merge(); write(); };
+  const answered = (trial) => state.answers.some((answer) => answer.trial === trial.id);
+  const unsent = () => state.answers.filter((answer) => !answer.sent);
 
-  // Answers go to the server in their order, one at a time, again and again until it has them.
+  // ---- Sending -----------------------------------------------------------------------------------
+
+  // Answers go to the server one at a time, again and again until it has them.
   const status = element("output", "", { "aria-live": "polite", class: "note" });
   place.after(status);
   let sending = false;
   let refused = "";
   let arrived = () => {};
   const wait = (milliseconds) => new Promise((go) => setTimeout(go, milliseconds));
-  async function post(answer) {
+  const count = (number, what) => `${number} ${what}${number === 1 ? "" : "s"}`;
+
+  async function post(participant, { trial, chosen, top, seconds }) {
+    const control = new AbortController();
+    const patience = setTimeout(() => control.abort(), 15000);
     try {
       const reply = await fetch("answers", {
-        method: "POST", headers: { "Content-Type": "application/json" }, signal: AbortSignal.timeout(15000),
-        body: JSON.stringify({ study, participant: state.participant, ...answer }),
+        method: "POST", headers: { "Content-Type": "application/json" }, signal: control.signal,
+        body: JSON.stringify({ study, participant, trial, chosen, top, seconds }),
       });
-      return { code: reply.status, text: reply.ok ? "" : await reply.text() };
-    } catch { return { code: 0, text: "" }; }
+      return { code: reply.status, why: reply.ok ? "" : (await reply.json()).error };
+    } catch {
+      return { code: 0, why: "" };
+    } finally {
+      clearTimeout(patience);
+    }
   }
+
   async function send() {
     if (!served || sending || refused) return;
     sending = true;
-    for (let pause = 500; state.sent < state.answers.length;) {
-      const { code, text } = await post(state.answers[state.sent]);
+    for (let pause = 500; unsent().length > 0;) {
+      const participant = state.participant;
+      const [{ trial }] = unsent();
+      const { code, why } = await post(participant, unsent()[0]);
       const busy = code === 0 || code === 408 || code === 429 || code >= 500;
       if (code === 200 || code === 409) { // 409: the server has an answer to this question
-        state.sent += 1;
-        keep();
+        merge();
+        for (const answer of state.answers) {
+          if (answer.trial === trial && state.participant === participant) answer.sent = true;
+        }
+        write();
         pause = 500;
         status.textContent = "";
       } else if (busy) {
-        status.textContent = `${state.answers.length - state.sent} answers wait here until the server can be reached again. Go on; nothing is lost.`;
+        status.textContent = `The server cannot be reached: ${count(unsent().length, "answer")} wait${unsent().length === 1 ? "s" : ""} here. Go on; nothing is lost.`;
         await wait(pause);
         pause = Math.min(2 * pause, 8000);
       } else {
-        refused = text.slice(0, 200);
-        status.textContent = `The server refuses the answers (${code} ${refused}). Go on, and save them as a file at the end.`;
-        break;
+        refused = why || `code ${code}`;
+        status.textContent = `The server takes no answers (${refused}). Go on, and save them as a file at the end.`;
       }
+      if (refused) break;
     }
     sending = false;
     arrived();
   }
+
+  // ---- Orders ------------------------------------------------------------------------------------
 
   // Mulberry32, begun with the participant: the same participant sees the same orders again.
   const stream = (text) => {
@@ -90,87 +127,132 @@
     }
     return result;
   };
-  const order = shuffled(trials, stream(study + state.participant));
+  const order = () => shuffled(trials, stream(study + state.participant));
   const swapped = (trial) => stream(state.participant + trial.id)() < 0.5;
 
-  function ask(trial, heading, answered) {
+  // ---- What is shown -------------------------------------------------------------------------------
+
+  let asked = null; // the question on the screen, if it is one of the study
+  let keys = null;
+  function show(...children) {
+    document.removeEventListener("keydown", keys);
+    keys = null;
+    asked = null;
+    arrived = () => {};
+    place.replaceChildren(...children);
+  }
+
+  function ask(trial, heading, chosen) {
     const [top, bottom] = swapped(trial) ? [...trial.rows].reverse() : trial.rows;
     const began = performance.now();
     let done = false;
     const choose = (row) => {
-      if (done) return;
+      // A key that is held or pressed twice is no answer to the next question.
+      if (done || performance.now() - began < 200) return;
       done = true;
-      document.removeEventListener("keydown", keys);
-      answered({ trial: trial.id, chosen: row.id, top: row === top, seconds: (performance.now() - began) / 1000 }, row);
+      chosen({ trial: trial.id, chosen: row.id, top: row === top, seconds: (performance.now() - began) / 1000, sent: false }, row);
     };
-    const keys = (event) => {
+    const rows = [[top, "Top", "↑"], [bottom, "Bottom", "↓"]].map(([row, name, arrow]) => {
+      const button = element("button", "", { type: "button", class: "row" });
+      button.append(element("img", "", { src: row.image, alt: name + " strip of pictures" }), element("span", `${name} ${arrow}`));
+      button.addEventListener("click", () => choose(row));
+      button.dataset.row = row.id;
+      return button;
+    });
+    show(element("h1", heading), element("p", "Which of the two strips shows a coherent transition from left to right? If you cannot tell, make your best guess."), ...rows);
+    keys = (event) => {
       if (event.repeat || (event.key !== "ArrowUp" && event.key !== "ArrowDown")) return;
       event.preventDefault();
       choose(event.key === "ArrowUp" ? top : bottom);
     };
-    const rows = [[top, "Top", "↑"], [bottom, "Bottom", "↓"]].map(([row, name, arrow]) => {
-      const button = element("button", "", { type: "button", class: "row" });
-      button.append(element("img", "", { src: row.image, alt: name + " row of pictures" }), element("span", `${name} ${arrow}`));
-      button.addEventListener("click", () => choose(row));
-      return button;
-    });
-    place.replaceChildren(element("h1", heading), element("p", "Which of the two rows shows a coherent transition from left to right? If you cannot tell, make your best guess."), ...rows);
     document.addEventListener("keydown", keys);
   }
 
-  function message(heading, texts, button, next) {
-    const go = element("button", button, { type: "button" });
-    go.addEventListener("click", next);
-    place.replaceChildren(element("h1", heading), ...texts.map((text) => element("p", text)), go);
-    go.focus();
+  function message(heading, texts, button, go) {
+    const control = element("button", button, { type: "button" });
+    control.addEventListener("click", go);
+    show(element("h1", heading), ...texts.map((text) => element("p", text)), control);
+    control.focus();
   }
 
   function practise(number) {
     if (number === practice.length) {
       state.practised = true;
       keep();
-      message("Now the questions", [`There are ${order.length}. Nobody tells you whether an answer is right.`], "Begin", next);
+      message("Now the questions", [`There are ${trials.length}. Nobody tells you whether an answer is right.`], "Begin", next);
       return;
     }
     ask(practice[number], `Practice ${number + 1} of ${practice.length}`, (answer, row) => {
-      const right = row.id === practice[number].coherent;
-      message(right ? "Yes" : "No", [right ? "This row changes steadily from left to right." : "The other row changes steadily from left to right."], "Go on", () => practise(number + 1));
+      const { coherent } = practice[number];
+      const buttons = [...place.querySelectorAll("button.row")];
+      for (const button of buttons) {
+        button.disabled = true;
+        button.classList.toggle("right", button.dataset.row === coherent);
+      }
+      const go = element("button", "Go on", { type: "button" });
+      go.addEventListener("click", () => practise(number + 1));
+      show(element("h1", row.id === coherent ? "Yes" : "No"), element("p", "The marked strip changes steadily from left to right: it grows brighter."), go, ...buttons);
+      go.focus();
     });
   }
 
   function next() {
-    const known = new Set(state.answers.map((answer) => answer.trial));
-    const open = order.filter((trial) => !known.has(trial.id));
+    const open = order().filter((trial) => !answered(trial));
     if (open.length === 0) { finish(); return; }
-    ask(open[0], `Question ${known.size + 1} of ${order.length}`, (answer) => {
-      state.answers.push(answer);
-      keep();
+    ask(open[0], `Question ${trials.length - open.length + 1} of ${trials.length}`, (answer) => {
+      merge();
+      if (!answered(open[0])) state.answers.push(answer);
+      write();
       send();
       next();
     });
+    asked = open[0];
   }
+
+  // The server is given what it asks for, and so is the file.
+  const asFile = () => JSON.stringify({ study, participant: state.participant, answers: state.answers.map(({ sent, ...answer }) => answer) });
 
   function finish() {
-    const text = JSON.stringify({ study, participant: state.participant, answers: state.answers });
-    const link = element("a", "Save the answers", { download: `answers-${state.participant}.json`, href: "data:application/json," + encodeURIComponent(text) });
-    const show = () => {
-      const all = served && state.sent === state.answers.length;
-      const texts = all ? ["All answers have arrived. You may close this window."]
-        : served && !refused ? [`${state.answers.length - state.sent} answers are on their way. Keep this window open until they have arrived, or save them as a file and send it to the person who asked you.`]
-          : [`All ${order.length} questions are answered. Save the file and send it to the person who asked you.`];
-      place.replaceChildren(element("h1", "Thank you"), ...texts.map((text) => element("p", text)), ...(all ? [] : [link]));
+    const link = element("a", "Save the answers", { download: `answers-${state.participant}.json`, href: "data:application/json," + encodeURIComponent(asFile()) });
+    const another = element("button", "Another person begins", { type: "button" });
+    another.addEventListener("click", () => { state = fresh(); write(); welcome(); });
+    const texts = () => {
+      const left = unsent().length;
+      if (served && left === 0) return "All answers have arrived. You may close this window.";
+      if (served && !refused) return `${count(left, "answer")} ${left === 1 ? "is" : "are"} on the way. Keep this window open until all have arrived, or save them as a file and send it to the person who asked you.`;
+      return `All ${trials.length} questions are answered. Save the file and send it to the person who asked you.`;
+    };
+    const render = () => {
+      const all = served && unsent().length === 0;
+      show(element("h1", "Thank you"), element("p", texts()), ...(all ? [another] : [link]));
+      arrived = render;
       if (!all) link.focus();
     };
-    arrived = show;
-    show();
+    link.addEventListener("click", () => place.append(element("p"), another), { once: true });
+    render();
   }
 
-  const welcome = () => message("Which row is coherent?", [
-    "You will see two rows of pictures at a time. In one of them the pictures change from left to right in some steady way; in the other they do not.",
-    "Press the arrow up for the row on top, the arrow down for the one below, or click on it.",
-    served ? "Your answers are sent as you give them. Nothing about you is recorded: you are a random number."
-      : "Your answers are kept in this browser and saved as a file at the end. Nothing about you is recorded.",
-  ], "Practise first", () => practise(0));
+  function welcome() {
+    message("Which strip is coherent?", [
+      "You will see two strips at a time, one above the other. A strip has columns, and the pictures of a column belong together. In one strip the columns change from left to right in some steady way; in the other they do not.",
+      "Press the arrow up for the strip on top, the arrow down for the one below, or click on it.",
+      `Your choices, and the seconds that each takes, are ${served ? "sent as you give them" : "kept in this browser and saved as a file at the end"}. Nothing else of you is recorded: you are a random number.`,
+    ], "Practise first", () => practise(0));
+  }
+
+  const begin = () => { if (state.practised) next(); else welcome(); };
+
+  // Another window of this browser went on: what it answered is not asked here again.
+  addEventListener("storage", (event) => {
+    if (event.key !== store) return;
+    const { participant } = state;
+    merge();
+    if (state.participant !== participant) begin();
+    else if (asked && answered(asked)) next();
+    else arrived();
+    send();
+  });
+
   send();
-  if (state.practised) next(); else welcome();
+  begin();
 })();

@@ -54,11 +54,15 @@ at::Tensor ramp(std::int64_t points, RandomStream& random) {
   return columns.clamp(0, 255).to(at::kByte);
 }
 
-/// Makes questions, each with an id of its own for the page.
+/// Makes questions, each with an id of its own for the page. Orders come from the seed. Ids come
+/// from what the run has found, too, so that another study has others, and nobody can tell rows by
+/// their ids who has not the run.
 class Questions {
  public:
-  explicit Questions(std::uint64_t seed) : random_(random_stream(seed, "study")) {
-    key_.seed = seed;
+  Questions(const StudyOptions& options, const std::string& run)
+      : random_(random_stream(options.seed, "study")),
+        ids_(random_stream(options.seed, "study/" + run)) {
+    key_.seed = options.seed;
     key_.study = id();
   }
 
@@ -82,7 +86,7 @@ class Questions {
   }
 
  private:
-  std::string id() { return fmt::format("{:016x}", random_.bits()); }
+  std::string id() { return fmt::format("{:016x}", ids_.bits()); }
 
   json question(StudyTrial& trial, const at::Tensor& coherent, const at::Tensor& other) {
     trial.id = id();
@@ -96,6 +100,7 @@ class Questions {
   }
 
   RandomStream random_;
+  RandomStream ids_;
   StudyKey key_{};
   json shown_ = json::array();
   json practice_ = json::array();
@@ -152,14 +157,16 @@ bool is_study_key(const fs::path& file) {
   }
 }
 
-/// @throws Error if a study there has answers, which --force would remove
+/// @throws Error if the study there has answers, which --force would remove
 void check_unanswered(const fs::path& folder) {
   std::error_code ignored;
   std::string found;
-  if (fs::exists(AnswerStore::file_in(folder), ignored))
-    found = AnswerStore::file_in(folder).filename().string();
   for (const fs::directory_entry& entry : fs::directory_iterator(folder / "answers", ignored))
     found = entry.path().filename().string();
+  if (fs::file_size(AnswerStore::file_in(folder), ignored) > 0 && !ignored) {
+    const AnswerStore store(folder, read_study_key(folder).study, AnswerStore::Access::read);
+    if (store.answer_count() > 0) found = fmt::format("{} answers", store.answer_count());
+  }
   if (!found.empty())
     throw Error({"a study with answers", folder.string(), "another folder to write", found});
 }
@@ -168,7 +175,8 @@ std::string study_page(const Questions& questions) {
   const json data = {{"study", questions.key().study},
                      {"practice", questions.practice()},
                      {"trials", questions.shown()}};
-  return html_page({.title = "Which row shows a coherent transition?",
+  return html_page({.title = "Which strip shows a coherent transition?",
+                    .kind = "study",
                     .body = "<main id='study'><noscript>This study needs JavaScript.</noscript>"
                             "</main>\n",
                     .data = data,
@@ -183,7 +191,8 @@ std::int64_t make_study(const fs::path& run, const fs::path& out, const StudyOpt
   if (options.force && is_study_key(out / "key.json")) check_unanswered(out);
   AtomicFolder folder(out, {.force = options.force, .marker = "key.json", .is_ours = is_study_key});
   const NamedTensors tensors = load_safetensors(run / "tensors.safetensors");
-  Questions questions(options.seed);
+  Questions questions(options, sha256_of_path(run / "result.json") +
+                                   (options.control == StudyControl::random ? "/random" : ""));
   const json& steps = record.result["steps"];
   for (std::size_t i = 0; i < steps.size(); ++i) {
     if (steps[i].value("kind", "") != "explore") continue;

@@ -137,19 +137,38 @@ StudyComparison compared(const std::string& tap, const std::string& first,
   return result;
 }
 
+double median(std::vector<double> values) {
+  const std::size_t middle = values.size() / 2;
+  std::sort(values.begin(), values.end());
+  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+std::vector<StudyParticipant> participants_in(const std::vector<StudyAnswer>& answers) {
+  std::map<std::string, StudyParticipant> all;
+  std::map<std::string, std::vector<double>> seconds;
+  for (const StudyAnswer& one : answers) {
+    StudyParticipant& own = all[one.participant];
+    own.participant = one.participant;
+    const bool check = one.basis == attention_check;
+    ++(check ? own.checks : own.answers);
+    (check ? own.checks_right : own.right) += one.right ? 1 : 0;
+    seconds[one.participant].push_back(one.seconds);
+  }
+  std::vector<StudyParticipant> result;
+  for (auto& [participant, own] : all) {
+    own.median_seconds = median(seconds[participant]);
+    result.push_back(own);
+  }
+  return result;
+}
+
 }  // namespace
 
 StudyScore score_answers(const std::vector<StudyAnswer>& answers, std::uint64_t seed) {
   Groups groups;
-  std::set<std::string> participants;
-  StudyScore score;
+  StudyScore score{.participants = participants_in(answers)};
   for (const StudyAnswer& one : answers) {
-    participants.insert(one.participant);
-    if (one.basis == attention_check) {
-      ++score.checks;
-      score.checks_right += one.right ? 1 : 0;
-      continue;
-    }
+    if (one.basis == attention_check) continue;
     const std::pair key{one.tap, one.basis};
     const auto found = std::find_if(groups.begin(), groups.end(),
                                     [&](const auto& group) { return group.first == key; });
@@ -160,7 +179,6 @@ StudyScore score_answers(const std::vector<StudyAnswer>& answers, std::uint64_t 
     }
   }
   if (groups.empty()) throw Error({"nothing to score", "answers", "at least one answer", "none"});
-  score.participants = std::ssize(participants);
   for (const auto& [key, own] : groups) {
     StudyGroup group{.tap = key.first, .basis = key.second, .answers = std::ssize(own)};
     std::map<std::int64_t, Count> by_vector;
@@ -218,9 +236,19 @@ json score_json(const StudyScore& score) {
                            {"difference", one.difference},
                            {"p_value", one.p_value}});
   }
+  json participants = json::array();
+  for (const StudyParticipant& one : score.participants) {
+    participants.push_back({{"participant", one.participant},
+                            {"answers", one.answers},
+                            {"right", one.right},
+                            {"attention_checks", one.checks},
+                            {"attention_checks_right", one.checks_right},
+                            {"median_seconds", one.median_seconds}});
+  }
   return {{"schema_version", 1},
-          {"participants", score.participants},
-          {"attention_checks", {{"answers", score.checks}, {"right", score.checks_right}}},
+          {"questions", score.questions},
+          {"participants", std::move(participants)},
+          {"left_out", score.left_out},
           {"groups", std::move(groups)},
           {"comparisons", std::move(comparisons)}};
 }
@@ -261,20 +289,33 @@ class Collected {
  public:
   explicit Collected(const StudyKey& key) : key_(key) {}
 
-  /// @throws Error for a second answer, unless it is the same one: a page that could not send all
-  /// its answers saves all of them.
-  void add(const GivenAnswer& answer, const std::string& place) {
+  /// Of the server, which takes one answer to a question.
+  void add_served(const GivenAnswer& answer) {
+    given_.emplace(std::pair{answer.participant, answer.trial}, Given{answer, ""});
+    answers_.push_back(judged(answer, key_));
+  }
+
+  /// Of a file. The server's answer stays where it has one: a page that could not send all its
+  /// answers saves all of them. @throws Error for a question answered twice in files
+  void add(const GivenAnswer& answer, const std::string& file) {
     const auto [found, fresh] =
-        given_.emplace(std::pair{answer.participant, answer.trial}, Given{answer, place});
+        given_.emplace(std::pair{answer.participant, answer.trial}, Given{answer, file});
     if (fresh) {
       answers_.push_back(judged(answer, key_));
       return;
     }
     const Given& first = found->second;
-    if (first.answer == answer && first.place != place) return;
-    throw Error({"a question answered twice", place, "one answer of each participant",
+    if (first.file.empty()) {
+      left_out_ += first.answer.chosen == answer.chosen ? 0 : 1;
+      return;
+    }
+    if (first.answer == answer && first.file != file) return;  // a copy of that file
+    throw Error({"a question answered twice", file, "one answer of each participant",
                  "'" + answer.participant + "', '" + answer.trial + "'"});
   }
+
+  /// Answers of files to questions that the server has another answer to.
+  std::int64_t left_out() const { return left_out_; }
 
   /// One file of answers. @throws Error naming it
   void add_file(const fs::path& file) {
@@ -308,11 +349,12 @@ class Collected {
  private:
   struct Given {
     GivenAnswer answer{};
-    std::string place{};
+    std::string file{};  ///< empty: the server
   };
   const StudyKey& key_;
   std::map<std::pair<std::string, std::string>, Given> given_{};
   std::vector<StudyAnswer> answers_{};
+  std::int64_t left_out_ = 0;
 };
 
 void add_served(const fs::path& folder, const StudyKey& key, Collected& collected) {
@@ -323,18 +365,22 @@ void add_served(const fs::path& folder, const StudyKey& key, Collected& collecte
                           {"chosen", answer.chosen},
                           {"top", answer.top},
                           {"seconds", answer.seconds}};
-    collected.add(read_answer(as_page, answer.participant, key, file), file);
+    collected.add_served(read_answer(as_page, answer.participant, key, file));
   }
 }
 
 }  // namespace
 
-StudyScore score_study(const fs::path& folder) {
+StudyScore score_study(const fs::path& folder, const std::vector<std::string>& excluded) {
   const StudyKey key = read_study_key(folder);
   std::error_code ignored;
   std::vector<fs::path> files;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder / "answers", ignored)) {
-    if (entry.path().extension() == ".json") files.push_back(entry.path());
+    if (entry.path().extension() != ".json") {
+      throw Error({"not a file of answers", entry.path().string(), "a name that ends in .json",
+                   "'" + entry.path().filename().string() + "'"});
+    }
+    files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
   Collected collected(key);
@@ -342,12 +388,21 @@ StudyScore score_study(const fs::path& folder) {
   const std::uintmax_t size = fs::file_size(AnswerStore::file_in(folder), ignored);
   if (!ignored && size > 0) add_served(folder, key, collected);
   for (const fs::path& file : files) collected.add_file(file);
-  const std::vector<StudyAnswer> answers = collected.sorted();
+  std::vector<StudyAnswer> answers = collected.sorted();
+  for (const std::string& participant : excluded) {
+    const auto count = std::erase_if(
+        answers, [&](const StudyAnswer& one) { return one.participant == participant; });
+    if (count == 0)
+      throw Error(
+          {"no such participant", "--exclude", "one who answered", "'" + participant + "'"});
+  }
   if (answers.empty()) {
     throw Error({"no answers", folder.string(),
                  "answers that 'study serve' received, or files of them in answers/", "none"});
   }
-  const StudyScore score = score_answers(answers, key.seed);
+  StudyScore score = score_answers(answers, key.seed);
+  score.left_out = collected.left_out();
+  score.questions = std::ssize(key.trials);
   write_file(folder / "score.json", write_json(score_json(score), "score.json"));
   write_file(folder / "answers.csv", to_csv(answers_table(answers)));
   if (can_draw()) write_svg(accuracy_figure(score), folder / "accuracy.svg");

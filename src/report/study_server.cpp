@@ -15,6 +15,7 @@
 #include "descramble/core/error.h"
 #include "descramble/core/files.h"
 #include "report/answer_store.h"
+#include "report/link_names.h"
 #include "report/listen.h"
 #include "report/request_limits.h"
 
@@ -25,20 +26,22 @@ using nlohmann::json;
 
 namespace {
 
-/// An answer to a request: a code and a JSON body, or the page.
+/// An answer to a request: a code and a JSON body, a sentence, or the page.
 struct Reply {
   unsigned code = MHD_HTTP_OK;
   std::string body{};
+  const char* type = "application/json";
   bool page = false;
 };
 
+/// To the page's script.
 Reply refusal(unsigned code, const std::string& why) {
   return {.code = code, .body = json{{"error", why}}.dump()};
 }
 
-std::string lower(std::string text) {
-  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return text;
+/// To a person who opens an address.
+Reply told(unsigned code, const std::string& why) {
+  return {.code = code, .body = why + "\n", .type = "text/plain; charset=utf-8"};
 }
 
 bool is_participant(const std::string& text) {
@@ -58,29 +61,14 @@ struct Request {
   bool too_large = false;
 };
 
-/// @throws Error for an address that is every address of the machine, without a name for the link
-const StudyServerOptions& with_a_name(const StudyServerOptions& options) {
-  if (options.host.empty() && (options.address == "0.0.0.0" || options.address == "::")) {
-    throw Error({"no name for the link", "--host",
-                 "the name or address by which participants reach this machine",
-                 "none, and --address " + options.address});
+/// @throws Error for a page that is gone, of another study, or cut off
+std::string whole_page(const fs::path& folder, const StudyKey& key) {
+  std::string page = read_file(folder / "index.html");
+  if (page.find("\"" + key.study + "\"") == std::string::npos || !page.ends_with("</html>\n")) {
+    throw Error({"a damaged page", (folder / "index.html").string(), "the page of this study",
+                 "something else"});
   }
-  return options;
-}
-
-/// The names under which a browser reaches the server, as the header Host has them.
-std::set<std::string> hosts_of(const Listener& listener, const StudyServerOptions& options) {
-  std::set<std::string> names;
-  if (!listener.any()) names.insert(in_link(options.address));
-  if (!options.host.empty()) names.insert(lower(options.host));
-  if (listener.loopback()) names.merge(std::set<std::string>{"localhost", "127.0.0.1", "[::1]"});
-  std::set<std::string> hosts;
-  for (const std::string& name : names) {
-    hosts.insert(fmt::format("{}:{}", name, listener.port()));
-    // Ports 80 and 443 are left out: the first may be ours, both may be a proxy's.
-    if (listener.port() == 80 || name == lower(options.host)) hosts.insert(name);
-  }
-  return hosts;
+  return page;
 }
 
 }  // namespace
@@ -89,25 +77,23 @@ class StudyServer::Running {
  public:
   Running(const fs::path& folder, const StudyServerOptions& options,
           std::function<void(const std::string&)> trouble)
-      : options_(with_a_name(options)),
+      : options_(options),
         trouble_(std::move(trouble)),
         key_(read_study_key(folder)),
-        page_(read_file(folder / "index.html")),
+        page_(whole_page(folder, key_)),
         listener_(options.address, options.port),
+        names_(link_names(listener_, options.host)),
         store_(folder, key_.study, AnswerStore::Access::write),
         limits_(options.requests_per_second, options.requests_at_once) {
-    hosts_ = hosts_of(listener_, options);
     prefix_ = "/s/" + store_.token();
-    link_ = fmt::format("http://{}:{}{}/",
-                        options.host.empty() ? in_link(options.address) : options.host,
-                        listener_.port(), prefix_);
+    link_ = "http://" + names_.link + prefix_ + "/";
     served_ = {.answers = store_.answer_count(), .participants = store_.participant_count()};
     daemon_ = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO, 0, nullptr, nullptr,
                                &handled, this, MHD_OPTION_LISTEN_SOCKET, listener_.socket(),
                                MHD_OPTION_CONNECTION_LIMIT, options.most_connections,
                                MHD_OPTION_PER_IP_CONNECTION_LIMIT, options.most_connections_of_one,
                                MHD_OPTION_CONNECTION_TIMEOUT, options.silent_seconds,
-                               MHD_OPTION_NOTIFY_COMPLETED, &completed, nullptr,
+                               MHD_OPTION_NOTIFY_COMPLETED, &completed, this,
                                MHD_OPTION_NOTIFY_CONNECTION, &connected, this, MHD_OPTION_END);
     if (daemon_ == nullptr) throw Failure(Complaint{"the server does not start", link_});
     listener_.taken();
@@ -125,13 +111,19 @@ class StudyServer::Running {
   void tend() {
     const auto now = RequestLimits::Clock::now();
     const std::lock_guard lock(mutex_);
-    for (const auto& [socket, since] : connections_) {
-      if (std::chrono::duration<double>(now - since).count() > options_.connection_seconds)
+    for (const auto& [socket, one] : connections_) {
+      const double seconds = std::chrono::duration<double>(now - one.since).count();
+      if (!one.replying && seconds > options_.connection_seconds)
         shutdown(socket, SHUT_RDWR);  // the server's thread closes it
     }
   }
 
  private:
+  struct Connection {
+    RequestLimits::Clock::time_point since{};
+    bool replying = false;
+  };
+
   static MHD_Result handled(void* self, MHD_Connection* connection, const char* url,
                             const char* method, const char* /*version*/, const char* data,
                             std::size_t* size, void** state) {
@@ -143,22 +135,31 @@ class StudyServer::Running {
       return MHD_NO;  // closes the connection
     }
   }
-  static void completed(void* /*self*/, MHD_Connection* /*connection*/, void** state,
+  static void completed(void* self, MHD_Connection* connection, void** state,
                         MHD_RequestTerminationCode /*why*/) {
     delete static_cast<Request*>(*state);
     *state = nullptr;
+    static_cast<Running*>(self)->note(connection, /*replying=*/false);
   }
   static void connected(void* self, MHD_Connection* connection, void** /*state*/,
                         MHD_ConnectionNotificationCode code) {
-    const int socket =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     auto& running = *static_cast<Running*>(self);
-    const std::lock_guard lock(running.mutex_);
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-      running.connections_[socket] = RequestLimits::Clock::now();
+      running.note(connection, /*replying=*/false);
     } else {
-      running.connections_.erase(socket);
+      const std::lock_guard lock(running.mutex_);
+      running.connections_.erase(socket_of(connection));
     }
+  }
+
+  static int socket_of(MHD_Connection* connection) {
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+  }
+
+  /// From now on this connection waits for a request, or for its reply to be read.
+  void note(MHD_Connection* connection, bool replying) {
+    const std::lock_guard lock(mutex_);
+    connections_[socket_of(connection)] = {RequestLimits::Clock::now(), replying};
   }
 
   MHD_Result handle(MHD_Connection* connection, const std::string& url, const std::string& method,
@@ -188,22 +189,27 @@ class StudyServer::Running {
       return std::string(value == nullptr ? "" : value);
     };
     if (!limits_.take(address_of(connection), RequestLimits::Clock::now()))
-      return refusal(MHD_HTTP_TOO_MANY_REQUESTS, "too many requests");
-    const std::string host = lower(header(MHD_HTTP_HEADER_HOST));
-    if (!hosts_.contains(host)) return refusal(MHD_HTTP_MISDIRECTED_REQUEST, "another host");
+      return told(MHD_HTTP_TOO_MANY_REQUESTS, "Too many requests. Try again in a moment.");
+    const std::string host = lower_case(header(MHD_HTTP_HEADER_HOST));
+    if (!names_.accepted.contains(host))
+      return told(MHD_HTTP_MISDIRECTED_REQUEST,
+                  "This server has another name. Use its link as it was given.");
     const bool page = same_secret(url, prefix_ + "/");
     const bool answers = same_secret(url, prefix_ + "/answers");
-    if (!page && !answers) return refusal(MHD_HTTP_NOT_FOUND, "nothing here");
+    if (!page && !answers)
+      return told(MHD_HTTP_NOT_FOUND,
+                  "Nothing is here. The link of the study has a part /s/… with 32 letters and a "
+                  "slash behind.");
     if (page) {
       if (method != "GET" && method != "HEAD")
-        return refusal(MHD_HTTP_METHOD_NOT_ALLOWED, "only GET");
+        return told(MHD_HTTP_METHOD_NOT_ALLOWED, "Only GET.");
       return std::nullopt;
     }
-    if (method != "POST") return refusal(MHD_HTTP_METHOD_NOT_ALLOWED, "only POST");
-    const std::string origin = lower(header(MHD_HTTP_HEADER_ORIGIN));
+    if (method != "POST") return told(MHD_HTTP_METHOD_NOT_ALLOWED, "Only POST.");
+    const std::string origin = lower_case(header(MHD_HTTP_HEADER_ORIGIN));
     if (origin != "http://" + host && origin != "https://" + host)
       return refusal(MHD_HTTP_FORBIDDEN, "another origin");
-    if (!lower(header(MHD_HTTP_HEADER_CONTENT_TYPE)).starts_with("application/json"))
+    if (!lower_case(header(MHD_HTTP_HEADER_CONTENT_TYPE)).starts_with("application/json"))
       return refusal(MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "only application/json");
     const std::string length = header(MHD_HTTP_HEADER_CONTENT_LENGTH);
     constexpr std::size_t most_digits = 18;
@@ -222,8 +228,9 @@ class StudyServer::Running {
       return std::string(static_cast<const char*>(data), count);
     };
     if (address->sa_family == AF_INET6) {
-      // The first 64 bits are one subscriber's.
-      return bytes(&reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr, 8);
+      const auto* six = &reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr;
+      if (IN6_IS_ADDR_V4MAPPED(six)) return bytes(six->s6_addr + 12, 4);
+      return bytes(six, 8);  // the first 64 bits are one subscriber's
     }
     return bytes(&reinterpret_cast<const sockaddr_in*>(address)->sin_addr, 4);
   }
@@ -263,7 +270,8 @@ class StudyServer::Running {
     }
   }
 
-  MHD_Result send(MHD_Connection* connection, const Reply& reply) const {
+  MHD_Result send(MHD_Connection* connection, const Reply& reply) {
+    note(connection, /*replying=*/true);
     // The page lives as long as the server.
     const std::string& body = reply.page ? page_ : reply.body;
     MHD_Response* response = MHD_create_response_from_buffer(
@@ -273,7 +281,7 @@ class StudyServer::Running {
     const auto header = [&](const char* name, const char* value) {
       MHD_add_response_header(response, name, value);
     };
-    header("Content-Type", reply.page ? "text/html; charset=utf-8" : "application/json");
+    header("Content-Type", reply.page ? "text/html; charset=utf-8" : reply.type);
     // The page has a stricter policy of its own; this one keeps it out of other pages' frames.
     header("Content-Security-Policy",
            reply.page ? "frame-ancestors 'none'" : "default-src 'none'; frame-ancestors 'none'");
@@ -293,15 +301,15 @@ class StudyServer::Running {
   StudyKey key_;
   std::string page_;
   Listener listener_;
+  LinkNames names_;
   AnswerStore store_;     // of the server's thread
   RequestLimits limits_;  // of the server's thread
   std::string last_trouble_{};
-  std::set<std::string> hosts_{};
   std::string prefix_{};
   std::string link_{};
   mutable std::mutex mutex_{};  // guards what follows
   StudyServed served_{};
-  std::map<int, RequestLimits::Clock::time_point> connections_{};
+  std::map<int, Connection> connections_{};
   MHD_Daemon* daemon_ = nullptr;
 };
 

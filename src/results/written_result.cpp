@@ -50,6 +50,7 @@ std::vector<std::string> folder_names(const std::vector<fs::path>& folders) {
   std::set<std::string> known;
   std::set<fs::path> places;
   for (const fs::path& folder : folders) {
+    if (folder.empty()) throw Error({"no result folder", "folders", "a path", "''"});
     names.push_back(last_name(folder));
     known.insert(names.back());
     if (!places.insert(fs::weakly_canonical(folder)).second)

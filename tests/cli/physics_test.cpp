@@ -141,7 +141,8 @@ TEST_F(Physics, RunsAreCompared) {
   };
   using testing::HasSubstr;
   EXPECT_THAT(compare({}).out, HasSubstr("relative_distance\n"));
-  const Outcome table = compare({"--answer", "relative_distance", "--out", at("share.svg").string()});
+  const Outcome table =
+      compare({"--answer", "relative_distance", "--out", at("share.svg").string()});
   ASSERT_EQ(table.code, 0) << table.err;
   const json answers = json::parse(read(at("two/result.json")))["steps"][1]["readings"][0];
   EXPECT_THAT(table.out, HasSubstr(fmt::format("{:.4g}", answer(answers, "relative_distance"))));

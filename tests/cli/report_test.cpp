@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
+#include "descramble/core/files.h"
 
 namespace descramble::test {
 
@@ -36,6 +37,16 @@ class Report : public CommandTest {
     const Outcome outcome = run_config(config, {"--force"});
     ASSERT_EQ(outcome.code, 0) << outcome.err;
     fs::rename(at("out"), at(name));
+  }
+
+  /// Another content of a file, with its hash, as if the run had written it.
+  void rewrite(const std::string& folder, const std::string& file, const std::string& content) {
+    write(at(folder) / file, content);
+    json result = json::parse(read(at(folder) / "result.json"));
+    for (json& one : result["files"]) {
+      if (one["path"] == file) one["sha256"] = sha256_of_path(at(folder) / file);
+    }
+    write(at(folder) / "result.json", result.dump());
   }
 
   std::string page(std::vector<std::string> folders) {
@@ -96,41 +107,92 @@ TEST_F(Report, HasTheNumbersOfEachFigure) {
     ++svgs;
     const std::string name = entry.path().stem().string();
     EXPECT_TRUE(figures.contains(name)) << name;
-    EXPECT_THAT(text, HasSubstr("data-figure='" + name + "'"));
+    EXPECT_THAT(text, HasSubstr("\"name\":\"" + name + "\""));
   }
   EXPECT_EQ(figures.size(), svgs);
   // The pair of weights is drawn by the report itself, from the tensors.
-  EXPECT_THAT(text, HasSubstr("data-figure='steps.1.fc1.weights'"));
+  EXPECT_THAT(text, HasSubstr("\"name\":\"steps.1.fc1.weights\""));
+  EXPECT_THAT(text, HasSubstr(fmt::format("data-figure='{}'", svgs)));
 }
 
 TEST_F(Report, RefusesDamagedNumbers) {
   make("one");
-  const auto refused = [&](const std::string& file, const std::string& content) {
-    const std::string kept = read(at("one") / file);
-    write(at("one") / file, content);
+  const std::string kept = read(at("one/result.json"));
+  const json figures = json::parse(read(at("one/figures.json")));
+  const auto is_refused = [&](const std::string& what) {
+    SCOPED_TRACE(what);
     const Outcome outcome =
         command({"report", at("one").string(), "--out", at("new.html").string()});
     EXPECT_EQ(outcome.code, 2) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr(at("one").string()));
     EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
     EXPECT_FALSE(fs::exists(at("new.html")));
-    write(at("one") / file, kept);
+    write(at("one/result.json"), kept);
   };
-  json figures = json::parse(read(at("one/figures.json")));
-  json& panel = figures["figures"]["steps.3.jacobian_mean"]["panels"][0];
-  const json whole = panel;
-  panel["rows"] = 1000000000;
-  refused("figures.json", figures.dump());
-  panel = whole;
-  panel["values"] = "no numbers";
-  refused("figures.json", figures.dump());
-  refused("figures.json", "{");
-  json result = json::parse(read(at("one/result.json")));
-  const json network = result["network"];
-  result["network"] = {1, 2};
-  refused("result.json", result.dump());
-  result["network"] = network;
-  result["steps"][2]["taps"] = 5;
-  refused("result.json", result.dump());
+  const auto refused_figure = [&](const std::string& name, const json& patch) {
+    json damaged = figures;
+    damaged["figures"][name].merge_patch(patch);
+    rewrite("one", "figures.json", damaged.dump());
+    is_refused(name + " " + patch.dump());
+  };
+  const json panel = figures["figures"]["steps.3.jacobian_mean"]["panels"][0];
+  const auto refused_panel = [&](const json& patch) {
+    json damaged = panel;
+    damaged.merge_patch(patch);
+    refused_figure("steps.3.jacobian_mean", {{"panels", {damaged}}});
+  };
+  for (const json& rows : {json(1000000000), json(-1), json(0), json(1e18), json("a"), json()})
+    refused_panel({{"rows", rows}});
+  refused_panel({{"rows", 1000000000000000000}, {"columns", 0}, {"values", ""}});
+  refused_panel({{"values", "no numbers"}});
+  refused_panel({{"place", nullptr}});
+  refused_panel({{"of", {1}}});
+  refused_panel({{"x_range", {1, 2, 3}}});
+  const std::string curves = "steps.2.fc2.accuracy";
+  json series = figures["figures"][curves]["series"][0];
+  for (const json& patch :
+       {json{{"low", json::array()}}, json{{"high", nullptr}}, json{{"y", {1}}},
+        json{{"x", nullptr}}, json{{"label", 7}}, json{{"colour", -1}}, json{{"x", {"a"}}}}) {
+    json damaged = series;
+    damaged.merge_patch(patch);
+    refused_figure(curves, {{"series", {damaged}}});
+  }
+  refused_figure(curves, {{"kind", "other"}});
+  refused_figure(curves, {{"references", {{{"label", 1}}}}});
+  const std::string strips = "steps.4.fc3.pca";
+  refused_figure(strips, {{"tops", {1}}});
+  refused_figure(strips, {{"lefts", {1}}});
+  for (const char* text : {"{", "[]", "null", "7", R"({"figures": 7})"}) {
+    rewrite("one", "figures.json", text);
+    is_refused(text);
+  }
+  rewrite("one", "figures.json", figures.dump());
+  const json result = json::parse(kept);
+  for (const auto& [key, value] : {std::pair{"network", json{1, 2}},
+                                   {"files", json{json::object()}},
+                                   {"files", json(5)},
+                                   {"steps", json{1}}}) {
+    json damaged = result;
+    damaged[key] = value;
+    write(at("one/result.json"), damaged.dump());
+    is_refused(std::string(key) + value.dump());
+  }
+  json damaged = result;
+  damaged["steps"][2]["taps"] = 5;
+  write(at("one/result.json"), damaged.dump());
+  is_refused("taps");
+}
+
+TEST_F(Report, ReplacesItsOwnPagesAlone) {
+  make("one");
+  page({"one"});
+  page({"one"});
+  write(at("page.html"), "<html>a page of somebody's own</html>");
+  const Outcome outcome =
+      command({"report", at("one").string(), "--out", at("page.html").string(), "--force"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("another file is there"));
+  EXPECT_EQ(read(at("page.html")), "<html>a page of somebody's own</html>");
 }
 
 TEST_F(Report, ComparesRuns) {
@@ -163,7 +225,7 @@ TEST_F(Report, TakesNoTextForHtml) {
   write(at("one/result.json"), result.dump());
   std::string curves = read(at("one/curves.csv"));
   curves.replace(curves.find("fc2"), 3, "</script><script>alert(3)</script>");
-  write(at("one/curves.csv"), curves);
+  rewrite("one", "curves.csv", curves);
   const std::string text = page({"one"});
   EXPECT_THAT(text, Not(HasSubstr("<script>alert")));
   EXPECT_THAT(text, Not(HasSubstr("<img src=x")));
@@ -183,6 +245,7 @@ TEST_F(Report, RefusesWhatIsNoResult) {
   const std::string one = at("one").string();
   const std::string out = at("new.html").string();
   refused({at("none").string(), "--out", out}, "not a result folder");
+  refused({"", "--out", out}, "no result folder");
   refused({one, one, "--out", out}, "named twice");
   refused({one, "--out", at("new.txt").string()}, ".html");
   refused({one, "--out", at("no/new.html").string()}, "no such folder");
@@ -212,6 +275,11 @@ TEST_F(Report, ShowsTheRestWhereFilesAreGone) {
   EXPECT_THAT(text, HasSubstr("Missing: curves.csv"));
   EXPECT_THAT(text, HasSubstr("Missing: tensors.safetensors"));
   EXPECT_THAT(text, HasSubstr("id='run-0-step-4'"));
+  // A file that is not what the run wrote is none of its results.
+  write(at("one/steps.2.fc2.accuracy.svg"), "no picture");
+  const std::string changed = page({"one"});
+  EXPECT_THAT(changed, HasSubstr("Changed: steps.2.fc2.accuracy.svg"));
+  EXPECT_THAT(changed, Not(HasSubstr("no picture")));
 }
 
 }  // namespace

@@ -3,16 +3,20 @@
 #include "descramble/report/study.h"
 
 #include <cmath>
+#include <set>
 
 #include <fmt/format.h>
 
 #include "cli/command.h"
 #include "descramble/core/random.h"
+#include "report/answer_store.h"
+#include "report/study_key.h"
 
 namespace descramble::test {
 
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -97,7 +101,7 @@ TEST(StudyScore, IsThePublishedTable) {
     answers.insert(answers.end(), own.begin(), own.end());
   }
   const StudyScore score = score_answers(answers);
-  EXPECT_EQ(score.participants, 22);
+  EXPECT_EQ(score.participants.size(), 22U);
   ASSERT_EQ(score.groups.size(), published.size());
   for (std::size_t i = 0; i < published.size(); ++i) {
     const StudyGroup& group = score.groups[i];
@@ -147,12 +151,12 @@ TEST(StudyScore, OfParticipantsOfKnownSkill) {
 
 class StudyCommand : public CommandTest {
  protected:
-  void make_run() {
+  void make_run(int count = 80) {
     const json config = {
         {"name", "explored"},
         {"threads", 1},
         {"model", {{"kind", "torchscript"}, {"path", source("models/glyph_mlp.pt").string()}}},
-        {"data", {{"kind", "glyphs"}, {"count", 80}}},
+        {"data", {{"kind", "glyphs"}, {"count", count}}},
         {"steps",
          {{{"kind", "explore"},
            {"taps", "fc2"},
@@ -231,17 +235,27 @@ TEST_F(StudyCommand, ScoresFilesOfAnswers) {
   refused("a question answered twice");
   write(at("study/answers/a.json"), "[]");
   refused("not a file of answers");
+  write(at("study/answers/a.txt"), "{}");
+  refused("a.txt");
+  fs::remove(at("study/answers/a.txt"));
 
   write(at("study/answers/a.json"), answers("a", "coherent").dump());
   write(at("study/answers/b.json"), answers("b", "other").dump());
   const Outcome outcome = study({"score", at("study").string()});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_THAT(outcome.out, HasSubstr("2 participants; attention checks 1 of 2 right"));
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("a                  8      8            1 of 1"),
+                                 HasSubstr("b                  8      0            0 of 1")));
   const json score = json::parse(read(at("study/score.json")));
   EXPECT_EQ(score["groups"][0]["basis"], "pca") << "in the order of the run";
   EXPECT_EQ(score["groups"][0]["accuracy"], 0.5);
   EXPECT_EQ(score["groups"][0]["standard_error_participants"], 0.5);
   EXPECT_TRUE(fs::exists(at("study/answers.csv")));
+  const Outcome without = study({"score", at("study").string(), "--exclude", "b"});
+  ASSERT_EQ(without.code, 0) << without.err;
+  EXPECT_EQ(json::parse(read(at("study/score.json")))["groups"][0]["accuracy"], 1);
+  const Outcome nobody = study({"score", at("study").string(), "--exclude", "c"});
+  EXPECT_EQ(nobody.code, 2);
+  EXPECT_THAT(nobody.err, HasSubstr("no such participant"));
 }
 
 TEST_F(StudyCommand, RefusesWhatIsNoStudy) {
@@ -253,6 +267,7 @@ TEST_F(StudyCommand, RefusesWhatIsNoStudy) {
   };
   refused(study({"make", at("none").string(), "--out", at("s").string()}), "not a result folder");
   refused(study({"score", at("out").string()}), "not a study");
+  refused(study({"mak", at("out").string()}), "'make', 'serve', 'score'");
   refused(study({"make", at("out").string(), "--out", at("s").string(), "--control", "odd"}),
           "--control");
   refused(study({"make", at("out").string(), "--out", at("s").string(), "--seed", "-1"}), "2^64");

@@ -24,16 +24,27 @@ def make_study(folder, taps, directions):
     return json.loads((folder / "study" / "key.json").read_text(encoding="utf-8"))
 
 
+def listening(process):
+    """The port at which the process listens: its link may name another one."""
+    sockets = {os.readlink(f"/proc/{process}/fd/{fd}") for fd in os.listdir(f"/proc/{process}/fd")}
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text(encoding="ascii").splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
+                return int(fields[1].rsplit(":", 1)[1], 16)
+    raise AssertionError("the server listens nowhere")
+
+
 class Server:
     """`descramble study serve`, as a process; the same port and link after each start."""
 
-    def __init__(self, study, before=()):
-        self.study, self.before = study, list(before)
+    def __init__(self, study, before=(), more=()):
+        self.study, self.before, self.more = study, list(before), list(more)
         self.port, self.link, self.process = 0, None, None
         self.start()
 
     def start(self):
-        command = [*self.before, COMMAND, "study", "serve", self.study, "--port", str(self.port)]
+        command = [*self.before, COMMAND, "study", "serve", self.study, "--port", str(self.port), *self.more]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert select.select([self.process.stdout], [], [], 30)[0], "the server says nothing"
         self.first_line = self.process.stdout.readline().strip()
@@ -42,7 +53,7 @@ class Server:
             raise AssertionError(f"no server: {self.process.communicate()}")
         assert self.link in (None, link), f"another link: {link} instead of {self.link}"
         self.link = link
-        self.port = int(link.split(":")[2].split("/")[0])
+        self.port = self.port or listening(self.process.pid)
         self.path = "/" + link.split("/", 3)[3]
 
     def kill(self):

@@ -93,7 +93,7 @@ class StudyServers : public AnswerStores {
  protected:
   void SetUp() override {
     write_file(folder() / "key.json", study_key_text({.study = "study"}));
-    write_file(folder() / "index.html", "a page");
+    write_file(folder() / "index.html", "<html>\"study\"</html>\n");
   }
 };
 
@@ -125,6 +125,20 @@ TEST_F(StudyServers, CloseAConnectionThatNeverEnds) {
   close(client);
 }
 
+TEST_F(StudyServers, TakeNamesWithAndWithoutAPort) {
+  const auto link = [&](const StudyServerOptions& options) {
+    const StudyServer server(folder(), options, [](const std::string&) {});
+    const std::string whole = server.link();
+    return whole.substr(0, whole.find("/s/"));
+  };
+  EXPECT_EQ(link({.port = 0, .host = "study.example.org:443"}), "http://study.example.org:443");
+  EXPECT_THAT(link({.port = 0, .host = "[2001:db8::1]"}), HasSubstr("http://[2001:db8::1]:"));
+  for (const char* odd :
+       {"https://study.example.org", "a b", "a/b", ":80", "a:", "a:123456", "-a"}) {
+    EXPECT_THAT([&] { link({.port = 0, .host = odd}); }, ThrowsError("no name for the link", odd));
+  }
+}
+
 TEST_F(StudyServers, NeedANameWhereTheAddressIsNone) {
   const auto refused = [&](const StudyServerOptions& options, const std::string& what) {
     EXPECT_THAT([&] { StudyServer(folder(), options, [](const std::string&) {}); },
@@ -135,6 +149,7 @@ TEST_F(StudyServers, NeedANameWhereTheAddressIsNone) {
   refused({.address = "::", .port = 0}, "no name for the link");
   refused({.address = "study.example.org", .port = 0}, "no address");
   refused({.address = "192.0.2.1", .port = 0}, "cannot listen");
+  refused({.address = "::ffff:127.0.0.1", .port = 0}, "no address");
   const StudyServer named(folder(), {.port = 0, .host = "study.example.org"},
                           [](const std::string&) {});
   EXPECT_THAT(named.link(), HasSubstr("http://study.example.org:"));

@@ -5,8 +5,11 @@ Needs chromium, chromium-driver and python3-selenium of the distribution; not ru
 """
 
 import json
+import sqlite3
 import subprocess
 import tempfile
+import time
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -22,6 +25,7 @@ def heading(driver):
 
 
 def press(driver, key):
+    time.sleep(0.21)  # the page takes no key that is pressed twice at once
     ActionChains(driver).send_keys(key).perform()
 
 
@@ -75,10 +79,10 @@ def play_file(folder, key):
     assert {answer["top"] for answer in saved["answers"]} == {True, False}
     (folder / "study" / "answers" / "one.json").write_text(json.dumps(saved), encoding="utf-8")
     said, scored = score(folder)
-    assert said.startswith("1 participant;"), said
+    assert len(scored["participants"]) == 1 and scored["participants"][0]["participant"] in said, said
     right = sum(answer["chosen"] == next(t["coherent"] for t in key["trials"] if t["id"] == answer["trial"])
                 for answer in saved["answers"])
-    assert right == sum(group["right"] for group in scored["groups"]) + scored["attention_checks"]["right"]
+    assert right == sum(group["right"] for group in scored["groups"]) + sum(one["attention_checks_right"] for one in scored["participants"])
 
 
 def play_served(folder, key):
@@ -116,8 +120,47 @@ def play_served(folder, key):
     own = {"study": key["study"], "participant": state["participant"], "answers": state["answers"]}
     (folder / "study" / "answers" / "two.json").write_text(json.dumps(own), encoding="utf-8")
     said, scored = score(folder)
-    assert said.startswith("2 participants;"), said
-    assert sum(group["answers"] for group in scored["groups"]) + scored["attention_checks"]["answers"] == 26
+    assert len(scored["participants"]) == 2, said
+    assert sum(group["answers"] for group in scored["groups"]) + sum(one["attention_checks"] for one in scored["participants"]) == 26
+
+
+def play_two_windows(folder, key):
+    """One participant in two windows: each question is asked once; then another person begins."""
+    server = Server(folder / "study")
+    driver = browser(900)
+    try:
+        driver.get(server.link)
+        practise(driver)
+        windows = [driver.current_window_handle]
+        driver.switch_to.new_window("tab")
+        driver.get(server.link)
+        windows.append(driver.current_window_handle)
+        for number in range(13):
+            for window in windows:
+                driver.switch_to.window(window)
+                until(lambda: heading(driver) == f"Question {number + 1} of 13", f"{heading(driver)} instead of {number + 1}")
+            driver.switch_to.window(windows[number // 2 % 2])
+            press(driver, Keys.ARROW_UP)
+        for window in windows:
+            driver.switch_to.window(window)
+            until(lambda: "All answers have arrived" in driver.find_element(By.TAG_NAME, "main").text, "answers do not arrive")
+        go_on(driver)  # "Another person begins"
+        assert heading(driver) == "Which strip is coherent?", heading(driver)
+        driver.switch_to.window(windows[0])
+        until(lambda: heading(driver) == "Which strip is coherent?", "the other window does not follow")
+        practise(driver)
+        press(driver, Keys.ARROW_DOWN)
+        until(lambda: "14 answers" in server_says(folder), "the answer of the other person does not arrive")
+        assert not errors(driver), errors(driver)
+    finally:
+        driver.quit()
+    out, err = server.stop()
+    assert "14 answers of 2 participants\n" in out and not err, (out, err)
+
+
+def server_says(folder):
+    with closing(sqlite3.connect(folder / "study" / "answers.sqlite")) as database:
+        return f"{database.execute('SELECT COUNT(*) FROM answers').fetchone()[0]} answers"
 
 
 with tempfile.TemporaryDirectory() as folder:
@@ -125,4 +168,7 @@ with tempfile.TemporaryDirectory() as folder:
     key = make_study(folder, ["fc2"], 6)
     play_file(folder, key)
     play_served(folder, key)
-print("ok: 13 questions from a file, 13 from a server that was killed")
+    for file in [*(folder / "study").glob("answers.sqlite*"), *(folder / "study" / "answers").iterdir()]:
+        file.unlink()
+    play_two_windows(folder, key)
+print("ok: 13 questions from a file, 13 from a server that was killed, 13 in two windows")

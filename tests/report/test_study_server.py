@@ -78,7 +78,32 @@ def check_kills(study, key):
     assert f"{CLIENTS * EACH} answers of {CLIENTS} participants" in out, out
     assert not err, err
     scored = subprocess.run([COMMAND, "study", "score", study], check=True, capture_output=True, text=True)
-    assert scored.stdout.startswith(f"{CLIENTS} participants;"), scored.stdout
+    assert all(f"client-{c}" in scored.stdout for c in range(CLIENTS)), scored.stdout
+
+
+def overload(server):
+    codes = set()
+    for _ in range(3000):
+        codes.add(server.request(path="/", source=("127.0.0.3", 0))[0])
+        if 429 in codes:
+            break
+    assert codes == {404, 429}, codes
+
+
+def check_names(study, key):
+    """Links by other names and addresses."""
+    named = Server(study, more=["--host", "Study.example.org:8443"])
+    assert named.link.startswith("http://Study.example.org:8443/s/"), named.link
+    for host in ("study.example.org:8443", "study.example.org", "STUDY.EXAMPLE.ORG", f"127.0.0.1:{named.port}"):
+        code = named.answer(given(key, key["trials"][2], "named"), headers={"Host": host, "Origin": f"https://{host}"})[0]
+        assert code == 200, (host, code)
+    assert named.request(headers={"Host": "study.example.org:1"})[0] == 421
+    named.stop()
+    # IPv4 through a socket of IPv6: each address is one of its own.
+    both = Server(study, more=["--address", "::", "--host", "127.0.0.1"])
+    overload(both)
+    assert both.request(source=("127.0.0.9", 0))[0] == 200
+    both.stop()
 
 
 def check_hostile(study, key):
@@ -156,8 +181,7 @@ def check_hostile(study, key):
     for one in slow:
         one.close()
     # Too many requests of one address are put off, and those of another address are not.
-    codes = [server.request(path="/", source=("127.0.0.3", 0))[0] for _ in range(600)]
-    assert 429 in codes and set(codes) == {404, 429}, set(codes)
+    overload(server)
     assert server.request()[0] == 200, "another address is served"
     taken = subprocess.run([COMMAND, "study", "serve", study, "--port", str(server.port)], capture_output=True, text=True)
     assert taken.returncode == 2 and "the port is taken" in taken.stderr and taken.stderr.count("\n") == 1, taken
@@ -191,6 +215,12 @@ def check_full_disk(study, key):
 
 
 def check_damage(study):
+    page = study / "index.html"
+    text = page.read_bytes()
+    page.write_bytes(text[:3000])
+    cut = subprocess.run([COMMAND, "study", "serve", study, "--port", "0"], capture_output=True, text=True, timeout=30)
+    assert cut.returncode == 2 and "a damaged page" in cut.stderr, cut
+    page.write_bytes(text)
     file = study / "answers.sqlite"
     whole = file.read_bytes()
     for damaged in (b"no database at all, but long enough for a header" * 100, whole[:4096] + bytes(4096) + whole[8192:]):
@@ -213,6 +243,7 @@ with tempfile.TemporaryDirectory() as folder:
     assert len(key["trials"]) == 51, len(key["trials"])
     check_kills(folder / "study", key)
     check_hostile(folder / "study", key)
+    check_names(folder / "study", key)
     check_full_disk(folder / "study", key)
     check_damage(folder / "study")
 print(f"ok: {CLIENTS * EACH} answers, {KILLS} kills")

@@ -15,4 +15,7 @@ namespace descramble {
 /// @throws Error for a folder that is no result, one of another version, or one that is named twice
 std::string report_page(const std::vector<std::filesystem::path>& folders);
 
+/// Whether the text of a file is a page of `report_page`.
+bool is_report(const std::string& text);
+
 }  // namespace descramble

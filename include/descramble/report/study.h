@@ -21,9 +21,10 @@ struct StudyOptions {
 /// Makes the two-alternative study of a run with a step `explore`: "which row shows a coherent
 /// transition from left to right?" The folder gets index.html, which a browser opens from the disk
 /// and which knows no right answer, and key.json, which does. A shuffle with |Kendall τ| > 0.3 is
-/// drawn again, since a reversed strip is coherent too. Returns the number of questions.
-/// Source: Dey, Taylor, Wong, Tripp, Taylor, "Neuron-based explanations of neural networks
-/// sacrifice completeness and interpretability", TMLR, §5.
+/// drawn again, since a reversed strip is coherent too. The same run, control and seed give the
+/// same bytes; ids of rows depend on the run. Returns the number of questions. Source: Dey, Taylor,
+/// Wong, Tripp, Taylor, "Neuron-based explanations of neural networks sacrifice completeness and
+/// interpretability", TMLR, §5.
 /// @throws Error for a run without explored images, too few points to shuffle, or a `random`
 /// control without a random basis
 std::int64_t make_study(const std::filesystem::path& run, const std::filesystem::path& out,
@@ -65,12 +66,22 @@ struct StudyComparison {
   double p_value = 1;
 };
 
+/// One participant, to judge who answered with care.
+struct StudyParticipant {
+  std::string participant{};
+  std::int64_t answers = 0;  ///< to questions that count
+  std::int64_t right = 0;
+  std::int64_t checks = 0;  ///< answers to attention checks
+  std::int64_t checks_right = 0;
+  double median_seconds = 0;
+};
+
 struct StudyScore {
   std::vector<StudyGroup> groups{};
   std::vector<StudyComparison> comparisons{};
-  std::int64_t participants = 0;
-  std::int64_t checks = 0;  ///< answers to attention checks
-  std::int64_t checks_right = 0;
+  std::vector<StudyParticipant> participants{};
+  std::int64_t questions = 0;  ///< of the study, attention checks too; 0: unknown
+  std::int64_t left_out = 0;   ///< answers of files where the server has another one
 };
 
 /// Groups in the order in which they come. @throws Error for no answers
@@ -78,7 +89,10 @@ StudyScore score_answers(const std::vector<StudyAnswer>& answers, std::uint64_t 
 
 /// Reads key.json, the answers that the server received (answers.sqlite) and every file of answers/
 /// in the folder, and writes score.json, answers.csv and accuracy.svg (with gnuplot) beside them.
-/// @throws Error for a folder that is no study, answers to another study, to no question, or twice
-StudyScore score_study(const std::filesystem::path& folder);
+/// Answers of the participants in `excluded` do not count.
+/// @throws Error for a folder that is no study, answers to another study, to no question, or twice,
+/// and for an excluded participant without answers
+StudyScore score_study(const std::filesystem::path& folder,
+                       const std::vector<std::string>& excluded = {});
 
 }  // namespace descramble

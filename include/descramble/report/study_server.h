@@ -11,15 +11,15 @@ namespace descramble {
 struct StudyServerOptions {
   std::string address = "127.0.0.1";  ///< an IPv4 or IPv6 address of this machine
   std::uint16_t port = 8080;          ///< 0: any free one
-  std::string host{};  ///< the name in the link, where it is not the address (behind a proxy)
+  std::string host{};  ///< NAME or NAME:PORT in the link, where it is not the address
   std::size_t most_body = 64 * 1024;       ///< bytes of a request
   std::int64_t most_participants = 10000;  ///< with answers in the study
-  unsigned most_connections = 512;
-  unsigned most_connections_of_one = 64;  ///< of one address
-  unsigned silent_seconds = 15;           ///< a connection that sends nothing is closed
-  double connection_seconds = 120;        ///< and so is any, after that
-  double requests_per_second = 50;        ///< of one address, on the average
-  double requests_at_once = 200;          ///< of one address
+  unsigned most_connections = 800;
+  unsigned most_connections_of_one = 256;  ///< of one address
+  unsigned silent_seconds = 15;            ///< a connection that sends nothing is closed
+  double connection_seconds = 120;         ///< and so is one whose request takes longer
+  double requests_per_second = 100;        ///< of one address, on the average
+  double requests_at_once = 1000;          ///< of one address
 };
 
 struct StudyServed {

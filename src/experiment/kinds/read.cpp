@@ -117,6 +117,12 @@ StepResult run_read(const json& resolved, const Workspace& workspace, Progress& 
   }
   StepResult result = read_report(own.matrix, drawn, outcomes, notes);
   result.json["data"] = resolved.at("data");
+  // The layer that the matrix belongs to, so that a reader of the result finds it there.
+  for (const char* key : {"layer", "tap", "to"}) {
+    const json& matrix_config = resolved.at("matrix");
+    if (matrix_config.contains(key) && matrix_config[key].is_string())
+      result.json["matrix"]["layer"] = matrix_config[key];
+  }
   result.inputs = std::move(inputs);
   return result;
 }
