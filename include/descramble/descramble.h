@@ -47,6 +47,7 @@
 #include "descramble/taps/tap.h"
 #include "descramble/taps/tap_values.h"
 #include "descramble/taps/tapped_model.h"
+#include "descramble/taps/wrap_module.h"
 #include "descramble/training/evaluation_scope.h"
 #include "descramble/training/probes.h"
 #include "descramble/training/train.h"

@@ -1,30 +1,86 @@
 #include "descramble/taps/tap.h"
 
 #include <map>
+#include <mutex>
 #include <vector>
+
+#include "descramble/core/error.h"
 
 namespace descramble {
 
-struct TapScope::State {
-  std::map<std::string, std::vector<std::function<at::Tensor(const at::Tensor&)>>> handlers{};
-  std::map<std::string, std::int64_t> fired{};
-  State* outer = nullptr;
+using Replace = std::function<at::Tensor(const at::Tensor&)>;
+using ReplaceAny = std::function<at::Tensor(const std::string&, const at::Tensor&)>;
+
+class TapScope::State : public std::enable_shared_from_this<TapScope::State> {
+ public:
+  explicit State(std::shared_ptr<State> outer) : outer_(std::move(outer)) {}
+
+  at::Tensor fire(const std::string& name, const at::Tensor& value) {
+    // A handler may add others, which run from the next time on.
+    std::vector<ReplaceAny> any;
+    std::vector<Replace> own;
+    {
+      const std::lock_guard lock(mutex_);
+      ++fired_[name];
+      any = any_;
+      if (const auto found = handlers_.find(name); found != handlers_.end()) own = found->second;
+    }
+    at::Tensor current = value;
+    for (const ReplaceAny& handler : any) current = handler(name, current);
+    for (const Replace& handler : own) current = handler(current);
+    return current;
+  }
+
+  void add(const std::string& name, Replace handler) {
+    const std::lock_guard lock(mutex_);
+    handlers_[name].push_back(std::move(handler));
+  }
+  void add_any(ReplaceAny handler) {
+    const std::lock_guard lock(mutex_);
+    any_.push_back(std::move(handler));
+  }
+
+  std::int64_t fired(const std::string& name) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = fired_.find(name);
+    return found == fired_.end() ? 0 : found->second;
+  }
+  void require_fired() const {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, unused] : handlers_) {
+      if (fired_.contains(name)) continue;
+      std::vector<std::string> met;
+      for (const auto& [other, count] : fired_) met.push_back(other);
+      throw Error({"tap '" + name + "' was not met", "TapScope",
+                   "a call of tap(\"" + name + "\", …) on this thread",
+                   met.empty() ? "no tap at all (another thread? see TapScope::adopt)"
+                               : quoted_list(nearest(name, met))});
+    }
+  }
+
+  State* outer() const { return outer_.get(); }
+
+ private:
+  mutable std::mutex mutex_{};  // threads may share the scope: see adopt
+  std::map<std::string, std::vector<Replace>> handlers_{};
+  std::vector<ReplaceAny> any_{};
+  std::map<std::string, std::int64_t> fired_{};
+  std::shared_ptr<State> outer_;
 };
 
 namespace {
 
-/// Innermost scope of this thread. Typed as void because State is private to TapScope.
-thread_local void* innermost = nullptr;
+/// Innermost scope of this thread.
+thread_local TapScope::State* innermost = nullptr;
 
 }  // namespace
 
-TapScope::TapScope() : state_(std::make_unique<State>()) {
-  state_->outer = static_cast<State*>(innermost);
+TapScope::TapScope() : state_(std::make_shared<State>(listeners())) {
   innermost = state_.get();
 }
 
 TapScope::~TapScope() {
-  innermost = state_->outer;
+  innermost = state_->outer();
 }
 
 void TapScope::observe(const std::string& name, std::function<void(const at::Tensor&)> handler) {
@@ -36,25 +92,39 @@ void TapScope::observe(const std::string& name, std::function<void(const at::Ten
 
 void TapScope::replace(const std::string& name,
                        std::function<at::Tensor(const at::Tensor&)> handler) {
-  state_->handlers[name].push_back(std::move(handler));
+  state_->add(name, std::move(handler));
+}
+
+void TapScope::replace_all(
+    std::function<at::Tensor(const std::string& name, const at::Tensor& value)> handler) {
+  state_->add_any(std::move(handler));
 }
 
 std::int64_t TapScope::fired(const std::string& name) const {
-  const auto found = state_->fired.find(name);
-  return found == state_->fired.end() ? 0 : found->second;
+  return state_->fired(name);
+}
+
+void TapScope::require_fired() const {
+  state_->require_fired();
+}
+
+TapScope::Listeners TapScope::listeners() {
+  return innermost == nullptr ? nullptr : innermost->shared_from_this();
+}
+
+TapScope::Adopted::Adopted(Listeners listeners) : kept_(std::move(listeners)), before_(innermost) {
+  innermost = kept_.get();
+}
+
+TapScope::Adopted::~Adopted() {
+  innermost = before_;
 }
 
 at::Tensor tap(const std::string& name, const at::Tensor& value) {
   if (innermost == nullptr) return value;
   at::Tensor current = value;
-  for (auto* scope = static_cast<TapScope::State*>(innermost); scope != nullptr;
-       scope = scope->outer) {
-    ++scope->fired[name];
-    const auto found = scope->handlers.find(name);
-    if (found == scope->handlers.end()) continue;
-    const auto firing = found->second;  // a handler may add others, which run from the next time on
-    for (const auto& handler : firing) current = handler(current);
-  }
+  for (TapScope::State* scope = innermost; scope != nullptr; scope = scope->outer())
+    current = scope->fire(name, current);
   return current;
 }
 

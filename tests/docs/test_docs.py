@@ -213,11 +213,11 @@ class Pages(unittest.TestCase):
 
     def test_snippets_are_the_compiled_ones(self):
         for example, page in (("analyse", "README.md"), ("embed", "README.md"),
-                              ("own_objective", "docs/objectives.md")):
+                              ("own_objective", "docs/objectives.md"), ("nn_module", "docs/taps.md")):
             source = read(SOURCE / "examples" / example / "main.cpp")
-            region = re.search(r"^  // \[snippet\]\n(.*?)^  // \[/snippet\]$", source,
-                               re.MULTILINE | re.DOTALL).group(1)
-            region = re.sub(r"^  ", "", region, flags=re.MULTILINE)
+            indent, region = re.search(r"^( *)// \[snippet\]\n(.*?)^\1// \[/snippet\]$", source,
+                                       re.MULTILINE | re.DOTALL).groups()
+            region = re.sub(f"^{indent}", "", region, flags=re.MULTILINE)
             self.assertIn(region, code_blocks(SOURCE / page, "cpp"),
                           f"{page} does not hold the marked region of examples/{example}/main.cpp")
 

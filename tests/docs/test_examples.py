@@ -127,7 +127,16 @@ def check_analyse(program, folder):
     assert run_analyse(program, folder) == run_analyse(os.environ["DESCRAMBLE_ANALYSE"], folder)
 
 
-CHECKS = {"analyse": check_analyse, "embed": check_embed, "own_objective": check_own_objective}
+def check_nn_module(program, folder):
+    """A torch::nn module: principal components explain more than neurons, and the result says that the whole network ran."""
+    output = run(program, "3")
+    areas = dict(re.findall(r"^(\w+, descending): area (\S+)$", output, re.MULTILINE))
+    assert float(areas["pca, descending"]) < float(areas["neurons, descending"]), output
+    assert re.search(r"^how: .+$", output, re.MULTILINE), output
+    assert float(re.search(r"sum of \|J\| (\S+)", output).group(1)) > 0, output
+
+
+CHECKS = {"analyse": check_analyse, "embed": check_embed, "nn_module": check_nn_module, "own_objective": check_own_objective}
 
 
 def main():

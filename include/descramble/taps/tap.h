@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include <ATen/core/Tensor.h>
@@ -17,7 +19,16 @@ namespace descramble {
 at::Tensor tap(const std::string& name, const at::Tensor& value);
 
 /// Handlers for `tap(name, …)` calls on this thread, as long as the scope lives. Scopes nest: the
-/// innermost runs first.
+/// innermost runs first. Threads do not mix: a thread that a forward starts itself has no
+/// listeners, unless it adopts those of the thread that started it:
+///
+///     const auto listeners = TapScope::listeners();
+///     std::thread worker([&] {
+///       const auto adopted = TapScope::adopt(listeners);
+///       part = descramble::tap("part", …);
+///     });
+///
+/// Handlers then run on either thread, perhaps at once.
 class TapScope {
  public:
   TapScope();
@@ -27,13 +38,35 @@ class TapScope {
 
   void observe(const std::string& name, std::function<void(const at::Tensor&)> handler);
   void replace(const std::string& name, std::function<at::Tensor(const at::Tensor&)> handler);
+  /// For every name, before the handlers of that name.
+  void replace_all(
+      std::function<at::Tensor(const std::string& name, const at::Tensor& value)> handler);
   /// How often `tap(name, …)` was met in this scope.
   std::int64_t fired(const std::string& name) const;
+  /// @throws Error for a handler whose name was never met, with the names that were
+  void require_fired() const;
+
+  class State;
+  /// What listens on a thread. It keeps handlers alive after their scope.
+  using Listeners = std::shared_ptr<State>;
+  static Listeners listeners();
+
+  /// While it lives, this thread has other listeners than its own.
+  class Adopted {
+   public:
+    explicit Adopted(Listeners listeners);
+    ~Adopted();
+    Adopted(const Adopted&) = delete;
+    Adopted& operator=(const Adopted&) = delete;
+
+   private:
+    Listeners kept_;
+    State* before_ = nullptr;
+  };
+  [[nodiscard]] static Adopted adopt(const Listeners& listeners) { return Adopted(listeners); }
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
-  friend at::Tensor tap(const std::string&, const at::Tensor&);
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace descramble

@@ -1,0 +1,209 @@
+#include "descramble/taps/wrap_module.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/core/ivalue.h>
+#include <fmt/format.h>
+
+#include "descramble/core/error.h"
+#include "descramble/model/network.h"
+#include "descramble/taps/point.h"
+#include "descramble/taps/tap.h"
+
+namespace descramble {
+
+namespace {
+
+std::vector<at::Tensor> tensors_in(const std::vector<c10::IValue>& inputs) {
+  std::vector<at::Tensor> tensors;
+  for (const c10::IValue& input : inputs) tensors.push_back(input.toTensor());
+  return tensors;
+}
+
+/// Names of points in the order in which a pass meets them: "fc1", "fc1_1", "fc1_2".
+class PassNames {
+ public:
+  std::string next(const std::string& name) {
+    std::string result = name;
+    for (int count = 1; !met_.insert(result).second; ++count)
+      result = fmt::format("{}_{}", name, count);
+    return result;
+  }
+
+ private:
+  std::set<std::string> met_{};
+};
+
+using Seen = std::function<at::Tensor(const std::string& point, const at::Tensor& value)>;
+
+/// One pass; `seen` gets each point. @throws what the module throws
+at::Tensor pass(const ModuleForward& forward, const std::vector<at::Tensor>& inputs,
+                const Seen& seen) {
+  PassNames names;
+  std::vector<at::Tensor> given;
+  for (const at::Tensor& input : inputs) given.push_back(seen(names.next("input"), input));
+  names.next("output");  // a tap of that name is output_1
+  TapScope scope;
+  scope.replace_all([&](const std::string& name, const at::Tensor& value) {
+    return seen(names.next(name), value);
+  });
+  return seen("output", forward(given));
+}
+
+class WrappedProgram final : public TapProgram {
+ public:
+  WrappedProgram(ModuleForward forward, std::vector<TapPoint> points, Fire fire)
+      : forward_(std::move(forward)), points_(std::move(points)), fire_(std::move(fire)) {
+    for (std::size_t i = 0; i < points_.size(); ++i) places_[points_[i].name] = i;
+  }
+  const std::vector<TapPoint>& points() const override { return points_; }
+  c10::IValue run(const std::vector<c10::IValue>& inputs) const override {
+    return pass(forward_, tensors_in(inputs),
+                [this](const std::string& point, const at::Tensor& value) {
+                  const auto found = places_.find(point);
+                  return found == places_.end() ? value : fire_(found->second, value);
+                });
+  }
+
+ private:
+  ModuleForward forward_;
+  std::vector<TapPoint> points_;
+  std::map<std::string, std::size_t> places_{};
+  Fire fire_;
+};
+
+class WrappedModule final : public Network {
+ public:
+  WrappedModule(ModuleForward forward, ModuleFacts facts, std::vector<TapPoint> points,
+                std::size_t inputs)
+      : forward_(std::move(forward)),
+        facts_(std::move(facts)),
+        points_(std::move(points)),
+        inputs_(inputs) {}
+
+  c10::IValue run(const std::vector<c10::IValue>& inputs) const override {
+    return forward_(tensors_in(inputs));
+  }
+  ModelDescription description() const override {
+    ModelDescription description{.class_name = facts_.name, .output = "Tensor"};
+    for (std::size_t i = 0; i < inputs_; ++i) {
+      description.inputs.push_back(
+          {.name = i == 0 ? "input" : fmt::format("input_{}", i), .type = "Tensor"});
+    }
+    for (const auto& [name, tensor] : facts_.parameters) description.parameters += tensor.numel();
+    return description;
+  }
+  std::vector<std::pair<std::string, at::Tensor>> parameters() const override {
+    return facts_.parameters;
+  }
+  std::vector<std::pair<std::string, at::Tensor>> buffers() const override {
+    return facts_.buffers;
+  }
+  void set_training(bool on) const override {
+    if (facts_.set_training) facts_.set_training(on);
+  }
+  bool is_training() const override { return facts_.is_training && facts_.is_training(); }
+  std::vector<TapPoint> points() const override { return points_; }
+  std::unique_ptr<TapProgram> tapped(const std::set<std::string>& names, Fire fire) const override {
+    std::vector<TapPoint> selected;
+    for (const TapPoint& point : points_) {
+      if (names.contains(point.name)) selected.push_back(point);
+    }
+    return std::make_unique<WrappedProgram>(forward_, std::move(selected), std::move(fire));
+  }
+
+ private:
+  ModuleForward forward_;
+  ModuleFacts facts_;
+  std::vector<TapPoint> points_;
+  std::size_t inputs_;
+};
+
+/// Eval mode for some passes.
+class InEvalMode {
+ public:
+  explicit InEvalMode(const ModuleFacts& facts) : facts_(facts) {
+    training_ = facts.is_training && facts.is_training();
+    set(false);
+  }
+  ~InEvalMode() { set(training_); }
+  InEvalMode(const InEvalMode&) = delete;
+  InEvalMode& operator=(const InEvalMode&) = delete;
+
+ private:
+  void set(bool on) const {
+    if (training_ && facts_.set_training) facts_.set_training(on);
+  }
+  const ModuleFacts& facts_;
+  bool training_ = false;
+};
+
+/// The points that the examples meet, in the order in which they come into being.
+std::vector<TapPoint> points_met(const ModuleForward& forward,
+                                 const std::vector<std::vector<at::Tensor>>& examples,
+                                 const ModuleFacts& facts) {
+  const at::NoGradGuard no_grad;
+  const InEvalMode eval(facts);
+  std::vector<TapPoint> points;
+  std::map<std::string, std::size_t> met;
+  for (const std::vector<at::Tensor>& example : examples) {
+    // A point that is new stands behind the one that was met before it.
+    auto place = points.begin();
+    pass(forward, example, [&](const std::string& name, const at::Tensor& value) {
+      ++met[name];
+      auto found = std::find_if(points.begin(), points.end(),
+                                [&](const TapPoint& point) { return point.name == name; });
+      if (found == points.end()) {
+        const bool own = name == "output" || name == "input" || name.starts_with("input_");
+        found = points.insert(place,
+                              {.name = name,
+                               .kind = own ? (name == "output" ? "output" : "input") : "operator",
+                               .type = own ? "Tensor" : "tap"});
+      }
+      place = found + 1;
+      return value;
+    });
+  }
+  for (TapPoint& point : points) point.in_control_flow = met[point.name] < examples.size();
+  return points;
+}
+
+}  // namespace
+
+Model wrap_module(ModuleForward forward, const std::vector<std::vector<at::Tensor>>& examples,
+                  const ModuleFacts& facts) {
+  if (examples.empty() || examples.front().empty())
+    throw Error({"no example", facts.name, "at least one input of the forward", "none"});
+  std::vector<TapPoint> points;
+  try {
+    points = points_met(forward, examples, facts);
+  } catch (const Exception&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw Error({"the forward does not take the example", facts.name,
+                 "inputs as the module takes them", first_line(error.what())});
+  }
+  const at::Device device = facts.parameters.empty() ? examples.front().front().device()
+                                                     : facts.parameters[0].second.device();
+  return Model::of(std::make_shared<WrappedModule>(std::move(forward), facts, std::move(points),
+                                                   examples.front().size()),
+                   facts.name, device);
+}
+
+Model wrap_module(std::function<at::Tensor(const at::Tensor&)> forward, const at::Tensor& example,
+                  const ModuleFacts& facts) {
+  return wrap_module(
+      [forward = std::move(forward), name = facts.name](const std::vector<at::Tensor>& inputs) {
+        if (inputs.size() != 1) {
+          throw Error({"inputs that the forward does not take", name, "one tensor",
+                       fmt::format("{} of them", inputs.size())});
+        }
+        return forward(inputs[0]);
+      },
+      std::vector<std::vector<at::Tensor>>{{example}}, facts);
+}
+
+}  // namespace descramble
