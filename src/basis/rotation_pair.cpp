@@ -82,6 +82,32 @@ std::vector<at::Tensor> RotationPair::parameters() const {
   return {learnable_->parameters};
 }
 
+std::vector<at::Tensor> RotationPair::state() const {
+  if (!learnable_) return {rotation_.clone()};
+  return {learnable_->base.detach().clone(), learnable_->parameters.detach().clone()};
+}
+
+void RotationPair::restore(const std::vector<at::Tensor>& state) {
+  const std::size_t wanted = learnable_ ? 2 : 1;
+  const auto refuse = [&](const std::string& expected, const std::string& found) {
+    throw Error({"not a state of this rotation pair", "", expected, found});
+  };
+  if (state.size() != wanted)
+    refuse(fmt::format("{} tensors", wanted), fmt::format("{}", state.size()));
+  if (state[0].sizes() != rotation_.sizes()) refuse(shape_text(rotation_), shape_text(state[0]));
+  const RotationPair checked(state[0]);
+  if (!learnable_) {
+    rotation_ = checked.rotation_;
+    return;
+  }
+  at::Tensor& parameters = learnable_->parameters;
+  if (state[1].sizes() != parameters.sizes() || !state[1].isfinite().all().item<bool>())
+    refuse("finite parameters, " + shape_text(parameters), shape_text(state[1]));
+  const at::NoGradGuard no_grad;
+  learnable_->base = checked.rotation_;
+  parameters.copy_(state[1]);
+}
+
 double RotationPair::orthogonality() const {
   return distance_from_orthogonal(matrix().detach());
 }

@@ -49,6 +49,14 @@ class RotationPair {
   /// θ [d(d − 1)/2], float64, of a learnable pair; empty otherwise.
   std::vector<at::Tensor> parameters() const;
 
+  /// What a checkpoint keeps of the pair: P₀ and θ, copies in float64; P alone of one that does not
+  /// learn. `torch::save` and `torch::load` take the list. With the optimiser's own checkpoint a
+  /// training goes on in the same bytes.
+  std::vector<at::Tensor> state() const;
+  /// Puts such a state back. The parameters stay the tensors that an optimiser has.
+  /// @throws Error for a state of another size or kind, or one whose P₀ is no rotation
+  void restore(const std::vector<at::Tensor>& state);
+
   /// ‖PᵀP − I‖_F in float64, for the stored P.
   double orthogonality() const;
   /// The same for P rounded to `dtype`, as in a model's buffer.
