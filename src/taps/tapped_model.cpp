@@ -1,6 +1,7 @@
 #include "descramble/taps/tapped_model.h"
 
 #include <algorithm>
+#include <atomic>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -103,6 +104,29 @@ void Watch::release() {
   remove_ = nullptr;
 }
 
+namespace {
+
+/// One forward at a time.
+class OnePass {
+ public:
+  OnePass(std::atomic<bool>& running, const std::string& model) : running_(running) {
+    if (!running_.exchange(true, std::memory_order_acquire)) return;
+    throw Error({"a forward while another one runs", model,
+                 "one at a time: TappedModel::clone() for each thread",
+                 "a second one, of another thread or of a handler"});
+  }
+  ~OnePass() { running_.store(false, std::memory_order_release); }
+  OnePass(const OnePass&) = delete;
+  OnePass& operator=(const OnePass&) = delete;
+
+ private:
+  std::atomic<bool>& running_;
+};
+
+TappedModel tapped_at(const Model& model, const std::set<std::string>& wanted);
+
+}  // namespace
+
 struct TappedModel::State {
   explicit State(Model tapped) : model(std::move(tapped)) {}
 
@@ -128,6 +152,7 @@ struct TappedModel::State {
   }
 
   c10::IValue run(const std::vector<c10::IValue>& inputs, bool all_must_fire = true) {
+    const OnePass only(running, model.name());
     failure = nullptr;
     for (const auto& slot : slots) slot->fired = 0;
     c10::IValue output;
@@ -154,9 +179,11 @@ struct TappedModel::State {
   }
 
   Model model;
+  std::set<std::string> selected{};  ///< names of points
   std::vector<std::unique_ptr<SelectedSlot>> slots{};
   std::vector<TapPoint> points{};
   std::unique_ptr<TapProgram> program{};
+  std::atomic<bool> running{false};
   std::exception_ptr failure{};
   bool callers_gradients = true;
 };
@@ -248,10 +275,20 @@ SplitModel TappedModel::split(const std::string& tap) const {
   return split_model(state_->model, tap);
 }
 
+TappedModel TappedModel::clone() const {
+  return tapped_at(state_->model, state_->selected);
+}
+
 TappedModel tap_model(const Model& model, const std::vector<std::string>& selectors) {
   const std::vector<std::string> selected = select_taps(model, selectors);
-  const std::set<std::string> wanted(selected.begin(), selected.end());
+  return tapped_at(model, {selected.begin(), selected.end()});
+}
+
+namespace {
+
+TappedModel tapped_at(const Model& model, const std::set<std::string>& wanted) {
   auto state = std::make_shared<TappedModel::State>(model);
+  state->selected = wanted;
   state->program = model.network().tapped(
       wanted, [raw = state.get()](std::size_t point, const at::Tensor& value) {
         return raw->fire(point, value);
@@ -269,6 +306,8 @@ TappedModel tap_model(const Model& model, const std::vector<std::string>& select
   }
   return TappedModel(std::move(state));
 }
+
+}  // namespace
 
 std::int64_t count_forks(const Model& model) {
   return model.network().forks();

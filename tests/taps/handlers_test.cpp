@@ -1,5 +1,6 @@
 // Observing, replacing, capturing, stopping early; what does not fire, does not fit, or throws.
 
+#include <atomic>
 #include <functional>
 #include <limits>
 #include <map>
@@ -381,6 +382,47 @@ TEST(Nested, TwoTappedModelsOfOneModel) {
   const TappedModel inner = tap_model(model, {"fc1"});
   const Watch watch = outer.observe("fc1", [&](const at::Tensor&) { inner.forward(inputs); });
   EXPECT_TRUE(bit_equal(outer.forward(inputs), model.forward(inputs)));
+}
+
+TEST(Threads, ASecondForwardAtTheSameTimeIsRefused) {
+  const auto inputs = tensors_of(fixture("mlp").inputs());
+  const Model model = fixture("mlp").load();
+  const TappedModel tapped = tap_model(model, {"fc1"});
+  // Of a handler, and of another thread while a handler waits for it.
+  const Watch inside = tapped.observe("fc1", [&](const at::Tensor&) {
+    EXPECT_THAT([&] { tapped.forward(inputs); }, ThrowsError("a forward while another one runs"));
+    std::thread([&] {
+      EXPECT_THAT([&] { tapped.forward(inputs); }, ThrowsError("TappedModel::clone()"));
+    }).join();
+  });
+  const at::Tensor expected = model.forward(inputs);
+  EXPECT_TRUE(bit_equal(tapped.forward(inputs), expected));
+  EXPECT_TRUE(bit_equal(tapped.forward(inputs), expected)) << "a refusal leaves nothing behind";
+}
+
+TEST(Threads, ClonesRunAtOnceAndKeepTheirHandlersApart) {
+  const auto inputs = tensors_of(fixture("mlp").inputs());
+  const Model model = fixture("mlp").load();
+  const TappedModel tapped = tap_model(model, {"fc*"});
+  const at::Tensor expected = model.forward(inputs);
+  std::atomic<int> seen{0};
+  const Watch watch = tapped.observe("fc1", [&](const at::Tensor&) { ++seen; });
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&, own = tapped.clone()] {
+      for (int pass = 0; pass < 20; ++pass) EXPECT_TRUE(bit_equal(own.forward(inputs), expected));
+    });
+  }
+  for (int pass = 0; pass < 20; ++pass) tapped.forward(inputs);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(seen, 20) << "the listener hears its own passes alone";
+  const TappedModel clone = tapped.clone();
+  EXPECT_EQ(clone.points().size(), tapped.points().size());
+  // The weights are shared.
+  const at::NoGradGuard no_grad;
+  model.parameters()[0].second.zero_();
+  EXPECT_FALSE(bit_equal(clone.forward(inputs), expected));
+  EXPECT_TRUE(bit_equal(clone.forward(inputs), tapped.forward(inputs)));
 }
 
 TEST(TapScopes, ObserveAndReplaceInCppModules) {

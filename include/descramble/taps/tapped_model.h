@@ -30,8 +30,12 @@ class Watch {
 };
 
 /// A program that computes exactly what the model computes, with taps at the selected points. The
-/// model itself is never changed. Gradients flow through taps, in train and in eval mode. One
-/// forward pass at a time; several TappedModels may run at once.
+/// model itself is never changed. Gradients flow through taps, in train and in eval mode.
+///
+/// Threads: one forward at a time, and a second one throws instead of racing, be it of another
+/// thread or of a handler. Each thread takes a clone(), which shares the weights; clones run at
+/// once. Handlers may attach and release any, themselves too; other threads do so between two
+/// forwards.
 ///
 ///     auto tapped = descramble::tap_model(model, {"features.3", "classifier.*"});
 ///     auto watch  = tapped.observe("classifier.1", [&](const at::Tensor& h) { moments.add(h); });
@@ -47,7 +51,7 @@ class TappedModel {
   const Model& model() const;
 
   /// The logits. A tap with a handler that did not fire is an error: never a silent nothing.
-  /// @throws Error
+  /// @throws Error also for a forward while another one runs
   at::Tensor forward(const std::vector<at::Tensor>& inputs) const;
   /// Any inputs, and the whole output.
   c10::IValue forward_values(const std::vector<c10::IValue>& inputs) const;
@@ -65,6 +69,10 @@ class TappedModel {
                               std::function<at::Tensor(const at::Tensor&)> handler) const;
   /// Appends a copy of every value to `values`.
   [[nodiscard]] Watch capture(const std::string& tap, std::vector<at::Tensor>& values) const;
+
+  /// The same taps of the same network, with the same weights and without handlers, for another
+  /// thread.
+  TappedModel clone() const;
 
   /// Cuts the program behind the tap. @throws Error with the reason where it cannot be cut
   SplitModel split(const std::string& tap) const;
