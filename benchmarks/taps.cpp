@@ -1,12 +1,14 @@
 // A model with an empty observer at every one of its tap points against its plain forward pass,
 // taken in turns in one run. Counters: median seconds a batch of each, and their ratio. The model
 // is SqueezeNet from the folder DESCRAMBLE_DATA where there is one, else a convolution network
-// built here.
+// built here. Then a training step in C++ whose forward names its points while nobody listens.
 
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -18,6 +20,7 @@
 #include "descramble/core/random.h"
 #include "descramble/model/kinds.h"
 #include "descramble/model/model.h"
+#include "descramble/taps/tap.h"
 #include "descramble/taps/tapped_model.h"
 #include "timing.h"
 
@@ -101,5 +104,68 @@ BENCHMARK(every_tap)
     ->UseManualTime()
     ->Unit(benchmark::kMillisecond)
     ->Iterations(25);
+
+/// A training step of a 784-256-256-10 network in C++, batches of 128, whose forward names a point
+/// behind each layer, or not.
+class Step {
+ public:
+  Step() {
+    descramble::RandomStream random = descramble::random_stream(1, "benchmark/taps");
+    for (const auto& [out, in] : {std::pair{256, 784}, {256, 256}, {10, 256}}) {
+      const at::Tensor weight = random.normal_tensor({out, in}).to(at::kFloat) * 0.03;
+      weights_.push_back(weight.detach().set_requires_grad(true));
+    }
+    inputs_ = random.normal_tensor({128, 784}).to(at::kFloat);
+  }
+
+  double seconds(bool named) {
+    constexpr int steps = 50;
+    const Clock::time_point start = Clock::now();
+    for (int step = 0; step < steps; ++step) {
+      at::Tensor h = inputs_;
+      for (std::size_t layer = 0; layer < weights_.size(); ++layer) {
+        h = at::relu(at::linear(h, weights_[layer]));
+        if (named) h = descramble::tap(names_[layer], h);
+      }
+      h.square().mean().backward();
+      const c10::NoGradGuard no_grad;
+      for (const at::Tensor& weight : weights_) {
+        weight.sub_(weight.grad(), 1e-3);
+        weight.mutable_grad().zero_();
+      }
+    }
+    return seconds_since(start) / steps;
+  }
+
+ private:
+  std::vector<at::Tensor> weights_{};
+  std::vector<std::string> names_{"fc1", "fc2", "fc3"};
+  at::Tensor inputs_{};
+};
+
+void named_points_without_a_listener(benchmark::State& state) {
+  Step step;
+  step.seconds(true);
+  std::vector<double> named;
+  std::vector<double> plain;
+  std::vector<double> ratios;  // of neighbours, which other programs slow down alike
+  for (auto _ : state) {
+    const bool named_first = named.size() % 2 == 0;
+    if (named_first) named.push_back(step.seconds(true));
+    plain.push_back(step.seconds(false));
+    if (!named_first) named.push_back(step.seconds(true));
+    ratios.push_back(named.back() / plain.back());
+    state.SetIterationTime(named.back());
+  }
+  state.counters["named_s"] = median(named);
+  state.counters["plain_s"] = median(plain);
+  state.counters["time_ratio"] = median(ratios);
+  state.counters["threads"] = at::get_num_threads();
+}
+
+BENCHMARK(named_points_without_a_listener)
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(41);
 
 }  // namespace
