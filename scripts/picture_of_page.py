@@ -10,8 +10,7 @@ from browser import browser  # noqa: E402
 
 page, picture = Path(sys.argv[1]).resolve(), sys.argv[2]
 width, height = (int(text) for text in (sys.argv[3:5] or ("1000", "900")))
-driver = browser(width)
-driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})
+driver = browser(width, height=height)
 driver.get(page.as_uri())
 driver.save_screenshot(picture)
 driver.quit()

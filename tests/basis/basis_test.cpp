@@ -10,13 +10,13 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 #include "descramble/basis/kinds.h"
 #include "descramble/basis/orthogonal.h"
 #include "descramble/core/error.h"
 #include "descramble/core/random.h"
 #include "descramble/core/safetensors.h"
+#include "temporary_folder.h"
 #include "throws.h"
 
 namespace descramble::test {
@@ -43,12 +43,6 @@ Moments moments_of(std::int64_t d, std::int64_t rows = 400) {
 /// one.
 class Bases : public ::testing::TestWithParam<std::string> {
  protected:
-  Bases() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "basis_XXXXXX").string();
-    folder_ = ::mkdtemp(pattern.data());
-  }
-  ~Bases() override { std::filesystem::remove_all(folder_); }
-
   BasisInput input(std::int64_t d) const {
     RandomStream random = random_stream(5, "test/basis/other", static_cast<std::uint64_t>(d));
     const at::Tensor rotation = haar_rotation(d, random);
@@ -57,7 +51,7 @@ class Bases : public ::testing::TestWithParam<std::string> {
             .tap = "fc1",
             .rotations = {{{2, "fc1"}, rotation}},
             .seed = 7,
-            .paths = {folder_},
+            .paths = {folder_.path()},
             .pointer = "/bases/0",
             .for_each_rows = [d](const VisitRows& visit) { visit(rows_of(d)); }};
   }
@@ -71,7 +65,7 @@ class Bases : public ::testing::TestWithParam<std::string> {
     return result;
   }
 
-  std::filesystem::path folder_;
+  TemporaryFolder folder_;
 };
 
 TEST_P(Bases, AreOrthonormalAndExplainAllOfTheVariance) {

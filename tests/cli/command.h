@@ -9,9 +9,9 @@
 
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 #include "descramble/cli/run.h"
+#include "temporary_folder.h"
 
 namespace descramble::test {
 
@@ -35,15 +35,6 @@ inline Outcome command(const std::vector<std::string>& args) {
 /// A folder of the test's own, with the files that a config may name.
 class CommandTest : public testing::Test {
  protected:
-  CommandTest() {
-    std::string pattern = (fs::temp_directory_path() / "descramble_cli_XXXXXX").string();
-    folder_ = ::mkdtemp(pattern.data());
-  }
-  ~CommandTest() override {
-    std::error_code ignored;
-    fs::remove_all(folder_, ignored);
-  }
-
   fs::path at(const std::string& name) const { return folder_ / name; }
 
   static fs::path fixture(const std::string& name) { return fs::path(DESCRAMBLE_FIXTURES) / name; }
@@ -136,12 +127,12 @@ class CommandTest : public testing::Test {
   }
 
   void expect_no_leftovers() const {
-    for (const fs::directory_entry& entry : fs::directory_iterator(folder_)) {
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder_.path())) {
       EXPECT_THAT(entry.path().filename().string(), testing::Not(testing::HasSubstr(".partial")));
     }
   }
 
-  fs::path folder_{};
+  TemporaryFolder folder_;
 };
 
 }  // namespace descramble::test

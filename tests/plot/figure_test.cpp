@@ -8,11 +8,11 @@
 #include <sstream>
 
 #include <gmock/gmock.h>
-#include <unistd.h>
 
 #include "descramble/core/error.h"
 #include "descramble/core/files.h"
 #include "plot/gnuplot.h"
+#include "temporary_folder.h"
 
 namespace descramble::test {
 
@@ -26,21 +26,12 @@ constexpr double gap = std::numeric_limits<double>::quiet_NaN();
 
 class Figures : public testing::Test {
  protected:
-  Figures() {
-    std::string pattern = (fs::temp_directory_path() / "descramble_plot_XXXXXX").string();
-    folder_ = ::mkdtemp(pattern.data());
-  }
-  ~Figures() override {
-    std::error_code ignored;
-    fs::remove_all(folder_, ignored);
-  }
-
   std::string drawn(const Figure& figure) const {
     write_svg(figure, folder_ / "figure.svg");
     return read_file(folder_ / "figure.svg");
   }
 
-  fs::path folder_{};
+  TemporaryFolder folder_;
 };
 
 Figure simple(std::vector<double> y = {4, 2, 1}) {
@@ -192,7 +183,7 @@ TEST_F(Figures, RefusesWhatCannotBeDrawn) {
 
 TEST_F(Figures, MissingGnuplotSaysWhatToInstall) {
   const std::string path = std::getenv("PATH");
-  ::setenv("PATH", folder_.c_str(), 1);
+  ::setenv("PATH", folder_.path().c_str(), 1);
   EXPECT_FALSE(can_draw());
   std::string said;
   try {

@@ -4,10 +4,10 @@
 #include <limits>
 
 #include <gmock/gmock.h>
-#include <unistd.h>
 
 #include "descramble/core/error.h"
 #include "descramble/core/json.h"
+#include "temporary_folder.h"
 
 namespace descramble::test {
 
@@ -19,17 +19,9 @@ using testing::HasSubstr;
 
 class ResultFolders : public testing::Test {
  protected:
-  ResultFolders() {
-    std::string pattern = (fs::temp_directory_path() / "descramble_result_XXXXXX").string();
-    folder_ = ::mkdtemp(pattern.data());
-  }
-  ~ResultFolders() override {
-    std::error_code ignored;
-    fs::remove_all(folder_, ignored);
-  }
   fs::path out() const { return folder_ / "out"; }
 
-  fs::path folder_{};
+  TemporaryFolder folder_;
 };
 
 TEST(Tables, AreCsv) {
@@ -73,7 +65,7 @@ TEST_F(ResultFolders, ListEveryFileWithItsHash) {
 
 TEST_F(ResultFolders, SayWhereNothingCanBeDrawn) {
   const std::string path = std::getenv("PATH");
-  ::setenv("PATH", folder_.c_str(), 1);
+  ::setenv("PATH", folder_.path().c_str(), 1);
   ResultFolder folder(out(), false);
   folder.add_figure("curves", Figure{.title = "t", .series = {{"y", {0, 1}, {1, 2}}}});
   ::setenv("PATH", path.c_str(), 1);
