@@ -12,6 +12,12 @@ namespace descramble {
 
 namespace fs = std::filesystem;
 
+bool AnswerStore::is_in(const fs::path& folder) {
+  std::error_code none;
+  const std::uintmax_t size = fs::file_size(file_in(folder), none);
+  return !none && size > 0;
+}
+
 fs::path AnswerStore::file_in(const fs::path& folder) {
   return folder / "answers.sqlite";
 }

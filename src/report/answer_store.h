@@ -37,6 +37,8 @@ class AnswerStore {
   std::int64_t participant_count() const;
   bool knows(const std::string& participant) const;
 
+  /// Whether answers can be there. A server that was killed before it began leaves an empty file.
+  static bool is_in(const std::filesystem::path& folder);
   static std::filesystem::path file_in(const std::filesystem::path& folder);
 
  private:

@@ -20,13 +20,17 @@ bool is_number(const std::string& text) {
   return !text.empty() && text.find_first_not_of("0123456789+-.eE") == std::string::npos;
 }
 
-/// Text in a data URI, with all but plain characters as %XX.
-std::string in_url(const std::string& text) {
+bool plain_in_url(char c) {
   constexpr std::string_view plain =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~!*(),;:@=+$/? ";
+  return plain.find(c) != std::string_view::npos;
+}
+
+/// Text in a data URI, with all but plain characters as %XX.
+std::string in_url(const std::string& text) {
   std::string result;
   for (const char c : text) {
-    if (plain.find(c) != std::string_view::npos) {
+    if (plain_in_url(c)) {
       result += c;
     } else {
       result += fmt::format("%{:02X}", static_cast<unsigned char>(c));
@@ -37,9 +41,11 @@ std::string in_url(const std::string& text) {
 
 /// The shorter of the two: pictures in an SVG are base64 already, lines and curves are not.
 std::string data_uri_of(const std::string& type, const std::string& bytes) {
-  const std::string plain = "data:" + type + "," + in_url(bytes);
-  const std::string coded = "data:" + type + ";base64," + base64(bytes);
-  return plain.size() < coded.size() ? plain : coded;
+  const auto plain =
+      static_cast<std::size_t>(std::count_if(bytes.begin(), bytes.end(), plain_in_url));
+  const std::size_t in_plain = std::string_view(",").size() + plain + 3 * (bytes.size() - plain);
+  const std::size_t in_base64 = std::string_view(";base64,").size() + (bytes.size() + 2) / 3 * 4;
+  return "data:" + type + (in_plain < in_base64 ? "," + in_url(bytes) : ";base64," + base64(bytes));
 }
 
 }  // namespace

@@ -42,7 +42,7 @@ std::string run_section(const Record& record, std::size_t number, json& shown) {
   body += overview_section(record);
   add(/*explorations=*/true);
   body += map_section(record, number);
-  body += fmt::format("<div class='charts' data-run='{}'></div>\n", number);
+  body += "<div class='charts'></div>\n";
   add(/*explorations=*/false);
   return element("article", body + downloads(record));
 }

@@ -15,6 +15,9 @@
   };
   const short = (value) => typeof value === "number" && Number.isFinite(value) ? String(Number(value.toPrecision(6))) : "none";
 
+  // What makes an element one that arrow keys walk through.
+  const walkable = (title) => ({ tabindex: "0", role: "application", "aria-label": title + ". Arrow keys tell its numbers." });
+
   // Arrow keys go over rows of places of these lengths; `show` marks a place, `tell` says what is there.
   function walk(frame, said, lengths, show, tell) {
     let at = null;
@@ -57,8 +60,8 @@
   // ---- Curves ----------------------------------------------------------------------------------
 
   // A curve is {label, x, y, low, high, steps, points}; null is a gap.
-  const pointsOf = (curve, z) => curve.x.map((x, k) => ({
-    x: x ?? NaN, y: curve.y[k] ?? NaN, low: curve.low?.[k] ?? NaN, high: curve.high?.[k] ?? NaN, label: curve.label || "curve", z,
+  const pointsOf = (curve) => curve.x.map((x, k) => ({
+    x: x ?? NaN, y: curve.y[k] ?? NaN, low: curve.low?.[k] ?? NaN, high: curve.high?.[k] ?? NaN, label: curve.label || "curve",
   }));
 
   function drawCurves(figure, curves, width, marked, tell) {
@@ -187,7 +190,7 @@
   function chart(name, rows, place, apart) {
     const steps = new Set(rows.map((row) => `${row.run} ${row.step}`)).size > new Set(rows.map((row) => row.run)).size;
     const how = { ...charts[name], series: [...apart, ...(steps ? ["step"] : []), ...charts[name].series] };
-    const frame = element("section", "", { class: "chart", tabindex: "0", role: "application", "aria-label": how.title + ". Arrow keys tell its numbers." });
+    const frame = element("section", "", { class: "chart", ...walkable(how.title) });
     const taps = [...new Set(rows.map((row) => row.tap))];
     const measures = how.y.filter((key) => rows.some((row) => Number.isFinite(row[key])));
     const text = (row, keys) => keys.filter((key) => row[key] !== undefined).map((key) => key === "step" ? `step ${row[key]}` : row[key]).join(", ");
@@ -233,7 +236,7 @@
   function overlay(drawing, said, name, [left, top, right, bottom], lengths, cell, find, tell) {
     const percent = (part) => `${100 * part}%`;
     const put = (box, [x, y, w, h]) => Object.assign(box.style, { left: percent(x), top: percent(y), width: percent(w), height: percent(h) });
-    const layer = element("div", "", { class: "places", tabindex: "0", role: "application", "aria-label": name + ". Arrow keys tell its numbers." });
+    const layer = element("div", "", { class: "places", ...walkable(name) });
     const cursor = element("div", "", { class: "cursor", hidden: "" });
     put(layer, [left, top, right - left, bottom - top]);
     layer.append(cursor);
@@ -293,34 +296,34 @@
 
   const csv = (rows) => rows.map((row) => row.map((cell) => /[",\n]/.test(cell) ? `"${String(cell).replaceAll("\"", "\"\"")}"` : String(cell ?? "")).join(",")).join("\n") + "\n";
 
-  function tables(figure) {
-    if (figure.kind === "curves") {
-      return [csv([["curve", figure.x_title, figure.y_title, "low", "high"],
-        ...figure.series.flatMap((curve) => curve.x.map((x, k) => [curve.label, x, curve.y[k], curve.low?.[k], curve.high?.[k]]))])];
-    }
-    if (figure.kind === "strips") {
-      return [csv([["direction", "column", "point", "nearest"],
-        ...figure.strips.flatMap((strip) => strip.captions.map((caption, j) => [strip.title, j, caption, strip.words[j]]))])];
-    }
-    return figure.panels.map((panel) => {
-      const values = decoded(panel);
-      const heading = (side, index) => placeOn(side, index, side === "row" ? panel.rows : panel.columns, panel.of[side === "row" ? 0 : 1], null);
-      return csv([
-        ["", ...Array.from({ length: panel.columns }, (_, j) => heading("column", j))],
-        ...Array.from({ length: panel.rows }, (_, i) => [heading("row", i),
-          ...Array.from(values.subarray(i * panel.columns, (i + 1) * panel.columns), (value) => Number(value.toPrecision(7)))]),
-      ]);
-    });
+  const curveRows = (figure) => [["curve", figure.x_title, figure.y_title, "low", "high"],
+    ...figure.series.flatMap((curve) => curve.x.map((x, k) => [curve.label, x, curve.y[k], curve.low?.[k], curve.high?.[k]]))];
+
+  const stripRows = (figure) => [["direction", "column", "point", "nearest"],
+    ...figure.strips.flatMap((strip) => strip.captions.map((caption, j) => [strip.title, j, caption, strip.words[j]]))];
+
+  function matrixRows({ rows, columns, of, ...panel }) {
+    const values = decoded(panel);
+    return [
+      ["", ...Array.from({ length: columns }, (_, j) => placeOn("column", j, columns, of[1], null))],
+      ...Array.from({ length: rows }, (_, i) => [placeOn("row", i, rows, of[0], null),
+        ...Array.from(values.subarray(i * columns, (i + 1) * columns), (value) => Number(value.toPrecision(7)))]),
+    ];
   }
 
-  function downloads(name, figure) {
-    return tables(figure).map((_, i, all) => {
-      const part = figure.panels?.[i].title.replaceAll(/[^A-Za-z0-9]+/g, "_") || i;
-      const file = `${name}${all.length > 1 ? "." + part : ""}.csv`;
+  // The parts of a figure: what the name of a part's file ends with, and the part's rows.
+  function parts(figure) {
+    if (figure.kind === "curves") return [["", () => curveRows(figure)]];
+    if (figure.kind === "strips") return [["", () => stripRows(figure)]];
+    return figure.panels.map((panel, i, all) => [all.length > 1 ? "." + (panel.title.replaceAll(/[^A-Za-z0-9]+/g, "_") || i) : "", () => matrixRows(panel)]);
+  }
+
+  function downloads(figure) {
+    return parts(figure).map(([ending, rows]) => {
+      const file = figure.name + ending + ".csv";
       const link = element("a", `Save ${file}`, { class: "download", download: file, href: "#" });
       // Made when it is asked for: many figures of a page are never saved.
-      const make = () => { link.href = URL.createObjectURL(new Blob([tables(figure)[i]], { type: "text/csv" })); };
-      link.addEventListener("click", make, { once: true });
+      link.addEventListener("click", () => { link.href = URL.createObjectURL(new Blob([csv(rows())], { type: "text/csv" })); }, { once: true });
       return link;
     });
   }
@@ -335,11 +338,11 @@
     if (figure.kind === "strips") strips(figure, drawing, said);
     if (figure.kind === "curves") {
       place.classList.add("chart");
-      for (const [name, value] of [["tabindex", "0"], ["role", "application"], ["aria-label", figure.title + ". Arrow keys tell its numbers."]]) drawing.setAttribute(name, value);
+      for (const [name, value] of Object.entries(walkable(figure.title))) drawing.setAttribute(name, value);
       place.prepend(element("h4", figure.title));
       interactiveCurves(drawing, drawing, said, () => figure);
     }
-    place.append(...downloads(figure.name, figure));
+    place.append(...downloads(figure));
   }
 
   for (const place of document.querySelectorAll(".charts")) {

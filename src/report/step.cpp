@@ -155,8 +155,8 @@ constexpr const char* about_strips =
     "Each row is a direction: its number, and the share of the variance along it. Each column is a "
     "point on the line along it, and the pictures are the samples whose values are nearest to the "
     "point; grey lies outside of the image. Below each column stand the point's place s on the "
-    "line "
-    "and how far off the line these samples lie on the average. Where that is more than the way "
+    "line and how far off the line these samples lie on the average. Where that is more than the "
+    "way "
     "from one point to the next, no sample is near the line, and the pictures show what comes "
     "closest.";
 

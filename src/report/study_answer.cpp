@@ -10,38 +10,44 @@ namespace descramble {
 
 using nlohmann::json;
 
+void check_answer(const GivenAnswer& answer, const StudyKey& key, const std::string& place,
+                  const std::string& found) {
+  const auto trial = key.trials.find(answer.trial);
+  if (trial == key.trials.end()) {
+    throw Error({"an answer to no question of the study", place, "a trial of key.json", found});
+  }
+  const StudyTrial& asked = trial->second;
+  if (answer.chosen != asked.coherent && answer.chosen != asked.other) {
+    throw Error({"an answer that is no row of the question", place,
+                 "'" + asked.coherent + "' or '" + asked.other + "'", found});
+  }
+  if (!(answer.seconds >= 0) || !std::isfinite(answer.seconds))
+    throw Error({"an answer without its time", place, "seconds of at least 0", found});
+}
+
 GivenAnswer read_answer(const json& given, const std::string& participant, const StudyKey& key,
                         const std::string& place) {
   constexpr std::size_t shown = 200;
-  const auto refuse = [&](const char* what, const std::string& expected) {
-    throw Error({what, place, expected,
-                 given.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, shown)});
+  const std::string found =
+      given.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, shown);
+  const auto of = [&](const char* name, json absent) {
+    return given.is_object() ? given.value(name, std::move(absent)) : absent;
   };
   const auto text = [&](const char* name) {
-    return given.is_object() && given.contains(name) && given[name].is_string()
-               ? given[name].get<std::string>()
-               : std::string();
+    const json value = of(name, json());
+    return value.is_string() ? value.get<std::string>() : std::string();
   };
-  const auto trial = key.trials.find(text("trial"));
-  if (trial == key.trials.end())
-    refuse("an answer to no question of the study", "a trial of key.json");
-  const StudyTrial& asked = trial->second;
-  const std::string chosen = text("chosen");
-  if (chosen != asked.coherent && chosen != asked.other) {
-    refuse("an answer that is no row of the question",
-           "'" + asked.coherent + "' or '" + asked.other + "'");
-  }
-  const json seconds = given.value("seconds", json(0.0));
-  const json top = given.value("top", json(false));
-  if (!seconds.is_number() || !(seconds.get<double>() >= 0) ||
-      !std::isfinite(seconds.get<double>()))
-    refuse("an answer without its time", "seconds of at least 0");
-  if (!top.is_boolean()) refuse("an answer without its place", "top: true or false");
-  return {.participant = participant,
-          .trial = asked.id,
-          .chosen = chosen,
-          .top = top.get<bool>(),
-          .seconds = seconds.get<double>()};
+  const json seconds = of("seconds", 0.0);
+  const json top = of("top", false);
+  GivenAnswer answer{.participant = participant,
+                     .trial = text("trial"),
+                     .chosen = text("chosen"),
+                     .top = top.is_boolean() && top.get<bool>(),
+                     .seconds = seconds.is_number() ? seconds.get<double>() : -1};
+  check_answer(answer, key, place, found);
+  if (!top.is_boolean())
+    throw Error({"an answer without its place", place, "top: true or false", found});
+  return answer;
 }
 
 StudyAnswer judged(const GivenAnswer& answer, const StudyKey& key) {

@@ -25,6 +25,11 @@ struct GivenAnswer {
 GivenAnswer read_answer(const nlohmann::json& given, const std::string& participant,
                         const StudyKey& key, const std::string& place);
 
+/// @throws Error naming `place` and `found` for an answer to no question, or one that names no row
+/// of it, or one without its time
+void check_answer(const GivenAnswer& answer, const StudyKey& key, const std::string& place,
+                  const std::string& found);
+
 StudyAnswer judged(const GivenAnswer& answer, const StudyKey& key);
 
 }  // namespace descramble

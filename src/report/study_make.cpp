@@ -163,7 +163,7 @@ void check_unanswered(const fs::path& folder) {
   std::string found;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder / "answers", ignored))
     found = entry.path().filename().string();
-  if (fs::file_size(AnswerStore::file_in(folder), ignored) > 0 && !ignored) {
+  if (AnswerStore::is_in(folder)) {
     const AnswerStore store(folder, read_study_key(folder).study, AnswerStore::Access::read);
     if (store.answer_count() > 0) found = fmt::format("{} answers", store.answer_count());
   }

@@ -1,6 +1,5 @@
 #include "descramble/report/study_server.h"
 
-#include <atomic>
 #include <map>
 #include <mutex>
 #include <set>
