@@ -38,6 +38,7 @@
 #include "descramble/objective/objective.h"
 #include "descramble/objective/quartimax.h"
 #include "descramble/objective/smoothness.h"
+#include "descramble/results/probe_sinks.h"
 #include "descramble/solver/choice.h"
 #include "descramble/solver/options.h"
 #include "descramble/solver/solver.h"

@@ -64,6 +64,7 @@ void run_training(const Config& config, const fs::path& out, bool force, Progres
                   workspace.test, progress, hooks);
   probes.at_end();
   for (const std::string& line : probes.new_lines()) progress.say("  probe  " + line);
+  if (!probes.empty()) progress.say("probes  " + cost_text(probes.cost()));
   stopwatch.lap("train");
   json epochs = json::array();
   for (const Epoch& epoch : history) epochs.push_back(epoch_json(epoch));

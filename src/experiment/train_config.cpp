@@ -108,7 +108,11 @@ const FieldSet& probe_fields() {
                       .type = FieldType::string,
                       .doc = "the differentiation stencil of the smoothness",
                       .fallback = "fourier_second",
-                      .choices = stencil_names()}}};
+                      .choices = stencil_names()},
+                     {.name = "to",
+                      .type = FieldType::string,
+                      .doc = "the tap at the other end of the Jacobians of 'jacobian_l1'",
+                      .fallback = "output"}}};
   }();
   return set;
 }
@@ -182,9 +186,10 @@ TrainOptions train_options_in(const json& resolved, std::uint64_t seed) {
 ProbeOptions probe_options_in(const json& resolved) {
   return {.taps = names_in_field(resolved.at("taps")),
           .every = resolved.at("every"),
-          .measures = names_in_field(resolved.at("measure")),
+          .measure = names_in_field(resolved.at("measure")),
           .samples = resolved.at("samples"),
-          .stencil = parse_stencil(resolved.at("stencil"))};
+          .stencil = parse_stencil(resolved.at("stencil")),
+          .to = resolved.at("to")};
 }
 
 }  // namespace descramble

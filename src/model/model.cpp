@@ -71,7 +71,7 @@ bool Model::batched() const {
   return state_->batched;
 }
 at::Device Model::device() const {
-  return state_->device;
+  return network().device().value_or(state_->device);
 }
 const std::string& Model::name() const {
   return state_->name;

@@ -28,6 +28,14 @@ bool Network::is_training() const {
   return false;
 }
 
+std::function<void()> Network::keep_modes() const {
+  return [this, on = is_training()] { set_training(on); };
+}
+
+std::optional<at::Device> Network::device() const {
+  return std::nullopt;
+}
+
 const c10::FunctionSchema* Network::schema() const {
   return nullptr;
 }

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/core/ivalue.h>
 #include <fmt/format.h>
@@ -75,13 +76,34 @@ class WrappedProgram final : public TapProgram {
   Fire fire_;
 };
 
+/// What copies the contents of some buffers back, as they are now.
+std::function<void()> kept_buffers(const ModuleFacts& facts,
+                                   const std::vector<std::string>& names) {
+  std::vector<std::pair<at::Tensor, at::Tensor>> kept;
+  for (const auto& [name, buffer] : facts.buffers) {
+    if (std::find(names.begin(), names.end(), name) != names.end())
+      kept.emplace_back(buffer, buffer.detach().clone());
+  }
+  return [kept] {
+    const at::NoGradGuard no_grad;
+    for (const auto& [buffer, before] : kept) buffer.copy_(before);
+  };
+}
+
+std::vector<std::string> names_of(const std::vector<std::pair<std::string, at::Tensor>>& tensors) {
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : tensors) names.push_back(name);
+  return names;
+}
+
 class WrappedModule final : public Network {
  public:
   WrappedModule(ModuleForward forward, ModuleFacts facts, std::vector<TapPoint> points,
-                std::size_t inputs)
+                std::vector<std::string> written, std::size_t inputs)
       : forward_(std::move(forward)),
         facts_(std::move(facts)),
         points_(std::move(points)),
+        written_(std::move(written)),
         inputs_(inputs) {}
 
   c10::IValue run(const std::vector<c10::IValue>& inputs) const override {
@@ -106,6 +128,16 @@ class WrappedModule final : public Network {
     if (facts_.set_training) facts_.set_training(on);
   }
   bool is_training() const override { return facts_.is_training && facts_.is_training(); }
+  std::function<void()> keep_modes() const override { return facts_.keep_modes(); }
+  std::optional<at::Device> device() const override {
+    if (facts_.parameters.empty()) return std::nullopt;
+    return facts_.parameters.front().second.device();
+  }
+  const std::vector<std::string>& written() const override { return written_; }
+  std::function<void()> keep_state() const override {
+    if (written_.empty()) return {};
+    return kept_buffers(facts_, written_);
+  }
   std::vector<TapPoint> points() const override { return points_; }
   std::unique_ptr<TapProgram> tapped(const std::set<std::string>& names, Fire fire) const override {
     std::vector<TapPoint> selected;
@@ -119,29 +151,42 @@ class WrappedModule final : public Network {
   ModuleForward forward_;
   ModuleFacts facts_;
   std::vector<TapPoint> points_;
+  std::vector<std::string> written_;
   std::size_t inputs_;
 };
 
 /// Eval mode for some passes.
 class InEvalMode {
  public:
-  explicit InEvalMode(const ModuleFacts& facts) : facts_(facts) {
-    training_ = facts.is_training && facts.is_training();
-    set(false);
+  explicit InEvalMode(const ModuleFacts& facts) : restore_(facts.keep_modes()) {
+    if (facts.set_training) facts.set_training(false);
   }
-  ~InEvalMode() { set(training_); }
+  ~InEvalMode() { restore_(); }
   InEvalMode(const InEvalMode&) = delete;
   InEvalMode& operator=(const InEvalMode&) = delete;
 
  private:
-  void set(bool on) const {
-    if (training_ && facts_.set_training) facts_.set_training(on);
-  }
-  const ModuleFacts& facts_;
-  bool training_ = false;
+  std::function<void()> restore_;
 };
 
-/// The points that the examples meet, in the order in which they come into being.
+/// The same facts, with all that can be known of modes.
+ModuleFacts complete(ModuleFacts facts) {
+  if (facts.keep_modes) return facts;
+  facts.keep_modes = [is_training = facts.is_training, set = facts.set_training]() {
+    const bool on = is_training && is_training();
+    return [set, on] {
+      if (set) set(on);
+    };
+  };
+  return facts;
+}
+
+/// What passes on the examples show.
+struct Met {
+  std::vector<TapPoint> points{};      ///< in the order in which they come into being
+  std::vector<std::string> written{};  ///< buffers that changed; they are put back
+};
+
 std::vector<TapPoint> points_met(const ModuleForward& forward,
                                  const std::vector<std::vector<at::Tensor>>& examples,
                                  const ModuleFacts& facts) {
@@ -171,15 +216,30 @@ std::vector<TapPoint> points_met(const ModuleForward& forward,
   return points;
 }
 
+Met met_by(const ModuleForward& forward, const std::vector<std::vector<at::Tensor>>& examples,
+           const ModuleFacts& facts) {
+  std::vector<at::Tensor> before;
+  for (const auto& [name, buffer] : facts.buffers) before.push_back(buffer.detach().clone());
+  const auto restore = kept_buffers(facts, names_of(facts.buffers));
+  Met met{.points = points_met(forward, examples, facts)};
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const auto& [name, buffer] = facts.buffers[i];
+    if (!at::equal(before[i], buffer)) met.written.push_back(name);
+  }
+  restore();
+  return met;
+}
+
 }  // namespace
 
 Model wrap_module(ModuleForward forward, const std::vector<std::vector<at::Tensor>>& examples,
-                  const ModuleFacts& facts) {
+                  const ModuleFacts& given) {
+  const ModuleFacts facts = complete(given);
   if (examples.empty() || examples.front().empty())
     throw Error({"no example", facts.name, "at least one input of the forward", "none"});
-  std::vector<TapPoint> points;
+  Met met;
   try {
-    points = points_met(forward, examples, facts);
+    met = met_by(forward, examples, facts);
   } catch (const Exception&) {
     throw;
   } catch (const std::exception& error) {
@@ -188,8 +248,8 @@ Model wrap_module(ModuleForward forward, const std::vector<std::vector<at::Tenso
   }
   const at::Device device = facts.parameters.empty() ? examples.front().front().device()
                                                      : facts.parameters[0].second.device();
-  return Model::of(std::make_shared<WrappedModule>(std::move(forward), facts, std::move(points),
-                                                   examples.front().size()),
+  return Model::of(std::make_shared<WrappedModule>(std::move(forward), facts, std::move(met.points),
+                                                   std::move(met.written), examples.front().size()),
                    facts.name, device);
 }
 

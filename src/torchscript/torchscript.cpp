@@ -104,6 +104,19 @@ void TorchScript::set_training(bool on) const {
   shared.train(on);
 }
 
+std::function<void()> TorchScript::keep_modes() const {
+  std::vector<std::pair<torch::jit::Module, bool>> modes;
+  for (const torch::jit::Module& one : module.modules()) {
+    if (one.hasattr("training")) modes.emplace_back(one, one.attr("training").toBool());
+  }
+  return [modes] {
+    for (const auto& [one, on] : modes) {
+      torch::jit::Module shared = one;
+      shared.setattr("training", on);
+    }
+  };
+}
+
 const c10::FunctionSchema* TorchScript::schema() const {
   return &run_method().function().getSchema();
 }

@@ -48,6 +48,7 @@ struct TorchScript final : Network {
   at::ScalarType dtype() const override;
   void set_training(bool on) const override;
   bool is_training() const override { return module.is_training(); }
+  std::function<void()> keep_modes() const override;
   const c10::FunctionSchema* schema() const override;
   std::int64_t moved_devices() const override { return moved; }
   bool raised(const std::exception& error) const override;

@@ -1,5 +1,6 @@
 #include "descramble/training/evaluation_scope.h"
 
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -9,15 +10,16 @@
 #include <ATen/core/Generator.h>
 #include <ATen/core/grad_mode.h>
 
+#include "descramble/model/network.h"
 #include "descramble/model/snapshot.h"
 
 namespace descramble {
 
 struct EvaluationScope::State {
-  explicit State(const Model& of) : model(of), training(of.is_training()) {}
+  explicit State(const Model& of) : model(of), restore_modes(of.network().keep_modes()) {}
 
   Model model;
-  bool training;
+  std::function<void()> restore_modes;
   at::NoGradGuard no_grad{};
   std::vector<std::pair<at::Generator, at::Tensor>> generators{};
   std::optional<Snapshot> snapshot{};
@@ -37,7 +39,7 @@ EvaluationScope::EvaluationScope(const Model& model) : state_(std::make_unique<S
 
 EvaluationScope::~EvaluationScope() {
   state_->snapshot->restore();
-  state_->model.set_training(state_->training);
+  state_->restore_modes();
   for (auto& [generator, saved] : state_->generators) {
     const std::lock_guard<std::mutex> lock(generator.mutex());
     generator.set_state(saved);

@@ -1,6 +1,7 @@
 #include "training/probe_measures.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
@@ -9,8 +10,16 @@
 
 namespace descramble {
 
-ProbedTap::ProbedTap(const Moments& moments, const StencilSpectrum* stencil, at::Tensor weight)
-    : stencil_(stencil), weight_(std::move(weight)) {
+void JacobianFigures::add(const at::Tensor& blocks, const at::Tensor& weights) {
+  const at::Tensor values = blocks.to(at::kCPU, at::kDouble);
+  l1 += (values.abs() * weights).sum().item<double>();
+  squares += (values.square() * weights).sum().item<double>();
+  entries += weights.sum().item<double>() * static_cast<double>(values.size(1) * values.size(2));
+}
+
+ProbedTap::ProbedTap(const Moments& moments, const StencilSpectrum* stencil, at::Tensor weight,
+                     std::function<JacobianFigures()> jacobian)
+    : stencil_(stencil), weight_(std::move(weight)), jacobian_(std::move(jacobian)) {
   if (moments.count() > 0) covariance_ = moments.covariance();
 }
 
@@ -69,6 +78,16 @@ void diagonal_sum_of(ProbedTap& tap, ProbeRecord& record) {
                     {"nuclear_norm", at::linalg_svdvals(tap.weight()).sum().item<double>()}};
 }
 
+/// J from the tap to the probe's end: the mean over samples of Σ|J|, √(the mean of Σ J²), and what
+/// rotations change of them, Σ|J| / (√entries · ‖J‖_F).
+void jacobian_l1_of(ProbedTap& tap, ProbeRecord& record) {
+  const JacobianFigures figures = tap.jacobian();
+  const double frobenius = std::sqrt(figures.squares);
+  record.numbers = {{"l1", figures.l1}, {"frobenius", frobenius}, {"sparsity", std::nullopt}};
+  if (frobenius > 0)
+    record.numbers["sparsity"] = figures.l1 / (std::sqrt(figures.entries) * frobenius);
+}
+
 }  // namespace
 
 const std::vector<ProbeMeasure>& probe_measures() {
@@ -93,7 +112,14 @@ const std::vector<ProbeMeasure>& probe_measures() {
        .title = "Diagonal sum of the weight while training",
        .y_title = "tr(P W)",
        .curves = {{"diagonal_sum", "as trained (P = I)"},
-                  {"nuclear_norm", "at the best rotation"}}}};
+                  {"nuclear_norm", "at the best rotation"}}},
+      {.name = "jacobian_l1",
+       .needs_jacobian = true,
+       .measure = jacobian_l1_of,
+       .title = "L1 of the Jacobian while training",
+       .y_title = "mean Σ|J|",
+       .log_y = true,
+       .curves = {{"l1", ""}}}};
   return measures;
 }
 

@@ -1,32 +1,24 @@
 #include "descramble/training/probes.h"
 
-#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include <ATen/core/ivalue.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "descramble/core/error.h"
-#include "descramble/data/batches.h"
-#include "descramble/taps/axis.h"
-#include "descramble/taps/select.h"
-#include "descramble/taps/tapped_model.h"
+#include "descramble/data/tensor_set.h"
 #include "descramble/training/evaluation_scope.h"
-#include "training/probe_measures.h"
+#include "training/probe.h"
 
 namespace descramble {
 
 namespace {
 
-/// The weight of the layer that is tapped. @throws Error if there is none
-at::Tensor tapped_weight(const Model& model, const std::string& tap, const std::string& pointer) {
-  for (const auto& [name, parameter] : model.parameters()) {
-    if (name == tap + ".weight" && parameter.dim() >= 2) return parameter;
-  }
-  throw Error({"tap '" + tap + "' has no weight", pointer,
-               "a linear or convolution layer for the measure 'diagonal_sum'",
-               "none of that name"});
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 }  // namespace
@@ -37,108 +29,52 @@ std::vector<std::string> probe_measure_names() {
   return names;
 }
 
-/// One probe: its taps, its measures and its samples.
-struct Probe {
-  struct Tap {
-    std::string name{};
-    at::Tensor weight{};  // the live parameter
-    Axis axis = Axis::features;
-    Moments moments{};
-    StencilSpectrum stencil{};
-  };
-
-  Model model;
-  TappedModel tapped;
-  std::vector<Tap> taps{};
-  std::vector<const ProbeMeasure*> measures{};
-  std::vector<std::vector<at::Tensor>> batches{};
-  Stencil stencil = Stencil::fourier_second;
-  std::int64_t every = 1;
-  std::int64_t memory_mb = 0;
-  std::int64_t last_step = -1;
-  std::int64_t told_step = -1;  // the last one that a person was told of
-  bool runs_model = false;
-  std::vector<std::string> newest{};  // figures of the last measurement, one text a tap
-
-  Probe(const Model& of, const std::vector<std::string>& names)
-      : model(of), tapped(tap_model(of, names)) {}
-
-  void take(Tap& tap, const at::Tensor& value) const {
-    if (!value.is_floating_point() || value.dim() == 0) {
-      throw Error({"the value cannot be probed", "tap '" + tap.name + "'",
-                   "a floating-point tensor", shape_text(value)});
-    }
-    if (!tap.stencil.values.defined()) {
-      tap.axis = default_axis(value, tapped.point(tap.name));
-      const std::int64_t d = axis_size(value, tap.axis);
-      require_memory(d, memory_mb, tap.name, tap.axis);
-      tap.stencil = stencil_spectrum(stencil, d);
-    }
-    try {
-      tap.moments.add(to_rows(value, tap.axis));
-    } catch (const Error& error) {
-      Complaint complaint = error.complaint();
-      complaint.what = "cannot probe: " + complaint.what;
-      complaint.where = "tap '" + tap.name + "'";
-      throw Failure(complaint);  // the network's fault while it trains, not wrong use
-    }
+std::string cost_text(const ProbeCost& cost) {
+  std::string text = fmt::format("{} measurement{} in {:.2f} s", cost.measurements,
+                                 cost.measurements == 1 ? "" : "s", cost.seconds);
+  if (cost.training_seconds > 0) {
+    text += fmt::format(", {:.1f} % of the {:.2f} s of the training",
+                        100 * cost.seconds / cost.training_seconds, cost.training_seconds);
   }
-
-  /// One pass over the probe set. If there is only one tap, the pass stops there.
-  void gather() {
-    std::vector<Watch> watches;
-    for (Tap& tap : taps) {
-      tap.moments = Moments();
-      watches.push_back(
-          tapped.observe(tap.name, [this, &tap](const at::Tensor& value) { take(tap, value); }));
-    }
-    for (const std::vector<at::Tensor>& inputs : batches) {
-      if (taps.size() == 1)
-        tapped.forward_until(taps[0].name, inputs);
-      else
-        tapped.forward_values(model.arguments(inputs));
-    }
-  }
-};
-
-namespace {
-
-/// The measures that a probe names, in the order in which results list them.
-std::vector<const ProbeMeasure*> measures_of(const ProbeOptions& options,
-                                             const std::string& where) {
-  std::vector<const ProbeMeasure*> result;
-  for (const std::string& name : options.measures) {
-    const std::vector<std::string> known = probe_measure_names();
-    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    throw Error(
-        {"no such measure", where + "/measure", "one of " + quoted_list(known), "'" + name + "'"});
-  }
-  for (const ProbeMeasure& measure : probe_measures()) {
-    const auto& wanted = options.measures;
-    if (std::find(wanted.begin(), wanted.end(), measure.name) != wanted.end())
-      result.push_back(&measure);
-  }
-  return result;
+  return text;
 }
-
-}  // namespace
 
 struct Probes::State {
   State(const Model& of, std::int64_t memory) : model(of), memory_mb(memory) {}
 
-  void measure(std::size_t number, std::int64_t at_step, std::int64_t at_epoch);
+  /// @throws Error if the probe has no samples
+  void require_samples(const Probe& probe) const;
+  void run(const std::vector<std::size_t>& due);
+  void add(std::size_t number, Probe::Measured measured);
 
   Model model;
   std::int64_t memory_mb;
   std::vector<std::unique_ptr<Probe>> probes{};
+  std::vector<ProbeSink> sinks{};
+  std::vector<at::Tensor> inputs{};  ///< of the newest forward
   std::vector<ProbeRecord> records{};
   NamedTensors wholes{};
   std::int64_t step = 0;
   std::int64_t epoch = 0;
+  std::optional<Clock::time_point> started{};
+  ProbeCost cost{};
 };
 
 Probes::Probes(const Model& model, std::int64_t memory_mb)
     : state_(std::make_unique<State>(model, memory_mb)) {}
+
+Probes::Probes(const Model& model, const ProbeOptions& options, const Source& samples,
+               ProbeSink sink)
+    : Probes(model) {
+  add(options, samples);
+  add_sink(std::move(sink));
+}
+
+Probes::Probes(const Model& model, const ProbeOptions& options, ProbeSink sink) : Probes(model) {
+  add(options);
+  add_sink(std::move(sink));
+}
+
 Probes::~Probes() = default;
 Probes::Probes(Probes&&) noexcept = default;
 Probes& Probes::operator=(Probes&&) noexcept = default;
@@ -155,97 +91,99 @@ const NamedTensors& Probes::tensors() const {
   return state_->wholes;
 }
 
-void Probes::add(const ProbeOptions& options, const Source& source, const std::string& where) {
-  const Model& model = state_->model;
-  const std::vector<std::string> names =
-      with_complaint([&](Complaint& complaint) { complaint.where = where + "/taps"; },
-                     [&] { return select_taps(model, options.taps); });
-  auto probe = std::make_unique<Probe>(model, names);
-  probe->stencil = options.stencil;
-  probe->every = std::max<std::int64_t>(1, options.every);
-  probe->memory_mb = state_->memory_mb;
-  probe->measures = measures_of(options, where);
-  bool needs_weight = false;
-  for (const ProbeMeasure* measure : probe->measures) {
-    probe->runs_model = probe->runs_model || measure->needs_values;
-    needs_weight = needs_weight || measure->needs_weight;
-  }
-  for (const std::string& name : names) {
-    Probe::Tap tap{.name = name};
-    if (needs_weight) tap.weight = tapped_weight(model, name, where + "/taps");
-    probe->taps.push_back(std::move(tap));
-  }
-  if (probe->runs_model) {
-    for_each_batch(
-        with_size(source, options.samples), model.device(),
-        [&](const Batch& batch, std::int64_t) { probe->batches.push_back(batch.inputs); });
-  }
+ProbeCost Probes::cost() const {
+  ProbeCost cost = state_->cost;
+  if (state_->started) cost.training_seconds = seconds_since(*state_->started) - cost.seconds;
+  return cost;
+}
+
+void Probes::add(const ProbeOptions& options, const std::optional<Source>& source,
+                 const std::string& where) {
+  auto probe = std::make_unique<Probe>(state_->model, options, state_->memory_mb, where);
+  if (source) probe->set_samples(*source);
   state_->probes.push_back(std::move(probe));
 }
 
-void Probes::State::measure(std::size_t number, std::int64_t at_step, std::int64_t at_epoch) {
-  Probe& probe = *probes[number];
-  const EvaluationScope scope(probe.model);
-  if (probe.runs_model) probe.gather();
-  probe.last_step = at_step;
-  probe.newest.clear();
-  for (Probe::Tap& tap : probe.taps) {
-    const at::Tensor weight =
-        tap.weight.defined() ? tap.weight.to(at::kCPU, at::kDouble).flatten(1) : at::Tensor();
-    ProbedTap probed(tap.moments, &tap.stencil, weight);
-    std::string text = tap.name;
-    for (const ProbeMeasure* measure : probe.measures) {
-      ProbeRecord record{.probe = number,
-                         .step = at_step,
-                         .epoch = at_epoch,
-                         .tap = tap.name,
-                         .measure = measure->name};
-      measure->measure(probed, record);
-      if (measure->whole != nullptr)
-        wholes[fmt::format("probes.{}.{}.{}", number, tap.name, measure->name)] =
-            measure->whole(probed);
-      std::vector<std::string> values;
-      for (const ProbeCurve& curve : measure->curves) {
-        const std::optional<double>& value = record.numbers.at(curve.key);
-        values.push_back(value ? fmt::format("{:.4g}", *value) : "-");
-      }
-      text += fmt::format("{} {} {}", measure == probe.measures.front() ? "" : ",", measure->name,
-                          fmt::join(values, "/"));
-      records.push_back(std::move(record));
-    }
-    probe.newest.push_back(text);
+void Probes::add_sink(ProbeSink sink) {
+  if (sink) state_->sinks.push_back(std::move(sink));
+}
+
+at::Tensor Probes::forward(const std::vector<at::Tensor>& inputs) {
+  if (!state_->started) state_->started = Clock::now();
+  at::Tensor output = state_->model.forward(inputs);
+  state_->inputs = inputs;
+  return output;
+}
+
+void Probes::State::require_samples(const Probe& probe) const {
+  if (!probe.runs_model() || probe.has_samples() || !inputs.empty()) return;
+  throw Error({"a step without a forward", fmt::format("step {}", step),
+               "Probes::forward() before Probes::step(), or a probe set", "neither"});
+}
+
+void Probes::State::add(std::size_t number, Probe::Measured measured) {
+  for (ProbeRecord& record : measured.records) {
+    record.probe = number;
+    record.step = step;
+    record.epoch = epoch;
+    records.push_back(std::move(record));
   }
+  for (auto& [name, tensor] : measured.wholes)
+    wholes[fmt::format("probes.{}.{}", number, name)] = std::move(tensor);
+  ++cost.measurements;
+}
+
+/// Sinks are called when the model is as it was.
+void Probes::State::run(const std::vector<std::size_t>& due) {
+  if (due.empty()) return;
+  const Clock::time_point start = Clock::now();
+  const std::size_t before = records.size();
+  {
+    const EvaluationScope scope(model);
+    std::optional<Source> batch;
+    if (!inputs.empty())
+      batch = tensor_set(inputs, {}, inputs[0].dim() > 0 ? inputs[0].size(0) : 1);
+    for (const std::size_t number : due) add(number, probes[number]->measure(step, batch));
+  }
+  for (std::size_t i = before; i < records.size(); ++i) {
+    for (const ProbeSink& sink : sinks) sink(records[i]);
+  }
+  cost.seconds += seconds_since(start);
+}
+
+void Probes::step() {
+  at_step(state_->step + 1, state_->epoch);
+  state_->inputs.clear();
+}
+
+void Probes::begin_epoch() {
+  ++state_->epoch;
 }
 
 void Probes::at_step(std::int64_t step, std::int64_t epoch) {
+  if (!state_->started) state_->started = Clock::now();
   state_->step = step;
   state_->epoch = epoch;
+  std::vector<std::size_t> due;
   for (std::size_t i = 0; i < state_->probes.size(); ++i) {
-    if (step % state_->probes[i]->every == 0) state_->measure(i, step, epoch);
+    state_->require_samples(*state_->probes[i]);
+    if (state_->probes[i]->is_due(step)) due.push_back(i);
   }
+  state_->run(due);
 }
 
 void Probes::at_end() {
+  std::vector<std::size_t> due;
   for (std::size_t i = 0; i < state_->probes.size(); ++i) {
-    if (state_->probes[i]->last_step != state_->step)
-      state_->measure(i, state_->step, state_->epoch);
+    if (state_->probes[i]->last_step() != state_->step) due.push_back(i);
   }
+  state_->run(due);
 }
 
 std::vector<std::string> Probes::new_lines() {
-  constexpr std::size_t shown = 3;
   std::vector<std::string> result;
   for (const auto& probe : state_->probes) {
-    if (probe->last_step == probe->told_step) continue;
-    probe->told_step = probe->last_step;
-    const std::size_t count = std::min(shown, probe->newest.size());
-    std::string line =
-        fmt::format("step {}: {}", probe->last_step,
-                    fmt::join(probe->newest.begin(),
-                              probe->newest.begin() + static_cast<std::ptrdiff_t>(count), "; "));
-    if (count < probe->newest.size())
-      line += fmt::format("; and {} more", probe->newest.size() - count);
-    result.push_back(line);
+    if (auto line = probe->new_line()) result.push_back(*std::move(line));
   }
   return result;
 }

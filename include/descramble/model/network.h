@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -74,6 +75,10 @@ class Network {
   virtual at::ScalarType dtype() const;
   virtual void set_training(bool on) const;
   virtual bool is_training() const;
+  /// What puts back the mode of each submodule, as it is now.
+  virtual std::function<void()> keep_modes() const;
+  /// Where the parameters are now; nothing: where they were when the model was opened.
+  virtual std::optional<at::Device> device() const;
   /// How the inputs are named and typed, behind the network itself; null: tensors in order.
   virtual const c10::FunctionSchema* schema() const;
   /// Devices that the network's code spelled out and that are others here.

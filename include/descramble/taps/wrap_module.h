@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,6 +20,8 @@ struct ModuleFacts {
   std::vector<std::pair<std::string, at::Tensor>> buffers{};
   std::function<void(bool)> set_training{};  ///< absent: the module has no modes
   std::function<bool()> is_training{};
+  /// What puts back the mode of each submodule; absent: set_training does.
+  std::function<std::function<void()>()> keep_modes{};
 };
 
 /// The logits of a batch.
@@ -34,7 +37,8 @@ using ModuleForward = std::function<at::Tensor(const std::vector<at::Tensor>& in
 /// tensors.
 ///
 /// The module stays in its mode, which analyses do not change: call eval() first, or use probes,
-/// which do. The model holds what `forward` holds, and runs one pass at a time.
+/// which do. Buffers that a pass in eval mode writes are found with the examples, and probes put
+/// them back. The model holds what `forward` holds, and runs one pass at a time.
 /// @throws Error for no example, and for one that `forward` does not take
 Model wrap_module(ModuleForward forward, const std::vector<std::vector<at::Tensor>>& examples,
                   const ModuleFacts& facts = {});
@@ -58,6 +62,14 @@ Model wrap_module(const std::shared_ptr<Module>& module, const at::Tensor& examp
     facts.buffers.emplace_back(buffer.key(), buffer.value());
   facts.set_training = [module](bool on) { module->train(on); };
   facts.is_training = [module] { return module->is_training(); };
+  facts.keep_modes = [module] {
+    auto modules = module->modules();  // each before those that its train() reaches
+    std::vector<bool> modes;
+    for (const auto& one : modules) modes.push_back(one->is_training());
+    return [modules, modes] {
+      for (std::size_t i = 0; i < modules.size(); ++i) modules[i]->train(modes[i]);
+    };
+  };
   return wrap_module([module](const at::Tensor& x) { return module->forward(x); }, example, facts);
 }
 

@@ -7,8 +7,8 @@
 namespace descramble {
 
 /// Lets a model run in the middle of its training without changing it. While this object lives, the
-/// model is in eval mode and without gradients. At its end the training mode, the default random
-/// generators, and the buffers and attributes that forward writes are restored.
+/// model is in eval mode and without gradients. At its end the mode of each submodule, the default
+/// random generators, and the buffers and attributes that forward writes are restored.
 class EvaluationScope {
  public:
   explicit EvaluationScope(const Model& model);

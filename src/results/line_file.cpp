@@ -1,0 +1,35 @@
+#include "results/line_file.h"
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "descramble/core/error.h"
+
+namespace descramble {
+
+LineFile::LineFile(std::filesystem::path file, IfExists existing)
+    : file_(std::move(file)),
+      stream_(std::fopen(file_.c_str(), existing == IfExists::append ? "ab" : "wbx"),
+              &std::fclose) {
+  if (stream_) return;
+  if (errno == EEXIST) {
+    throw Error({"the file exists", file_.string(), "a new file, or IfExists::append",
+                 "one that would be lost"});
+  }
+  throw Error({"cannot write", file_.string(), "room and permission", std::strerror(errno)});
+}
+
+bool LineFile::is_empty() const {
+  std::error_code ignored;
+  return std::filesystem::file_size(file_, ignored) == 0;
+}
+
+void LineFile::write(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stream_.get()) == text.size() &&
+      std::fflush(stream_.get()) == 0)
+    return;
+  throw Failure({"cannot write", file_.string(), "room and permission", std::strerror(errno)});
+}
+
+}  // namespace descramble
