@@ -72,9 +72,10 @@ int main(int count, char** values) {
     std::cerr << "usage: embed MODEL.pt DESCRAMBLED.pt\n";
     return 2;
   }
-  // A setting of the whole process, so the library leaves it to the host: freed activations are kept
-  // for the next batch instead of going back to the kernel each time. A host that has an allocator of
-  // its own (jemalloc, tcmalloc), or needs its memory back for something else, leaves it out.
+  // A setting of the whole process, so the library leaves it to the host: freed activations are
+  // kept for the next batch instead of going back to the kernel each time. A host that has an
+  // allocator of its own (jemalloc, tcmalloc), or needs its memory back for something else, leaves
+  // it out.
   descramble::keep_freed_memory();
   try {
     descramble_first_layer(values[1], values[2]);

@@ -53,18 +53,20 @@ void train(Net& net, const descramble::Source& digits, int epochs) {
 }
 
 void explain(const std::shared_ptr<Net>& net, const descramble::Source& digits) {
+  // [snippet]
   net->eval();
   const auto model = descramble::wrap_module(net, torch::zeros({1, 1, 28, 28}));
   const auto subject = descramble::open_subject(model, digits);
-
   const auto complete = descramble::measure_completeness(subject, {.taps = {"hidden"}});
+  const auto jacobian = descramble::measure_jacobian(subject, {.from = "hidden", .to = "output"});
+  // [/snippet]
+
   const descramble::TapCompleteness& hidden = complete.taps[0];
   for (const descramble::Curve& curve : hidden.curves)
     std::cout << hidden.bases[curve.basis].label << ", " << descramble::order_name(curve.order)
               << ": area " << *descramble::area_under(curve, hidden.space.dimension) << '\n';
   std::cout << "how: " << hidden.obstacle << '\n';
 
-  const auto jacobian = descramble::measure_jacobian(subject, {.from = "hidden", .to = "output"});
   std::cout << "sum of |J| " << jacobian.l1 << '\n';
 }
 

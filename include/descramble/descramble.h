@@ -27,6 +27,7 @@
 #include "descramble/core/version.h"
 #include "descramble/data/batches.h"
 #include "descramble/data/tensor_set.h"
+#include "descramble/jacobian/differentiable.h"
 #include "descramble/model/model.h"
 #include "descramble/model/network.h"
 #include "descramble/model/snapshot.h"

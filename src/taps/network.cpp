@@ -58,6 +58,10 @@ const std::vector<bool>& Network::written_inputs() const {
   return nothing;
 }
 
+std::map<std::string, std::string> Network::no_points() const {
+  return {};
+}
+
 bool Network::derives() const {
   return false;
 }

@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "descramble/core/error.h"
+#include "descramble/model/network.h"
 #include "descramble/taps/point.h"
 #include "descramble/taps/select.h"
 
@@ -56,7 +58,12 @@ std::vector<std::string> select_taps(const Model& model,
   std::vector<std::string> names;
   for (const TapPoint& point : list_taps(model)) names.push_back(point.name);
   std::set<std::string> wanted;
+  const std::map<std::string, std::string> no_points = model.network().no_points();
   for (const std::string& selector : selectors) {
+    if (const auto found = no_points.find(selector); found != no_points.end()) {
+      throw Error({"no tap point", "tap '" + selector + "' of " + model.name(),
+                   "a tap that is met on the thread of the forward", found->second});
+    }
     const auto selected = select_names(names, selector);
     wanted.insert(selected.begin(), selected.end());
   }

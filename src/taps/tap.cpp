@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "descramble/core/error.h"
+#include "taps/replacement.h"
+#include "taps/unheard.h"
 
 namespace descramble {
 
@@ -26,8 +28,10 @@ class TapScope::State : public std::enable_shared_from_this<TapScope::State> {
       if (const auto found = handlers_.find(name); found != handlers_.end()) own = found->second;
     }
     at::Tensor current = value;
-    for (const ReplaceAny& handler : any) current = handler(name, current);
-    for (const Replace& handler : own) current = handler(current);
+    for (const ReplaceAny& handler : any)
+      current = fitting_replacement(name, current, handler(name, current));
+    for (const Replace& handler : own)
+      current = fitting_replacement(name, current, handler(current));
     return current;
   }
 
@@ -58,7 +62,14 @@ class TapScope::State : public std::enable_shared_from_this<TapScope::State> {
     }
   }
 
-  State* outer() const { return outer_.get(); }
+  std::shared_ptr<State> outer() const {
+    const std::lock_guard lock(mutex_);
+    return outer_;
+  }
+  void set_outer(std::shared_ptr<State> outer) {
+    const std::lock_guard lock(mutex_);
+    outer_ = std::move(outer);
+  }
 
  private:
   mutable std::mutex mutex_{};  // threads may share the scope: see adopt
@@ -80,7 +91,17 @@ TapScope::TapScope() : state_(std::make_shared<State>(listeners())) {
 }
 
 TapScope::~TapScope() {
-  innermost = state_->outer();
+  const Listeners outer = state_->outer();
+  if (innermost == state_.get()) {
+    innermost = outer.get();
+    return;
+  }
+  // A scope ends before those inside it: they stay.
+  for (Listeners inside = listeners(); inside; inside = inside->outer()) {
+    if (inside->outer() != state_) continue;
+    inside->set_outer(outer);
+    return;
+  }
 }
 
 void TapScope::observe(const std::string& name, std::function<void(const at::Tensor&)> handler) {
@@ -121,9 +142,12 @@ TapScope::Adopted::~Adopted() {
 }
 
 at::Tensor tap(const std::string& name, const at::Tensor& value) {
-  if (innermost == nullptr) return value;
+  if (innermost == nullptr) {
+    note_unheard(name);
+    return value;
+  }
   at::Tensor current = value;
-  for (TapScope::State* scope = innermost; scope != nullptr; scope = scope->outer())
+  for (TapScope::Listeners scope = TapScope::listeners(); scope; scope = scope->outer())
     current = scope->fire(name, current);
   return current;
 }

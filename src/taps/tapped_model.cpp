@@ -18,6 +18,7 @@
 #include "descramble/taps/axis.h"
 #include "descramble/taps/select.h"
 #include "model/state.h"
+#include "taps/replacement.h"
 #include "taps/split_state.h"
 
 namespace descramble {
@@ -240,12 +241,7 @@ Watch TappedModel::replace(const std::string& tap,
   if (!slot.in_memory) slot.in_memory = state_->model.network().shares_written_memory(tap);
   const auto checked = [name = tap, in_memory = *slot.in_memory,
                         handler = std::move(handler)](const at::Tensor& value) {
-    at::Tensor result = handler(value);
-    if (!result.defined() || result.sizes() != value.sizes() ||
-        result.scalar_type() != value.scalar_type()) {
-      throw Error({"a replacement does not fit", "tap '" + name + "'", shape_text(value),
-                   shape_text(result)});
-    }
+    const at::Tensor result = fitting_replacement(name, value, handler(value));
     if (in_memory && !result.is_same(value)) {
       value.copy_(result);
       return value;

@@ -13,6 +13,7 @@
 #include "descramble/model/network.h"
 #include "descramble/taps/point.h"
 #include "descramble/taps/tap.h"
+#include "taps/unheard.h"
 
 namespace descramble {
 
@@ -99,11 +100,12 @@ std::vector<std::string> names_of(const std::vector<std::pair<std::string, at::T
 class WrappedModule final : public Network {
  public:
   WrappedModule(ModuleForward forward, ModuleFacts facts, std::vector<TapPoint> points,
-                std::vector<std::string> written, std::size_t inputs)
+                std::vector<std::string> written, std::set<std::string> unheard, std::size_t inputs)
       : forward_(std::move(forward)),
         facts_(std::move(facts)),
         points_(std::move(points)),
         written_(std::move(written)),
+        unheard_(std::move(unheard)),
         inputs_(inputs) {}
 
   c10::IValue run(const std::vector<c10::IValue>& inputs) const override {
@@ -139,6 +141,12 @@ class WrappedModule final : public Network {
     return kept_buffers(facts_, written_);
   }
   std::vector<TapPoint> points() const override { return points_; }
+  std::map<std::string, std::string> no_points() const override {
+    std::map<std::string, std::string> result;
+    for (const std::string& name : unheard_)
+      result[name] = "one on a thread that has no listeners (see TapScope::adopt)";
+    return result;
+  }
   std::unique_ptr<TapProgram> tapped(const std::set<std::string>& names, Fire fire) const override {
     std::vector<TapPoint> selected;
     for (const TapPoint& point : points_) {
@@ -152,6 +160,7 @@ class WrappedModule final : public Network {
   ModuleFacts facts_;
   std::vector<TapPoint> points_;
   std::vector<std::string> written_;
+  std::set<std::string> unheard_;  ///< taps on threads without listeners
   std::size_t inputs_;
 };
 
@@ -185,6 +194,7 @@ ModuleFacts complete(ModuleFacts facts) {
 struct Met {
   std::vector<TapPoint> points{};      ///< in the order in which they come into being
   std::vector<std::string> written{};  ///< buffers that changed; they are put back
+  std::set<std::string> unheard{};     ///< taps that no listener met, and that are no points
 };
 
 std::vector<TapPoint> points_met(const ModuleForward& forward,
@@ -221,7 +231,10 @@ Met met_by(const ModuleForward& forward, const std::vector<std::vector<at::Tenso
   std::vector<at::Tensor> before;
   for (const auto& [name, buffer] : facts.buffers) before.push_back(buffer.detach().clone());
   const auto restore = kept_buffers(facts, names_of(facts.buffers));
+  const UnheardTaps unheard;
   Met met{.points = points_met(forward, examples, facts)};
+  met.unheard = unheard.names();
+  for (const TapPoint& point : met.points) met.unheard.erase(point.name);
   for (std::size_t i = 0; i < before.size(); ++i) {
     const auto& [name, buffer] = facts.buffers[i];
     if (!at::equal(before[i], buffer)) met.written.push_back(name);
@@ -249,7 +262,8 @@ Model wrap_module(ModuleForward forward, const std::vector<std::vector<at::Tenso
   const at::Device device = facts.parameters.empty() ? examples.front().front().device()
                                                      : facts.parameters[0].second.device();
   return Model::of(std::make_shared<WrappedModule>(std::move(forward), facts, std::move(met.points),
-                                                   std::move(met.written), examples.front().size()),
+                                                   std::move(met.written), std::move(met.unheard),
+                                                   examples.front().size()),
                    facts.name, device);
 }
 

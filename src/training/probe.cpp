@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <ATen/core/ivalue.h>
+#include <ATen/ops/cat.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 

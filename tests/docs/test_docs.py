@@ -212,14 +212,18 @@ class Pages(unittest.TestCase):
         self.assertGreater(links, 5)
 
     def test_snippets_are_the_compiled_ones(self):
-        for example, page in (("analyse", "README.md"), ("embed", "README.md"),
-                              ("own_objective", "docs/objectives.md"), ("nn_module", "docs/taps.md")):
-            source = read(SOURCE / "examples" / example / "main.cpp")
-            indent, region = re.search(r"^( *)// \[snippet\]\n(.*?)^\1// \[/snippet\]$", source,
-                                       re.MULTILINE | re.DOTALL).groups()
-            region = re.sub(f"^{indent}", "", region, flags=re.MULTILINE)
-            self.assertIn(region, code_blocks(SOURCE / page, "cpp"),
-                          f"{page} does not hold the marked region of examples/{example}/main.cpp")
+        regions, on_pages = set(), set()
+        for page in (SOURCE / "README.md", *(SOURCE / "docs").glob("*.md")):
+            on_pages |= set(code_blocks(page, "cpp"))
+        for source in (SOURCE / "examples").glob("*/main.cpp"):
+            found = re.findall(r"^( *)// \[snippet\]\n(.*?)^\1// \[/snippet\]$", read(source), re.MULTILINE | re.DOTALL)
+            self.assertTrue(found, f"{source} has no marked region")
+            for indent, region in found:
+                region = re.sub(f"^{indent}", "", region, flags=re.MULTILINE)
+                self.assertIn(region, on_pages, f"no page holds a marked region of {source}")
+                regions.add(region)
+        for block in code_blocks(SOURCE / "docs" / "embedding.md", "cpp"):
+            self.assertIn(block, regions, "docs/embedding.md has code that no example compiles")
 
     def test_objective_of_ones_own_is_the_tested_one(self):
         script = read(SOURCE / "tests" / "build" / "test_new_objective_long.sh")

@@ -136,7 +136,39 @@ def check_nn_module(program, folder):
     assert float(re.search(r"sum of \|J\| (\S+)", output).group(1)) > 0, output
 
 
-CHECKS = {"analyse": check_analyse, "embed": check_embed, "nn_module": check_nn_module, "own_objective": check_own_objective}
+def check_training_loop(program, folder):
+    """The probes see the beginning and every tenth step; the training goes as well without them."""
+    lines = folder / "probes.jsonl"
+    lines.unlink(missing_ok=True)
+    output = run(program, SOURCE / "models" / "glyph_mlp.pt", "fc1", lines, "1")
+    records = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
+    assert [(r["step"], r["measure"]) for r in records] == [
+        (step, measure) for step in (0, 10, 20) for measure in ("spectrum", "smoothness", "jacobian_l1")], records
+    assert re.search(r"^probes: 3 measurements in \S+ s, \S+ % of the \S+ s of the training$", output, re.MULTILINE), output
+    assert float(re.search(r"held-out accuracy (\S+)", output).group(1)) > 0.9, output
+    refused = subprocess.run([program, SOURCE / "models" / "glyph_mlp.pt", "fc1", lines], capture_output=True, text=True)
+    assert refused.returncode == 1 and "the file exists" in refused.stderr, refused.stderr
+    assert len(lines.read_text(encoding="utf-8").splitlines()) == len(records)
+
+
+def check_sparse_training(program, folder):
+    """The rotation makes the Jacobian sparse, by more than its size; docs/embedding.md has the run on MNIST."""
+    output = run(program, folder / "curves.svg", "1", "2", "0.01")
+    for figure in (r"sum of \|J\|", r"the same at equal \|\|J\|\|"):
+        before, after = map(float, re.search(rf"{figure} (\S+) -> (\S+)", output).groups())
+        assert after < 0.7 * before, output
+    assert (folder / "curves.svg").exists() or "gnuplot" in output, output
+
+
+def check_live_service(program, folder):
+    """Each sample that was served was seen."""
+    served, seen = map(int, re.search(r"served (\d+), seen (\d+)", run(
+        program, SOURCE / "models" / "glyph_mlp.pt", "act1", "1")).groups())
+    assert served == seen > 100, (served, seen)
+
+
+CHECKS = {"analyse": check_analyse, "embed": check_embed, "live_service": check_live_service, "nn_module": check_nn_module,
+          "own_objective": check_own_objective, "sparse_training": check_sparse_training, "training_loop": check_training_loop}
 
 
 def main():

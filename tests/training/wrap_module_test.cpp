@@ -241,6 +241,48 @@ TEST(TapScopes, KeepThreadsApartUnlessTheyAdopt) {
               ThrowsError("tap 'thare' was not met", "found 'there'"));
 }
 
+TEST(TapScopes, RefuseReplacementsThatDoNotFit) {
+  const at::Tensor value = at::ones({2, 3});
+  for (const at::Tensor& other : {at::ones({3}), at::ones({2, 3}, at::kDouble), at::Tensor()}) {
+    TapScope scope;
+    scope.replace("there", [&](const at::Tensor&) { return other; });
+    EXPECT_THAT([&] { tap("there", value); },
+                ThrowsError("a replacement does not fit", "tap 'there'", "2x3 float32"));
+    TapScope every;
+    every.replace_all([&](const std::string&, const at::Tensor&) { return other; });
+    EXPECT_THAT([&] { tap("here", value); }, ThrowsError("a replacement does not fit", "'here'"));
+  }
+}
+
+TEST(TapScopes, MayEndInAnyOrder) {
+  const at::Tensor value = at::ones({1});
+  auto outer = std::make_unique<TapScope>();
+  auto middle = std::make_unique<TapScope>();
+  auto inner = std::make_unique<TapScope>();
+  for (const auto& scope : {&outer, &middle, &inner})
+    (*scope)->observe("there", [](const at::Tensor&) {});
+  middle.reset();
+  outer.reset();
+  tap("there", value);
+  EXPECT_EQ(inner->fired("there"), 1);
+  inner.reset();
+  EXPECT_EQ(TapScope::listeners(), nullptr);
+  tap("there", value);
+}
+
+TEST(TapScopes, ComplainOfATapOnAnotherThread) {
+  const Model model = wrap_module(
+      [](const at::Tensor& x) {
+        at::Tensor result;
+        const auto listeners = TapScope::listeners();
+        std::thread([&] { result = tap("there", x * 2); }).join();
+        return result;
+      },
+      at::ones({2, 3}));
+  EXPECT_THAT([&] { tap_model(model, {"there"}); },
+              ThrowsError("no tap point", "'there'", "thread", "TapScope::adopt"));
+}
+
 }  // namespace
 
 }  // namespace descramble::test

@@ -5,6 +5,7 @@
 #include <exception>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -88,6 +89,8 @@ class Network {
 
   /// Every point, without running it.
   virtual std::vector<TapPoint> points() const = 0;
+  /// Names that look like points and are none, each with the reason and what to do.
+  virtual std::map<std::string, std::string> no_points() const;
   /// The network with `fire` at the points that `names` name (a point, or the `.input` of one).
   virtual std::unique_ptr<TapProgram> tapped(const std::set<std::string>& names,
                                              Fire fire) const = 0;
