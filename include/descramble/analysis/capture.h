@@ -11,22 +11,24 @@
 
 namespace descramble {
 
+/// What is captured.
 struct CaptureOptions {
   std::vector<std::string> taps{};  ///< names or globs
   std::int64_t limit = 256;         ///< number of samples, from the first on
-  Split data = Split::train;
+  Split data = Split::train;        ///< the source that is run
 };
 
 /// Values at taps, in the model's own dtype.
 struct Captured {
+  /// The values of one tap.
   struct Tap {
-    std::string name{};
+    std::string name{};   ///< of the tap
     at::Tensor values{};  ///< [samples, …], on the CPU
   };
-  std::vector<Tap> taps{};
-  at::Tensor labels{};     ///< undefined if the data have none
-  std::int64_t count = 0;  ///< samples
-  std::vector<std::string> warnings{};
+  std::vector<Tap> taps{};              ///< in the model's order
+  at::Tensor labels{};                  ///< undefined if the data have none
+  std::int64_t count = 0;               ///< samples
+  std::vector<std::string> warnings{};  ///< what a reader should know, one sentence each
 };
 
 /// @throws Error for values beyond the memory ceiling, quantised values, and a tap whose shape

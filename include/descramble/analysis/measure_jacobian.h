@@ -13,23 +13,24 @@
 
 namespace descramble {
 
+/// Which Jacobian is measured, and from which data.
 struct JacobianOptions {
   std::string from{};           ///< the tap on the input side
   std::string to{};             ///< the tap on the output side
   std::int64_t samples = 2048;  ///< inputs for the Jacobians, spread evenly over the data
   std::int64_t positions = 8;   ///< sampled output positions, if a tap has positions
   bool keep = false;            ///< return the whole stack
-  std::optional<Axis> axis{};
-  RowSelection rows{};
-  Split data = Split::train;
+  std::optional<Axis> axis{};   ///< absent: the default of each tap
+  RowSelection rows{};          ///< rows that count
+  Split data = Split::train;    ///< the source of the samples
 };
 
 /// J(x) = ∂h_to/∂h_from over some samples. With positions, the mean is taken over the blocks
 /// ∂h_to[:, p]/∂h_from[:, p′] that are not zero by structure.
 struct MeasuredJacobian {
-  TapSpace from{};
-  TapSpace to{};
-  std::int64_t samples = 0;
+  TapSpace from{};                                ///< the space of h_from, of dimension h
+  TapSpace to{};                                  ///< the space of h_to, of dimension o
+  std::int64_t samples = 0;                       ///< that the numbers are means over
   std::int64_t positions = 1;                     ///< sampled output positions
   std::vector<std::int64_t> sampled_positions{};  ///< their numbers
   double blocks = 0;                              ///< mean number of blocks of a sample
@@ -48,7 +49,7 @@ struct MeasuredJacobian {
   at::Tensor singular_values{};
   std::string why_no_singular_values{};  ///< empty: there are some, or blocks by position
   at::Tensor stack{};                    ///< [samples, o, h] if `keep` was set
-  std::vector<std::string> warnings{};
+  std::vector<std::string> warnings{};   ///< what a reader should know, one sentence each
 };
 
 /// @throws Error for taps without a path between them, a Jacobian that does not exist or is not

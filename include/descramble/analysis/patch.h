@@ -20,31 +20,33 @@ struct Donor {
   at::Tensor labels{};  ///< of the same samples; undefined if there are none
 };
 
+/// Which values are replaced by which.
 struct PatchOptions {
-  std::string tap{};
-  Donor donor{};
+  std::string tap{};  ///< the tap whose values are replaced
+  Donor donor{};      ///< where the values come from
   /// Only these units along the axis, counted from 0; absent: all.
   std::optional<std::vector<std::int64_t>> units{};
-  std::optional<Axis> axis{};
-  Split data = Split::test;
+  std::optional<Axis> axis{};  ///< of `units`; absent: the default of the tap
+  Split data = Split::test;    ///< the source whose samples are run
 };
 
 /// The outputs with the values of a tap replaced.
 struct Patched {
-  std::int64_t count = 0;  ///< samples
-  Score before{};
-  Score after{};
-  std::optional<Score> by_donor{};     ///< the outputs after, scored by the donor's labels
-  std::optional<std::int64_t> same{};  ///< number of unchanged predictions; absent: no classes
-  at::Tensor logits_before{};
-  at::Tensor logits_after{};
-  std::vector<std::string> warnings{};
+  std::int64_t count = 0;               ///< samples
+  Score before{};                       ///< of the untouched network
+  Score after{};                        ///< with the values replaced
+  std::optional<Score> by_donor{};      ///< the outputs after, scored by the donor's labels
+  std::optional<std::int64_t> same{};   ///< number of unchanged predictions; absent: no classes
+  at::Tensor logits_before{};           ///< of the untouched network
+  at::Tensor logits_after{};            ///< with the values replaced
+  std::vector<std::string> warnings{};  ///< what a reader should know, one sentence each
 
+  /// The share of unchanged predictions, of data with classes.
   double agreement() const { return static_cast<double>(*same) / static_cast<double>(count); }
 };
 
 /// Activation patching: f(x | h_tap(xᵢ) := cᵢ) for the rows cᵢ of a donor, i = 1 … n.
-/// Source: Vig et al., "Investigating Gender Bias in Language Models Using Causal Mediation
+/// @source Vig et al., "Investigating Gender Bias in Language Models Using Causal Mediation
 /// Analysis", NeurIPS 2020; Meng et al., "Locating and Editing Factual Associations in GPT",
 /// NeurIPS 2022, section 2.1.
 /// @throws Error for data without labels, a donor that does not fit, a unit that does not exist

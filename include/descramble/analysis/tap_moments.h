@@ -15,13 +15,13 @@ namespace descramble {
 
 /// Moments of the values at a tap over a source.
 struct TapMoments {
-  TapSpace space{};
-  Moments moments{};
+  TapSpace space{};   ///< the tap and the space of its values
+  Moments moments{};  ///< of the rows that count
 };
 
 /// Which rows of a tap an analysis uses.
 struct RowUse {
-  RowSelection selection{};
+  RowSelection selection{};  ///< rows that count
   /// Uses only one row of each sample, drawn from the rows that count with the stream
   /// "position/TAP" and the number of the sample. The same seed and sample give the same position.
   /// A sample without a row that counts gives none.

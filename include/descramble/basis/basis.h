@@ -20,6 +20,7 @@ class Basis {
   Basis(const at::Tensor& directions, const at::Tensor& mean, const std::string& where = "");
 
   const at::Tensor& directions() const { return directions_; }  ///< Q
+  /// The point through which the directions run, [d], float64.
   const at::Tensor& mean() const { return mean_; }
   std::int64_t dimension() const { return directions_.size(0); }  ///< d
   std::int64_t size() const { return directions_.size(1); }       ///< k
@@ -33,7 +34,9 @@ class Basis {
 /// largest or smallest first, or in the order of the basis.
 enum class Order { descending, ascending, given };
 
+/// "descending", "ascending", "given".
 std::string order_name(Order order);
+/// The names of all orders.
 std::vector<std::string> order_names();
 /// @throws Error for an unknown name
 Order parse_order(const std::string& name);

@@ -25,7 +25,9 @@ enum class Chart {
   static_cayley
 };
 
+/// "cayley", "exponential", "static_cayley".
 std::string chart_name(Chart chart);
+/// The names of all charts.
 std::vector<std::string> chart_names();
 /// Says in one sentence which rotations the chart reaches.
 std::string chart_range(Chart chart);

@@ -13,6 +13,7 @@ class InterruptScope {
   InterruptScope& operator=(const InterruptScope&) = delete;
 };
 
+/// Whether the user asked to stop, since the last clear_interrupt.
 bool interrupt_requested() noexcept;
 
 /// @throws Interrupted if the user asked to stop
@@ -20,6 +21,7 @@ void check_interrupt();
 
 /// Does the same as a signal; for tests and for hosts with their own handlers.
 void request_interrupt() noexcept;
+/// Forgets the request.
 void clear_interrupt() noexcept;
 
 }  // namespace descramble

@@ -16,8 +16,8 @@ namespace descramble {
 /// Some samples: the model's inputs, each [n, …] in its own dtype, and their labels (undefined
 /// if the data has none): int64 classes [n], or floating-point targets [n, …] of a regression.
 struct Batch {
-  std::vector<at::Tensor> inputs{};
-  at::Tensor labels{};
+  std::vector<at::Tensor> inputs{};  ///< one for each input of the model
+  at::Tensor labels{};               ///< classes, targets, or undefined
 };
 
 /// A file or folder that a result depends on.
@@ -41,10 +41,13 @@ class DataSet {
  public:
   virtual ~DataSet() = default;
 
+  /// The number of samples.
   virtual std::int64_t size() const = 0;
+  /// Whether batches have labels.
   virtual bool has_labels() const = 0;
   /// Samples in the order of `indices`, each in [0, size()). The same indices give the same values.
   virtual Batch gather(const std::vector<std::int64_t>& indices) const = 0;
+  /// The files that the samples come from, for the hashes in a result.
   virtual std::vector<InputFile> files() const { return {}; }
   /// Names of the classes, if the source knows them.
   virtual std::vector<std::string> class_names() const { return {}; }
@@ -69,13 +72,14 @@ class DataSet {
 
 /// A data set and the batch size with which it is read.
 struct Source {
-  std::shared_ptr<const DataSet> data{};
-  std::int64_t batch_size = 256;
+  std::shared_ptr<const DataSet> data{};  ///< the samples
+  std::int64_t batch_size = 256;          ///< samples that run through a network at once
 };
 
+/// What opening a source needs besides its fields.
 struct DataContext {
-  std::uint64_t seed = 0;
-  PathSearch paths{};
+  std::uint64_t seed = 0;  ///< of generated samples
+  PathSearch paths{};      ///< where files are searched
   /// Distinguishes the streams of generated sources: "train" and "test" never share a sample.
   std::string split = "train";
   std::string pointer = "/data";  ///< the place of `resolved` in the config, for errors

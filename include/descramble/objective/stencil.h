@@ -16,7 +16,9 @@ enum class Stencil {
   central_periodic  ///< (v_{l+1} − v_{l−1})/2 on a circle: the highest frequency counts as smooth
 };
 
+/// The name in configs: "fourier_second".
 std::string stencil_name(Stencil stencil);
+/// The names of all stencils.
 std::vector<std::string> stencil_names();
 /// @throws Error for an unknown name
 Stencil parse_stencil(const std::string& name);

@@ -17,20 +17,20 @@ struct MatrixView {
   std::string title{};  ///< "P W of fc1"
   at::Tensor values{};  ///< [rows, columns], float64, finite
   AxisScale rows{};     ///< physical meaning, where it is known
-  AxisScale columns{};
+  AxisScale columns{};  ///< physical meaning, where it is known
 };
 
 /// One number that a reading gives.
 struct Answer {
-  std::string name{};  ///< "ridge_exponent"
-  double value = 0;
+  std::string name{};                   ///< "ridge_exponent"
+  double value = 0;                     ///< finite
   std::optional<double> uncertainty{};  ///< one standard error; absent: not known
   std::string unit{};                   ///< "bins", "µs"; empty: a pure number
 };
 
 /// The answers of a reading to its question, and figures that show them.
 struct Reading {
-  std::vector<Answer> answers{};
+  std::vector<Answer> answers{};                           ///< in the order in which they are shown
   std::vector<std::pair<std::string, Drawing>> figures{};  ///< name, drawing
   std::vector<std::string> notes{};  ///< what a reader should know, one sentence each
 };

@@ -8,10 +8,11 @@ namespace descramble {
 
 /// One recomputed fact and its outcome.
 struct Check {
+  /// What came of a check. "skipped": it could not be made, and `detail` says why.
   enum class Outcome { holds, fails, skipped };
-  std::string what{};
-  Outcome outcome = Outcome::fails;
-  std::string detail{};
+  std::string what{};                ///< what was checked: "sha256 of model.pt"
+  Outcome outcome = Outcome::fails;  ///< whether it holds
+  std::string detail{};              ///< the numbers that were compared, or the reason
 };
 
 /// Recomputes the facts that a result folder certifies: the hashes of the files, ‖PᵀP − I‖,

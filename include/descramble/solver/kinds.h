@@ -13,8 +13,10 @@
 
 namespace descramble {
 
+/// A kind of solver: its fields, and how it solves once they are resolved.
 struct SolverKind {
-  KindInfo info{};
+  KindInfo info{};  ///< its name, fields and summary
+  /// Minimises the objective. @throws Error for an objective that it cannot serve
   Solution (*solve)(const Objective& objective, const Settings& settings,
                     const SolverRun& run) = nullptr;
   /// What an objective must be to be served; null: any will do.
@@ -24,6 +26,7 @@ struct SolverKind {
 
 /// Every kind in src/solver/builtin.def.
 const std::vector<SolverKind>& solver_kinds();
+/// The kinds as configs, schema and documentation see them.
 const KindFamily& solver_family();
 
 /// @throws Error where `solver` (JSON; null: the best known) cannot serve `objective` (JSON). Of an

@@ -13,6 +13,7 @@ namespace descramble {
 /// the batch, flattened.
 enum class Axis { features, channels, neurons };
 
+/// "features", "channels", "neurons".
 std::string axis_name(Axis axis);
 /// @throws Error for an unknown name
 Axis parse_axis(const std::string& name);
@@ -29,6 +30,7 @@ at::Tensor to_rows(const at::Tensor& value, Axis axis);
 
 /// The inverse: rows [N, d] in a value's sizes, or in the shape of `like`.
 at::Tensor from_rows(const at::Tensor& rows, at::IntArrayRef sizes, Axis axis);
+/// The same with the sizes of `like`.
 at::Tensor from_rows(const at::Tensor& rows, const at::Tensor& like, Axis axis);
 
 /// Refuses an axis whose d×d float64 matrices (four of them: moments, eigenvectors, rotation,

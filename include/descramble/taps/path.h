@@ -12,6 +12,7 @@ namespace descramble {
 
 /// One operation on the way from a tap to another, in tensors: what it does to a batch [B, …].
 struct PathStep {
+  /// What the operation is.
   enum class Kind {
     linear,       ///< weight [out, in] and bias on the last dimension
     convolution,  ///< weight, bias, stride, padding, dilation, groups
@@ -21,19 +22,19 @@ struct PathStep {
     scale,   ///< weight·h + bias by channel (dimension 1): batch norm in eval mode
     flatten  ///< [B, …] to [B, numel]
   };
-  Kind kind = Kind::linear;
-  std::string name{};  ///< of the operator: "aten::linear"
-  at::Tensor weight{};
-  at::Tensor bias{};  ///< undefined: none
-  std::vector<std::int64_t> kernel{};
-  std::vector<std::int64_t> stride{};
-  std::vector<std::int64_t> padding{};
-  std::vector<std::int64_t> dilation{};
-  std::int64_t groups = 1;
-  bool ceil_mode = false;
-  bool count_include_pad = true;
-  std::int64_t divisor = 0;  ///< of an average pool; 0: the size of its window
-  double slope = 0;
+  Kind kind = Kind::linear;              ///< says which of the fields below count
+  std::string name{};                    ///< of the operator: "aten::linear"
+  at::Tensor weight{};                   ///< of linear, convolution and scale
+  at::Tensor bias{};                     ///< undefined: none
+  std::vector<std::int64_t> kernel{};    ///< of a pool
+  std::vector<std::int64_t> stride{};    ///< of a convolution or pool
+  std::vector<std::int64_t> padding{};   ///< zeros, or for a max-pool −∞, on each side
+  std::vector<std::int64_t> dilation{};  ///< distance of the entries of a window
+  std::int64_t groups = 1;               ///< of a convolution
+  bool ceil_mode = false;                ///< of a pool: windows that begin inside count, too
+  bool count_include_pad = true;         ///< of an average pool: zeros at the border count
+  std::int64_t divisor = 0;              ///< of an average pool; 0: the size of its window
+  double slope = 0;                      ///< of a rectifier, for h ≤ 0
 };
 
 /// The way between two taps.

@@ -13,10 +13,12 @@ namespace descramble {
 
 /// Places begin … end − 1 along one dimension of the input.
 struct IndexRange {
-  std::int64_t begin = 0;
-  std::int64_t end = 0;
+  std::int64_t begin = 0;  ///< the first place
+  std::int64_t end = 0;    ///< one behind the last place
 
+  /// The number of places.
   std::int64_t length() const { return end - begin; }
+  /// Whether both hold the same places.
   bool operator==(const IndexRange&) const = default;
 };
 
@@ -37,6 +39,7 @@ struct ReceptiveField {
   std::vector<std::int64_t> extent() const;
 };
 
+/// How receptive fields are measured.
 struct ReceptiveFieldOptions {
   std::int64_t batch = 8;        ///< samples in a pass
   bool only_that_batch = false;  ///< the model takes no other number of samples

@@ -23,6 +23,7 @@ struct RowSelection {
   /// Number of positions at the beginning of each sample that do not count, after the mask.
   std::int64_t skip = 0;
 
+  /// Whether all rows count.
   bool all() const { return !mask && skip == 0; }
 };
 

@@ -36,7 +36,10 @@ class TapScope {
   TapScope(const TapScope&) = delete;
   TapScope& operator=(const TapScope&) = delete;
 
+  /// Calls `handler` with each value of that name. Handlers of a name run in the order in which
+  /// they were added.
   void observe(const std::string& name, std::function<void(const at::Tensor&)> handler);
+  /// Puts the handler's result in place of each value of that name.
   void replace(const std::string& name, std::function<at::Tensor(const at::Tensor&)> handler);
   /// For every name, before the handlers of that name.
   void replace_all(
@@ -49,11 +52,13 @@ class TapScope {
   class State;
   /// What listens on a thread. It keeps handlers alive after their scope.
   using Listeners = std::shared_ptr<State>;
+  /// The listeners of this thread; null if there are none.
   static Listeners listeners();
 
   /// While it lives, this thread has other listeners than its own.
   class Adopted {
    public:
+    /// Takes the listeners for this thread; null: none.
     explicit Adopted(Listeners listeners);
     ~Adopted();
     Adopted(const Adopted&) = delete;
@@ -63,6 +68,7 @@ class TapScope {
     Listeners kept_;
     State* before_ = nullptr;
   };
+  /// Gives this thread the listeners of another one, as long as the result lives.
   [[nodiscard]] static Adopted adopt(const Listeners& listeners) { return Adopted(listeners); }
 
  private:

@@ -15,10 +15,12 @@ namespace descramble {
 /// What a model knows of a module in C++ beside its forward.
 struct ModuleFacts {
   std::string name = "module";  ///< in errors and results
+  /// By name; they share storage with the module.
   std::vector<std::pair<std::string, at::Tensor>> parameters{};
+  /// By name; they share storage with the module.
   std::vector<std::pair<std::string, at::Tensor>> buffers{};
   std::function<void(bool)> set_training{};  ///< absent: the module has no modes
-  std::function<bool()> is_training{};
+  std::function<bool()> is_training{};       ///< absent: never
 };
 
 /// The logits of a batch.

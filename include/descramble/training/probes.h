@@ -22,7 +22,7 @@ struct ProbeOptions {
   std::int64_t every = 100;         ///< optimiser steps between two measurements
   std::vector<std::string> measures{"spectrum", "smoothness"};  ///< see probe_measure_names
   std::int64_t samples = 512;  ///< size of the probe set: the first samples of the source
-  Stencil stencil = Stencil::fourier_second;
+  Stencil stencil = Stencil::fourier_second;  ///< of the measure "smoothness"
 };
 
 /// "spectrum", "smoothness", "diagonal_sum".
@@ -30,13 +30,13 @@ std::vector<std::string> probe_measure_names();
 
 /// One measurement of one layer.
 struct ProbeRecord {
-  std::size_t probe = 0;  ///< number of the probe
-  std::int64_t step = 0;
-  std::int64_t epoch = 0;
-  std::string tap{};
-  std::string measure{};
+  std::size_t probe = 0;   ///< number of the probe
+  std::int64_t step = 0;   ///< optimiser steps that were done
+  std::int64_t epoch = 0;  ///< of that step, from 1; 0 before the first step
+  std::string tap{};       ///< the layer
+  std::string measure{};   ///< one of probe_measure_names()
   std::map<std::string, std::optional<double>> numbers{};  ///< nothing: the number has no value
-  std::map<std::string, std::vector<double>> lists{};
+  std::map<std::string, std::vector<double>> lists{};      ///< values along the layer: a spectrum
 };
 
 /// Measures layers while a model trains, without changing the training: the parameters are the
@@ -44,9 +44,12 @@ struct ProbeRecord {
 /// and on a fixed probe set, the first samples of a source.
 class Probes {
  public:
+  /// No probe yet. `memory_mb`: ceiling for matrices and values, MiB.
   explicit Probes(const Model& model, std::int64_t memory_mb = 4096);
   ~Probes();
+  /// The other one is empty afterwards.
   Probes(Probes&&) noexcept;
+  /// The other one is empty afterwards.
   Probes& operator=(Probes&&) noexcept;
 
   /// Adds a probe. `where` names it in errors. @throws Error for an unknown tap or measure, or for
@@ -58,6 +61,7 @@ class Probes {
   /// Runs the probes that did not run at the last step.
   void at_end();
 
+  /// Whether no probe was added.
   bool empty() const;
   /// The newest figures, one line per probe.
   std::vector<std::string> new_lines();
