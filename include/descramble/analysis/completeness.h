@@ -14,14 +14,21 @@
 
 namespace descramble {
 
-/// What outputs are compared with: the data's labels or targets, or the class or the output of the
-/// untouched model.
-enum class Reference { labels, targets, untouched_class, untouched_output };
+/// What outputs are compared with.
+enum class Reference {
+  labels,           ///< the classes of the data
+  targets,          ///< the floating-point targets of the data
+  untouched_class,  ///< the class that the untouched model gives
+  untouched_output  ///< the output of the untouched model
+};
 /// "labels", "targets", "untouched_class", "untouched_output".
 std::string reference_name(Reference reference);
 
 /// What an ablated component becomes.
-enum class Ablate { mean, zero };
+enum class Ablate {
+  mean,  ///< its mean over the data of the statistics
+  zero   ///< 0
+};
 
 /// What is ablated, and how it is scored.
 struct CompletenessOptions {

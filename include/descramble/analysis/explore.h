@@ -17,15 +17,25 @@
 namespace descramble {
 
 /// What the lines along directions run through.
-enum class Through { mean, zero };
-/// How near a value is to a point of a line: in the whole space, ‖a − c − s q‖, or along the
-/// direction only, |qᵀ(a − c) − s|.
-enum class Nearness { space, direction };
-/// Which samples may stand side by side at one point: one position of each image, or any positions.
-enum class Distinct { image, position };
-/// Where the points of a line lie between the smallest and the largest projection seen: evenly
-/// spaced from end to end, or uniform from the seed.
-enum class Spacing { even, uniform };
+enum class Through {
+  mean,  ///< c is the mean of the values
+  zero   ///< c is 0
+};
+/// How near a value a is to a point of a line.
+enum class Nearness {
+  space,     ///< ‖a − c − s q‖, in the whole space
+  direction  ///< |qᵀ(a − c) − s|, along the direction only
+};
+/// Which samples may stand side by side at one point.
+enum class Distinct {
+  image,    ///< one position of each image
+  position  ///< any positions
+};
+/// Where the points of a line lie between the smallest and the largest projection seen.
+enum class Spacing {
+  even,    ///< evenly spaced from end to end
+  uniform  ///< drawn uniformly, from the seed
+};
 
 /// Which directions are shown, and in which data.
 struct ExploreOptions {

@@ -13,7 +13,10 @@
 namespace descramble {
 
 /// One of a subject's two sources.
-enum class Split { train, test };
+enum class Split {
+  train,  ///< for statistics and learning
+  test    ///< for accuracies and held-out values
+};
 /// "train", "test".
 std::string split_name(Split split);
 /// @throws Error for another name

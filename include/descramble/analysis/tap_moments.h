@@ -41,9 +41,12 @@ std::vector<TapMoments> measure_taps(const Subject& subject, const Source& sourc
 void for_each_rows(const Subject& subject, const Source& source, const TapSpace& tap,
                    const RowUse& use, const VisitRows& visit, Progress& progress);
 
-/// The taps that the selectors mean, as `position` asks: "after" a tap is its value; "before" it,
-/// what its call receives (NAME.input); "both", one behind the other; in the model's order.
-enum class Position { before, after, both };
+/// Which value at a tap an analysis takes.
+enum class Position {
+  before,  ///< what the tap's call receives (NAME.input)
+  after,   ///< the value of the tap
+  both     ///< one behind the other, each on its own
+};
 /// @throws Error for another name than "before", "after", "both"
 Position parse_position(const std::string& name);
 /// The taps that the selectors match, for this position, in the model's order.

@@ -30,9 +30,12 @@ class Basis {
   at::Tensor mean_;
 };
 
-/// The order in which the components of a basis are ablated: by the variance that they explain,
-/// largest or smallest first, or in the order of the basis.
-enum class Order { descending, ascending, given };
+/// The order in which the components of a basis are ablated.
+enum class Order {
+  descending,  ///< by the variance that they explain, the largest first
+  ascending,   ///< by the variance that they explain, the smallest first
+  given        ///< as the basis has them
+};
 
 /// "descending", "ascending", "given".
 std::string order_name(Order order);

@@ -15,29 +15,26 @@ namespace descramble {
 
 struct FieldSet;
 
-/// The type of a JSON value. `names` is a string or a list of strings. `kind` is an object with a
-/// "kind" key from another family, `kinds` is a non-empty list of such objects, and `kind_or_split`
-/// is one such object or {"train": …, "test": …}. `group` is a nested object, `groups` a list of
-/// nested objects. Each case is a shape that messages and schemas name in its own words; that is
-/// why lists and alternatives are cases and not combinations of others.
+/// The type of a JSON value. Each case is a shape that messages and schemas name in its own words;
+/// that is why lists and alternatives are cases and not combinations of others.
 enum class FieldType {
-  string,
-  path,
-  boolean,
-  integer,
-  unsigned_integer,
-  number,
-  names,
-  integers,
-  numbers,
-  index_or_key,
-  kind,
-  kinds,
-  kind_or_integers,
-  kind_or_split,
-  group,
-  groups,
-  object  ///< any JSON object; the code that reads it checks it
+  string,            ///< a non-empty text, or one of the choices
+  path,              ///< a text that names a file or folder
+  boolean,           ///< true or false
+  integer,           ///< a whole number, 64 bits with a sign
+  unsigned_integer,  ///< a whole number from 0, 64 bits
+  number,            ///< a finite number
+  names,             ///< a string or a list of strings
+  integers,          ///< a list of whole numbers
+  numbers,           ///< a list of numbers
+  index_or_key,      ///< a whole number from 0, or a string
+  kind,              ///< an object with a "kind" key from another family
+  kinds,             ///< a non-empty list of such objects
+  kind_or_integers,  ///< one such object, or a list of whole numbers from 1
+  kind_or_split,     ///< one such object or {"train": …, "test": …}
+  group,             ///< a nested object
+  groups,            ///< a list of nested objects
+  object             ///< any JSON object; the code that reads it checks it
 };
 
 struct KindFamily;

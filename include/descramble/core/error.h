@@ -87,6 +87,7 @@ class Failure : public Exception {
 /// The user asked to stop (Ctrl-C). The command ends with exit code 130.
 class Interrupted : public Exception {
  public:
+  /// The text of the exception is "interrupted".
   Interrupted() : Exception("interrupted") {}
 };
 

@@ -7,6 +7,7 @@ namespace descramble {
 /// inside another scope does nothing.
 class InterruptScope {
  public:
+  /// Catches the signals from now on.
   InterruptScope();
   ~InterruptScope();
   InterruptScope(const InterruptScope&) = delete;

@@ -15,7 +15,11 @@ namespace descramble {
 class Progress {
  public:
   /// What is shown.
-  enum class Style { bar, lines, quiet };
+  enum class Style {
+    bar,    ///< a bar that is drawn over itself, for terminals
+    lines,  ///< at most one line every five seconds
+    quiet   ///< nothing
+  };
   using Clock = std::chrono::steady_clock;  ///< the clock that says when to draw
 
   Progress() = default;  ///< quiet

@@ -30,7 +30,10 @@ class JacobianStack {
     std::function<void(std::int64_t)> on_samples{};
   };
   /// The side of the masks in a collapsed stack: the weights are the firing rates of this side.
-  enum class Side { outputs, inputs };
+  enum class Side {
+    outputs,  ///< J(x) = diag(m(x)) W
+    inputs    ///< J(x) = W diag(m(x))
+  };
 
   /// Samples `indices` of `data`. `layer` is shared, because Jacobians may be computed again later.
   /// If the layer selects rows, samples without a sampled position that counts have weight zero.

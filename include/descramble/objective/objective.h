@@ -106,6 +106,12 @@ struct LayerData {
 };
 
 /// Which of these data an objective needs.
-enum class LayerNeeds { moments, moments_and_weight, weight, values, jacobians };
+enum class LayerNeeds {
+  moments,             ///< mean and covariance of the values
+  moments_and_weight,  ///< both
+  weight,              ///< the weight, and no data
+  values,              ///< the values themselves
+  jacobians            ///< Jacobians from tap to tap
+};
 
 }  // namespace descramble

@@ -8,9 +8,11 @@
 
 namespace descramble {
 
-/// What stands beside a direction's points in order: the same points shuffled, or the points of a
-/// random direction in order.
-enum class StudyControl { shuffled, random };
+/// What stands beside a direction's points in order.
+enum class StudyControl {
+  shuffled,  ///< the same points in another order
+  random     ///< the points of a random direction, in order
+};
 
 /// How a study is made.
 struct StudyOptions {

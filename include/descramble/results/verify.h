@@ -8,8 +8,12 @@ namespace descramble {
 
 /// One recomputed fact and its outcome.
 struct Check {
-  /// What came of a check. "skipped": it could not be made, and `detail` says why.
-  enum class Outcome { holds, fails, skipped };
+  /// What came of a check.
+  enum class Outcome {
+    holds,   ///< the fact is as the folder says
+    fails,   ///< it is not
+    skipped  ///< it could not be checked, and `detail` says why
+  };
   std::string what{};                ///< what was checked: "sha256 of model.pt"
   Outcome outcome = Outcome::fails;  ///< whether it holds
   std::string detail{};              ///< the numbers that were compared, or the reason

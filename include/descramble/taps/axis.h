@@ -8,10 +8,12 @@
 
 namespace descramble {
 
-/// Which dimension of a tapped value holds the d quantities that a basis rotates. `features`: the
-/// last dimension. `channels`: dimension 1; every position is a row. `neurons`: all dimensions but
-/// the batch, flattened.
-enum class Axis { features, channels, neurons };
+/// Which dimension of a tapped value holds the d quantities that a basis rotates.
+enum class Axis {
+  features,  ///< the last dimension; every position along the others is a row
+  channels,  ///< dimension 1; every position is a row
+  neurons    ///< all dimensions but the batch, flattened; every sample is a row
+};
 
 /// "features", "channels", "neurons".
 std::string axis_name(Axis axis);

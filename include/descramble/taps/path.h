@@ -14,13 +14,13 @@ namespace descramble {
 struct PathStep {
   /// What the operation is.
   enum class Kind {
-    linear,       ///< weight [out, in] and bias on the last dimension
-    convolution,  ///< weight, bias, stride, padding, dilation, groups
-    rectifier,    ///< h where h > 0, else slope·h
-    max_pool,     ///< in two dimensions: kernel, stride, padding, dilation, ceil_mode
-    average_pool,
-    scale,   ///< weight·h + bias by channel (dimension 1): batch norm in eval mode
-    flatten  ///< [B, …] to [B, numel]
+    linear,        ///< weight [out, in] and bias on the last dimension
+    convolution,   ///< weight, bias, stride, padding, dilation, groups
+    rectifier,     ///< h where h > 0, else slope·h
+    max_pool,      ///< in two dimensions: kernel, stride, padding, dilation, ceil_mode
+    average_pool,  ///< in two dimensions: kernel, stride, padding, ceil_mode, divisor
+    scale,         ///< weight·h + bias by channel (dimension 1): batch norm in eval mode
+    flatten        ///< [B, …] to [B, numel]
   };
   Kind kind = Kind::linear;              ///< says which of the fields below count
   std::string name{};                    ///< of the operator: "aten::linear"

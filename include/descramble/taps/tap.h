@@ -31,6 +31,7 @@ at::Tensor tap(const std::string& name, const at::Tensor& value);
 /// Handlers then run on either thread, perhaps at once.
 class TapScope {
  public:
+  /// Encloses the `tap` calls of this thread from now on. It has no handlers yet.
   TapScope();
   ~TapScope();
   TapScope(const TapScope&) = delete;
