@@ -17,7 +17,7 @@ import jsonschema
 SOURCE = Path(os.environ["DESCRAMBLE_SOURCE_DIR"])
 COMMAND = os.environ["DESCRAMBLE_COMMAND"]
 CONFIGS = sorted(path for path in (SOURCE / "configs").glob("*.json") if path.name != "schema.json")
-PAGES = [SOURCE / "README.md", SOURCE / "models" / "README.md", *sorted((SOURCE / "docs").glob("*.md"))]
+PAGES = [SOURCE / "README.md", SOURCE / "models" / "README.md", *sorted((SOURCE / "docs").rglob("*.md"))]
 
 # Folders of one machine. Put together here, so that this file passes its own test.
 MACHINE_PATHS = [f"/{folder}/" for folder in ("home", "root", "work", "opt")]
@@ -212,14 +212,19 @@ class Pages(unittest.TestCase):
         self.assertGreater(links, 5)
 
     def test_snippets_are_the_compiled_ones(self):
-        for example, page in (("analyse", "README.md"), ("embed", "README.md"),
-                              ("own_objective", "docs/objectives.md"), ("nn_module", "docs/taps.md")):
+        shown = {"analyse": "README.md", "embed": "README.md", "own_objective": "docs/objectives.md",
+                 "nn_module": "docs/taps.md", "concepts data": "docs/data.md", "concepts batches": "docs/data.md",
+                 "concepts moments": "docs/moments.md", "concepts rotations": "docs/rotations.md",
+                 "concepts errors": "docs/errors.md"}
+        for snippet, page in shown.items():
+            example, _, name = snippet.partition(" ")
             source = read(SOURCE / "examples" / example / "main.cpp")
-            indent, region = re.search(r"^( *)// \[snippet\]\n(.*?)^\1// \[/snippet\]$", source,
+            mark = f"// [snippet{' ' if name else ''}{name}]"
+            indent, region = re.search(rf"^( *){re.escape(mark)}\n(.*?)^\1// \[/snippet\]$", source,
                                        re.MULTILINE | re.DOTALL).groups()
             region = re.sub(f"^{indent}", "", region, flags=re.MULTILINE)
             self.assertIn(region, code_blocks(SOURCE / page, "cpp"),
-                          f"{page} does not hold the marked region of examples/{example}/main.cpp")
+                          f"{page} does not hold the region '{mark}' of examples/{example}/main.cpp")
 
     def test_objective_of_ones_own_is_the_tested_one(self):
         script = read(SOURCE / "tests" / "build" / "test_new_objective_long.sh")

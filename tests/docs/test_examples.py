@@ -136,7 +136,18 @@ def check_nn_module(program, folder):
     assert float(re.search(r"sum of \|J\| (\S+)", output).group(1)) > 0, output
 
 
-CHECKS = {"analyse": check_analyse, "embed": check_embed, "nn_module": check_nn_module, "own_objective": check_own_objective}
+def check_concepts(program, folder):
+    """Data, moments, rotations and errors: what docs/ shows of them runs and is right."""
+    output = run(program, SOURCE / "models" / "glyph_mlp.pt")
+    assert "rows 400," in output, output
+    component, unit = map(float, re.search(r"explains (\S+), first unit (\S+)", output).groups())
+    assert abs(component - unit) < 1e-5, output
+    assert float(re.search(r"value changed by (\S+),", output).group(1)) < 1e-5, output
+    assert "what: unknown tap 'fc9'" in output and "'fc1'" in output, output
+
+
+CHECKS = {"analyse": check_analyse, "concepts": check_concepts, "embed": check_embed, "nn_module": check_nn_module,
+          "own_objective": check_own_objective}
 
 
 def main():
