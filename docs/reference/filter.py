@@ -22,17 +22,18 @@ def read(path):
 
 @functools.cache
 def groups():
-    """Group → (headers, pages)."""
+    """Group → (what it is, its pages, its headers)."""
     found = {}
-    for name, text in re.findall(r"@defgroup (\w+) (.*?)(?=@defgroup|\Z)", read(GROUPS), re.DOTALL):
-        headers = re.search(r"/// Headers: (.*)", text).group(1).split(", ")
-        found[name] = headers, re.findall(r"@ref (page_\w+)", text)
+    for name, text in re.findall(r"@defgroup (\w+) .*\n((?:///.*\n)+)", read(GROUPS)):
+        summary, headers = text.replace("/// ", "").split("///\nHeaders: ")
+        what, _, pages = summary.replace("\n", " ").strip(". ").partition(": ")
+        found[name] = what, pages, headers.strip().split(", ")
     return found
 
 
 def group_of(header):
     """The group whose headers name this one, or its folder."""
-    named = {entry: name for name, (headers, _) in groups().items() for entry in headers}
+    named = {entry: name for name, (_, _, headers) in groups().items() for entry in headers}
     for entry in (header, header.split("/")[0]):
         if entry in named:
             return named[entry]
@@ -41,12 +42,9 @@ def group_of(header):
 
 def prepared_header(text, group):
     """The text with everything inside its namespace in the group; lines keep their numbers."""
-    begin = re.search(r"^[^/\n]*\bnamespace descramble\b.*\{.*$|^DESCRAMBLE_\w*BEGIN\w*.*$", text, re.MULTILINE)
-    end = re.search(r"^(\}.*|DESCRAMBLE_\w*END\w*.*)\s*\Z", text, re.MULTILINE)
-    if not begin or not end:
-        return text
-    opened = f"  /** @addtogroup {group} */ /** @{{ */"
-    return text[:begin.end()] + opened + text[begin.end():end.start()] + "/** @} */ " + text[end.start():]
+    begin = rf"namespace descramble {{  /** @addtogroup {group} */ /** @{{ */"
+    text, count = re.subn(r"^namespace (?:\[\[.*\]\] )?descramble \{$", begin, text, flags=re.MULTILINE)
+    return re.sub(r"^\}(?=.*\s*\Z)", "/** @} */ }", text, flags=re.MULTILINE) if count else text
 
 
 @functools.cache
@@ -128,9 +126,13 @@ def prepared_page(text, path):
             level, title = heading.groups()
             anchor = page if level == "#" else anchor_of(page, title)
             result.append(f"{level} {prepared_prose(title, folder)} {{#{anchor}}}\n")
-            if level == "#":
-                lists = [f"@ref {name}" for name, (_, pages) in groups().items() if page in pages]
+            if level == "#" and folder == "docs":
+                lists = [f"@ref {name}" for name, (_, pages, _) in groups().items() if f"@ref {page}" in pages.split(", ")]
                 result.append(f"\nClasses and functions: {', '.join(lists)}.\n" if lists else "")
+        elif line == "<!-- concepts -->\n":
+            flush()
+            result.append("| Classes and functions | | Pages |\n|---|---|---|\n")
+            result += [f"| @ref {name} | {what} | {pages} |\n" for name, (what, pages, _) in groups().items()]
         else:
             prose.append(line)
         fenced ^= fence
