@@ -15,6 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 GROUPS = ROOT / "docs" / "reference" / "groups.dox"
 INCLUDE = ROOT / "include" / "descramble"
 
+# Pages that are called otherwise among the others than on their own.
+TITLES = {"README.md": "The README", "models/README.md": "The shipped models"}
+
 
 def read(path):
     return path.read_text(encoding="utf-8")
@@ -73,72 +76,93 @@ def anchor_of(page, heading):
     return page + "_" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
-def linked(match, folder):
-    picture, text, target = match.groups()
-    if re.match(r"[a-z]+:", target):
-        return match.group(0)
-    name, _, anchor = target.partition("#")
-    path = posixpath.normpath(posixpath.join(folder, name)) if name else linked.page
-    if picture:
-        return f'![ ]({posixpath.basename(path)} "{text}")'
-    page = page_of(path)
-    if page is None:
-        return text if "`" in text else f"``{text}``"
-    return f"[{text}](@ref {page}{'_' + anchor if anchor else ''})"
+def title_of(path, page, anchor):
+    """The title of a page, or of the section that has the anchor."""
+    titles = [title.replace("`", "") for title in re.findall(r"^#+ (.+)$", read(ROOT / path), re.MULTILINE)]
+    sections = [title for title in titles[1:] if anchor and anchor_of(page, title) == f"{page}_{anchor}"]
+    return sections[0] if sections else TITLES.get(path, titles[0])
 
 
-def prepared_prose(text, folder):
-    """A stretch of a page without code blocks."""
-    spans = []
+class Page:
+    def __init__(self, path):
+        self.path = path
+        self.name = page_of(path)
+        self.codes = []
 
-    def kept(match):
-        code = match.group(1)
+    def keep(self, match):
+        """Takes a code span out of the text, so that nothing else changes it."""
+        self.codes.append(match.group(1))
+        return f"\x00{len(self.codes) - 1}\x00"
+
+    def code(self, match):
+        """A code span; a link if it is the name of a type."""
+        code = self.codes[int(match.group(1))]
         name = code.removeprefix("descramble::")
-        spans.append(f"[``{code}``](@ref descramble::{name})" if name in types() else f"``{code}``")
-        return f"\x00{len(spans) - 1}\x00"
+        return f"[{code}](@ref descramble::{name})" if name in types() else f"``{code}``"
 
-    text = re.sub(r"`([^`\n]+(?:\n[^`\n]+)?)`", kept, text)
-    text = re.sub(r"(!?)\[([^\]]+)\]\(([^)\s]+)\)", lambda match: linked(match, folder), text)
-    text = re.sub(rf"(?<![\w:/.%])({'|'.join(sorted(types()))})\b", r"%\1", text)
-    return re.sub("\x00(\\d+)\x00", lambda match: spans[int(match.group(1))], text)
+    def link(self, match):
+        picture, text, target = match.groups()
+        if re.match(r"[a-z]+:", target):
+            return match.group(0)
+        name, _, anchor = target.partition("#")
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(self.path), name)) if name else self.path
+        if picture:
+            return f'![ ]({posixpath.basename(path)} "{text}")'
+        text = re.sub("\x00(\\d+)\x00", lambda code: self.codes[int(code.group(1))], text)
+        page = page_of(path)
+        if page is None:
+            return f"``{text}``"
+        if text.endswith(".md"):  # the file's name, which means nothing here
+            text = title_of(path, page, anchor)
+        return f"[{text}](@ref {page}{'_' + anchor if anchor else ''})"
+
+    def prose(self, text):
+        """A stretch without headings and code blocks."""
+        text = re.sub(r"`([^`\n]+(?:\n[^`\n]+)?)`", self.keep, text)
+        text = re.sub(r"(!?)\[([^\]]+)\]\(([^)\s]+)\)", self.link, text)
+        # Doxygen would link every word that is also a type: "Model" at the beginning of a sentence.
+        text = re.sub(rf"(?<![\w:/.%])({'|'.join(sorted(types()))})\b", r"%\1", text)
+        return re.sub("\x00(\\d+)\x00", self.code, text)
+
+    def heading(self, level, title):
+        title = title.replace("`", "")
+        if level != "#":
+            return f"{level} {title} {{#{anchor_of(self.name, title)}}}\n"
+        lists = [f"@ref {group}" for group, (_, pages, _) in groups().items()
+                 if f"@ref {self.name}" in pages.split(", ") and self.path not in TITLES]
+        return (f"# {TITLES.get(self.path, title)} {{#{self.name}}}\n\n"
+                + (f"Classes and functions: {', '.join(lists)}.\n\n" if lists else "") + "[TOC]\n")
+
+    def prepared(self, text):
+        result, prose = [], []
+
+        def add(piece=""):
+            result.append(self.prose("".join(prose)))
+            prose.clear()
+            result.append(piece)
+
+        fenced = blank = indented = False
+        for line in text.splitlines(keepends=True):
+            fence = line.startswith("```")
+            indented = not fenced and line.startswith("    ") and (blank or indented)
+            heading = None if fenced else re.fullmatch(r"(#+) (.+)\n", line)
+            if fenced or fence or indented:
+                add(line)
+            elif heading:
+                add(self.heading(*heading.groups()))
+            elif line == "<!-- concepts -->\n":
+                add(table_of_concepts())
+            else:
+                prose.append(line)
+            fenced ^= fence
+            blank = not line.strip()
+        add()
+        return "".join(result)
 
 
-def prepared_page(text, path):
-    page = page_of(path)
-    linked.page = path
-    folder = posixpath.dirname(path)
-    result, prose = [], []
-
-    def flush():
-        result.append(prepared_prose("".join(prose), folder))
-        prose.clear()
-
-    fenced = blank = indented = False
-    for line in text.splitlines(keepends=True):
-        fence = line.startswith("```")
-        indented = not fenced and line.startswith("    ") and (blank or indented)
-        heading = not fenced and re.fullmatch(r"(#+) (.+)\n", line)
-        if fenced or fence or indented:
-            flush()
-            result.append(line)
-        elif heading:
-            flush()
-            level, title = heading.groups()
-            anchor = page if level == "#" else anchor_of(page, title)
-            result.append(f"{level} {prepared_prose(title, folder)} {{#{anchor}}}\n")
-            if level == "#" and folder == "docs":
-                lists = [f"@ref {name}" for name, (_, pages, _) in groups().items() if f"@ref {page}" in pages.split(", ")]
-                result.append(f"\nClasses and functions: {', '.join(lists)}.\n" if lists else "")
-        elif line == "<!-- concepts -->\n":
-            flush()
-            result.append("| Classes and functions | | Pages |\n|---|---|---|\n")
-            result += [f"| @ref {name} | {what} | {pages} |\n" for name, (what, pages, _) in groups().items()]
-        else:
-            prose.append(line)
-        fenced ^= fence
-        blank = not line.strip()
-    flush()
-    return "".join(result)
+def table_of_concepts():
+    rows = [f"| @ref {name} | {what} | {pages} |\n" for name, (what, pages, _) in groups().items()]
+    return "| Classes and functions | | Pages |\n|---|---|---|\n" + "".join(rows)
 
 
 def main():
@@ -147,7 +171,7 @@ def main():
     if path.endswith(".h"):
         text = prepared_header(text, group_of(path.removeprefix("include/descramble/")))
     else:
-        text = prepared_page(text, path)
+        text = Page(path).prepared(text)
     sys.stdout.reconfigure(encoding="utf-8")
     sys.stdout.write(text)
 

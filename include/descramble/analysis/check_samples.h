@@ -22,9 +22,9 @@ at::Tensor run_in_batches(const std::vector<at::Tensor>& inputs, std::int64_t ba
 /// The samples on which certificates are measured, spread evenly over the data, and the outputs of
 /// the untouched model for them.
 struct CheckSamples {
-  std::vector<std::string> names{};     ///< of the inputs
+  std::vector<std::string> names{};     ///< names of the inputs
   std::vector<std::int64_t> indices{};  ///< numbers of the samples in their source
-  std::vector<at::Tensor> inputs{};     ///< on the model's device
+  std::vector<at::Tensor> inputs{};     ///< the inputs, on the model's device
   at::Tensor output{};                  ///< logits of the untouched model
   std::int64_t batch_size = 8;          ///< the samples run in batches of this size
   std::int64_t batch_dim = 0;           ///< the dimension at which the model expects the samples

@@ -29,10 +29,10 @@ struct SolverComparison {
   TapMoments tap{};                   ///< the tap, and its moments if the objective needs them
   std::int64_t dimension = 0;         ///< d
   bool maximised = false;             ///< whether the quantity of interest is −f
-  double before = 0;                  ///< at P = I
+  double before = 0;                  ///< the value at P = I
   double best = 0;                    ///< the best value that any solver found
   std::optional<double> optimum{};    ///< the best value of any rotation, if it is known
-  std::vector<Solution> solutions{};  ///< in the order of the solvers
+  std::vector<Solution> solutions{};  ///< the results, in the order of the solvers
 
   /// What excess is measured from: the optimum, or else the best value that was found.
   double reference() const { return optimum.value_or(best); }

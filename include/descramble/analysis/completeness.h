@@ -51,7 +51,7 @@ struct CompletenessOptions {
 
 /// A basis that is ablated: one draw of one of the chosen bases.
 struct AblatedBasis {
-  std::string label{};     ///< of the choice: "pca", "neurons"
+  std::string label{};     ///< the label of the choice: "pca", "neurons"
   std::size_t draw = 0;    ///< number of the draw, from 0
   std::int64_t size = 0;   ///< directions
   at::Tensor explained{};  ///< share of the variance of each component, [k]
@@ -61,7 +61,7 @@ struct AblatedBasis {
 struct TapCompleteness {
   TapSpace space{};                     ///< the space of the tap in the data of the statistics
   std::int64_t rows = 0;                ///< number of rows in the statistics
-  std::vector<AblatedBasis> bases{};    ///< in the order of the choices
+  std::vector<AblatedBasis> bases{};    ///< the bases, in the order of the choices
   std::vector<Curve> curves{};          ///< bases × orders
   std::vector<std::string> warnings{};  ///< what a reader should know, one sentence each
   /// Why the whole network runs for each count; empty: only the part behind the tap runs.
@@ -70,7 +70,7 @@ struct TapCompleteness {
 
 /// The curves of all taps.
 struct Completeness {
-  std::vector<TapCompleteness> taps{};      ///< in the model's order
+  std::vector<TapCompleteness> taps{};      ///< the taps, in the model's order
   Reference reference = Reference::labels;  ///< what outputs were compared with
   std::int64_t classes = 0;                 ///< logits of the model; 0 without accuracy
   std::vector<InputFile> files{};           ///< files that bases were read from

@@ -15,7 +15,7 @@ struct Curve {
   std::size_t basis = 0;                   ///< index of the basis
   std::size_t draw = 0;                    ///< index of its draw
   Order order = Order::descending;         ///< which directions go first
-  std::map<std::int64_t, Score> scores{};  ///< by the number of ablated directions
+  std::map<std::int64_t, Score> scores{};  ///< the score at each number of ablated directions
   /// Share of the variance that is left after 0, 1, …, k ablated directions.
   std::vector<double> kept{};
   /// Whether each sample was right with ⌊d/2⌋ directions ablated, in the order of the data.

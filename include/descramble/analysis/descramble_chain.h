@@ -30,10 +30,10 @@ struct ChainOptions {
 struct ChainLayer {
   std::string from{};          ///< the tap on its input side
   std::string to{};            ///< the tap on its output side
-  std::string route{};         ///< of LayerJacobian, or "collapsed"
+  std::string route{};         ///< the route of LayerJacobian, or "collapsed"
   bool kept = false;           ///< computed once and kept; false: computed again each time
   std::int64_t positions = 1;  ///< sampled output positions; 1 without positions
-  std::string obstacle{};      ///< why the route is not masked_product; empty: it is
+  std::string obstacle{};      ///< the reason why the route is not masked_product; empty: it is
   std::vector<std::string> constants{};  ///< see LayerJacobian::constants
 };
 
@@ -46,8 +46,8 @@ struct ChainTap {
 /// Rotations of several taps that were found together.
 struct ChainDescrambling {
   std::vector<std::string> taps{};        ///< all taps of the chain
-  std::vector<ChainTap> learned{};        ///< in the order of the chain
-  std::vector<ChainLayer> layers{};       ///< in the order of the chain
+  std::vector<ChainTap> learned{};        ///< the learned rotations, in the order of the chain
+  std::vector<ChainLayer> layers{};       ///< the layers, in the order of the chain
   std::int64_t samples = 0;               ///< samples from which the rotations were found
   BeforeAfter value{};                    ///< Σ over layers of mean_x Σ |P_{i+1} J_i(x) P_iᵀ|
   double bound = 0;                       ///< no rotation has a smaller value
@@ -55,7 +55,7 @@ struct ChainDescrambling {
   std::int64_t held_out_samples = 0;      ///< samples that were only scored
   std::optional<BeforeAfter> held_out{};  ///< the value on those samples; absent if there are none
   Solution solution{};                    ///< what the solver did
-  Certificate certificate{};              ///< with all pairs inserted
+  Certificate certificate{};              ///< measured with all pairs inserted
   std::vector<std::string> warnings{};    ///< what a reader should know, one sentence each
 };
 

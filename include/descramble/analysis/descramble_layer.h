@@ -27,21 +27,22 @@ struct LayerOptions {
 
 /// A figure of the layer before (P = I) and after the rotation that was found.
 struct BeforeAfter {
-  double before = 0;  ///< at P = I
-  double after = 0;   ///< at the rotation that was found
+  double before = 0;  ///< the figure at P = I
+  double after = 0;   ///< the figure at the rotation that was found
 };
 
 /// A layer in its rotated basis. Values are in the objective's sense: −f if it is maximised.
 struct LayerDescrambling {
   RotatedTap rotated{};  ///< the tap and its rotation
-  Moments moments{};  ///< of the values from which the rotation was found; empty if none were used
+  /// Moments of the values from which the rotation was found; empty if none were used.
+  Moments moments{};
   bool maximised = false;                 ///< whether the quantity of interest is −f
-  BeforeAfter value{};                    ///< of the objective, on the data that it was made from
+  BeforeAfter value{};                    ///< the objective, on the data that it was made from
   std::optional<double> optimum{};        ///< the best value of any rotation, if it is known
   std::optional<double> bound{};          ///< no rotation passes it; set if there is no optimum
-  std::optional<BeforeAfter> held_out{};  ///< on the other source, if the two differ
+  std::optional<BeforeAfter> held_out{};  ///< the objective on the other source, if the two differ
   Solution solution{};                    ///< what the solver did
-  Certificate certificate{};              ///< with this pair alone inserted
+  Certificate certificate{};              ///< measured with this pair alone inserted
   std::vector<std::string> warnings{};    ///< what a reader should know, one sentence each
 };
 

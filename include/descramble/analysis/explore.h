@@ -43,16 +43,16 @@ struct ExploreOptions {
   std::vector<BasisChoice> bases{pca(), neurons()};  ///< whose directions are shown
   std::int64_t directions = 5;                       ///< the first ones, by `order`
   std::vector<std::int64_t> components{};            ///< these instead, by their numbers from 0
-  Order order = Order::descending;                   ///< by the variance that they explain
-  std::int64_t points = 7;                           ///< of each line
-  std::int64_t patches = 6;                          ///< nearest samples at each point
-  Spacing spacing = Spacing::even;                   ///< of the points between the ends
-  Through through = Through::mean;                   ///< what the lines run through: c
-  Nearness nearness = Nearness::space;               ///< how the nearest are found
-  Distinct distinct = Distinct::image;               ///< which samples may stand side by side
-  Position position = Position::after;               ///< before or after the taps
-  std::optional<Axis> axis{};                        ///< absent: the default of each tap
-  RowSelection rows{};                               ///< rows that count
+  Order order = Order::descending;  ///< the order of directions, by the variance that they explain
+  std::int64_t points = 7;          ///< points of each line
+  std::int64_t patches = 6;         ///< nearest samples at each point
+  Spacing spacing = Spacing::even;  ///< the places of the points between the ends
+  Through through = Through::mean;  ///< c, which the lines run through
+  Nearness nearness = Nearness::space;   ///< how the nearest are found
+  Distinct distinct = Distinct::image;   ///< which samples may stand side by side
+  Position position = Position::after;   ///< before or after the taps
+  std::optional<Axis> axis{};            ///< absent: the default of each tap
+  RowSelection rows{};                   ///< rows that count
   bool one_position = false;             ///< statistics from one position of each sample
   Split data = Split::test;              ///< the source that is searched
   Split statistics_data = Split::train;  ///< the source of mean, variances and principal components
@@ -66,7 +66,7 @@ struct Neighbour {
   std::int64_t sample = 0;    ///< its number in the source
   std::int64_t position = 0;  ///< among those of the sample, row by row
   double projection = 0;      ///< z = qᵀ(a − c)
-  double distance = 0;        ///< as `nearness` says
+  double distance = 0;        ///< the distance that `nearness` names
   double off_line = 0;        ///< ‖a − c − z q‖
 };
 
@@ -82,13 +82,13 @@ struct ExploredDirection {
   double explained = 0;                 ///< share of the variance
   double low = 0;                       ///< the smallest projection that was seen
   double high = 0;                      ///< the largest
-  std::vector<ExploredPoint> points{};  ///< from low to high
+  std::vector<ExploredPoint> points{};  ///< the points, from low to high
 };
 
 /// The directions of one basis.
 struct ExploredBasis {
-  std::string label{};                          ///< of the choice: "pca", "neurons"
-  std::vector<ExploredDirection> directions{};  ///< in the order that was asked for
+  std::string label{};                          ///< the label of the choice: "pca", "neurons"
+  std::vector<ExploredDirection> directions{};  ///< the directions, in the order that was asked for
   /// What the neighbours' positions see in the first input, by direction, point and neighbour.
   /// Images: bytes [D, S, k, C, side, side], grey where the field lies outside of the image. Other
   /// inputs, whole: [D, S, k, …], floating-point or integers. Where there are fewer neighbours, 0.
@@ -99,13 +99,13 @@ struct ExploredBasis {
 struct ExploredTap {
   TapSpace space{};                     ///< the space of the tap
   ReceptiveField field{};               ///< what each position sees of the first input
-  std::vector<ExploredBasis> bases{};   ///< in the order of the choices
+  std::vector<ExploredBasis> bases{};   ///< the bases, in the order of the choices
   std::vector<std::string> warnings{};  ///< what a reader should know, one sentence each
 };
 
 /// What the directions of some layers show.
 struct Exploration {
-  std::vector<ExploredTap> taps{};  ///< in the model's order
+  std::vector<ExploredTap> taps{};  ///< the taps, in the model's order
   bool images = false;              ///< the first input is an image; else it is shown as it is
   std::vector<InputFile> files{};   ///< files that bases were read from
 };

@@ -22,7 +22,7 @@ MatrixView weight_view(const Subject& subject, const std::string& layer,
 
 /// The mean of a source's inputs.
 struct InputMeans {
-  std::vector<at::Tensor> means{};  ///< of each input, [1, …] in the model's dtype
+  std::vector<at::Tensor> means{};  ///< the mean of each input, [1, …] in the model's dtype
   double spread = 0;                ///< root of the mean variance of the first input's numbers
 };
 

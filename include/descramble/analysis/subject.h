@@ -14,11 +14,12 @@ namespace descramble {
 
 /// One of a subject's two sources.
 enum class Split {
-  train,  ///< for statistics and learning
-  test    ///< for accuracies and held-out values
+  train,  ///< the source for statistics and learning
+  test    ///< the source for accuracies and held-out values
 };
 /// "train", "test".
 std::string split_name(Split split);
+/// The split of that name.
 /// @throws Error for another name
 Split parse_split(const std::string& name);
 
@@ -28,8 +29,8 @@ struct Subject {
   Source train{};                 ///< the source for statistics and learning
   Source test{};                  ///< the source for accuracies and held-out values
   bool separate_test = false;     ///< `train` and `test` are different sources
-  CheckSamples check{};           ///< for certificates
-  std::uint64_t seed = 1;         ///< of all random streams
+  CheckSamples check{};           ///< the samples on which certificates are measured
+  std::uint64_t seed = 1;         ///< the seed of all random streams
   std::int64_t memory_mb = 4096;  ///< ceiling for matrices and kept values, MiB
   /// The limit for a certificate, max|f − f′| / max|f|; 0: by the dtype and the noise floor.
   double tolerance = 0;
@@ -42,7 +43,7 @@ struct Subject {
 
 /// How a network is opened on its data.
 struct SubjectOptions {
-  std::uint64_t seed = 1;         ///< of all random streams
+  std::uint64_t seed = 1;         ///< the seed of all random streams
   std::int64_t memory_mb = 4096;  ///< ceiling for matrices and kept values, MiB
   double tolerance = 0;           ///< see Subject::tolerance
   /// The model was converted to another dtype, so the data must be converted too.

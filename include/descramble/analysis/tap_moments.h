@@ -16,7 +16,7 @@ namespace descramble {
 /// Moments of the values at a tap over a source.
 struct TapMoments {
   TapSpace space{};   ///< the tap and the space of its values
-  Moments moments{};  ///< of the rows that count
+  Moments moments{};  ///< moments of the rows that count
 };
 
 /// Which rows of a tap an analysis uses.
@@ -47,6 +47,7 @@ enum class Position {
   after,   ///< the value of the tap
   both     ///< one behind the other, each on its own
 };
+/// The position of that name.
 /// @throws Error for another name than "before", "after", "both"
 Position parse_position(const std::string& name);
 /// The taps that the selectors match, for this position, in the model's order.

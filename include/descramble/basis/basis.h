@@ -41,6 +41,7 @@ enum class Order {
 std::string order_name(Order order);
 /// The names of all orders.
 std::vector<std::string> order_names();
+/// The order of that name.
 /// @throws Error for an unknown name
 Order parse_order(const std::string& name);
 

@@ -31,6 +31,7 @@ std::string chart_name(Chart chart);
 std::vector<std::string> chart_names();
 /// Says in one sentence which rotations the chart reaches.
 std::string chart_range(Chart chart);
+/// The chart of that name.
 /// @throws Error for an unknown name
 Chart parse_chart(const std::string& name);
 

@@ -27,10 +27,10 @@ using VisitRows = std::function<void(const at::Tensor& rows)>;
 
 /// What a basis may be made of.
 struct BasisInput {
-  Moments moments{};       ///< of the layer's values
+  Moments moments{};       ///< moments of the layer's values
   std::string tap{};       ///< the tap of these values
-  Rotations rotations{};   ///< of earlier steps
-  std::uint64_t seed = 0;  ///< of random directions
+  Rotations rotations{};   ///< rotations that earlier steps have found
+  std::uint64_t seed = 0;  ///< the seed of random directions
   PathSearch paths{};      ///< where files are searched
   std::string pointer{};   ///< where the basis stands in the config, for errors
   /// Visits the values that the moments are of, one row each. It costs a pass over the data, which
@@ -41,7 +41,7 @@ struct BasisInput {
 /// One basis, or several random bases of one kind. Each basis is made only when it is needed,
 /// because many of them would not fit into memory together.
 struct BasisDraws {
-  std::string label{};  ///< for legends and tables: "pca"
+  std::string label{};  ///< the name in legends and tables: "pca"
   /// Basis `number`, from 0. The same number gives the same basis.
   std::function<Basis(std::int64_t number)> draw{};
   std::int64_t count = 1;          ///< number of bases that can be drawn

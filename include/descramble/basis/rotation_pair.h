@@ -30,6 +30,7 @@ at::Tensor turned(const at::Tensor& matrix, const at::Tensor& value, Axis axis);
 /// Copies of a learnable pair share its parameters.
 class RotationPair {
  public:
+  /// A pair that does not learn; P is kept in float64 on the CPU.
   /// @throws Error when P is not square, not finite, or further from orthogonal than 1e-6·d
   explicit RotationPair(const at::Tensor& rotation);
   /// P = I, d × d, which does not learn.

@@ -17,26 +17,26 @@ struct SettingOf;
 /// A whole number.
 template <>
 struct SettingOf<std::int64_t> {
-  static constexpr FieldType type = FieldType::integer;  ///< in JSON
-  static constexpr auto read = &Settings::integer;       ///< from resolved settings
+  static constexpr FieldType type = FieldType::integer;  ///< the type in JSON
+  static constexpr auto read = &Settings::integer;       ///< the getter of resolved settings
 };
 /// A number.
 template <>
 struct SettingOf<double> {
-  static constexpr FieldType type = FieldType::number;  ///< in JSON
-  static constexpr auto read = &Settings::number;       ///< from resolved settings
+  static constexpr FieldType type = FieldType::number;  ///< the type in JSON
+  static constexpr auto read = &Settings::number;       ///< the getter of resolved settings
 };
 /// True or false.
 template <>
 struct SettingOf<bool> {
-  static constexpr FieldType type = FieldType::boolean;  ///< in JSON
-  static constexpr auto read = &Settings::flag;          ///< from resolved settings
+  static constexpr FieldType type = FieldType::boolean;  ///< the type in JSON
+  static constexpr auto read = &Settings::flag;          ///< the getter of resolved settings
 };
 /// A text.
 template <>
 struct SettingOf<std::string> {
-  static constexpr FieldType type = FieldType::string;  ///< in JSON
-  static constexpr auto read = &Settings::text;         ///< from resolved settings
+  static constexpr FieldType type = FieldType::string;  ///< the type in JSON
+  static constexpr auto read = &Settings::text;         ///< the getter of resolved settings
 };
 
 /// Binds the fields of a kind to the members of an options struct. The struct holds the defaults,
@@ -67,6 +67,7 @@ class Binding {
   /// The fields, in the order in which they were added.
   const std::vector<Field>& fields() const { return fields_; }
 
+  /// The options that resolved settings give.
   /// @throws Error where a field is missing (see Settings)
   Options read(const Settings& settings) const {
     Options options;

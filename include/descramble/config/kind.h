@@ -77,17 +77,17 @@ struct Field {
   std::optional<double> minimum{};
   /// The largest value; for lists, of each item. Absent: no limit.
   std::optional<double> maximum{};
-  bool above_minimum = false;               ///< the minimum itself is not allowed
-  bool nullable = false;                    ///< null is a value besides the default
-  std::vector<std::string> choices{};       ///< for `string` and `names`
-  const KindFamily& (*family)() = nullptr;  ///< for `kind`, `kinds`, …
-  const FieldSet& (*fields)() = nullptr;    ///< for `group` and `groups`
+  bool above_minimum = false;          ///< the minimum itself is not allowed
+  bool nullable = false;               ///< null is a value besides the default
+  std::vector<std::string> choices{};  ///< the allowed values of `string` and `names`; empty: any
+  const KindFamily& (*family)() = nullptr;  ///< the family of `kind`, `kinds`, …
+  const FieldSet& (*fields)() = nullptr;    ///< the fields of `group` and `groups`
 };
 
 /// The fields of a nested object.
 struct FieldSet {
   std::string title{};          ///< names the object in schemas and messages
-  std::vector<Field> fields{};  ///< in the order in which they are shown
+  std::vector<Field> fields{};  ///< the fields, in the order in which they are shown
 };
 
 /// The description of a registered kind.
@@ -107,7 +107,7 @@ struct KindInfo {
 struct KindFamily {
   std::string title{};            ///< names the family in messages: "objective"
   std::vector<Field> common{};    ///< fields that every kind of the family has
-  std::vector<KindInfo> kinds{};  ///< in the order of builtin.def
+  std::vector<KindInfo> kinds{};  ///< the kinds, in the order of builtin.def
 
   /// The kind of that name; null if there is none.
   const KindInfo* find(std::string_view name) const;

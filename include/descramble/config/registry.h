@@ -18,7 +18,7 @@ namespace descramble {
 template <typename Kind>
 struct Chosen {
   const Kind& kind;   ///< an entry of the registry, which outlives this
-  Settings settings;  ///< with every default filled in
+  Settings settings;  ///< its fields, every default filled in
 };
 
 /// All kinds that one place of a config may contain, as the builtin.def of that folder lists them.
@@ -44,6 +44,7 @@ class Registry {
     return found == kinds_.end() ? nullptr : &*found;
   }
 
+  /// The kind of that name.
   /// @throws Error if there is none
   const Kind& at(std::string_view name) const {
     if (const Kind* kind = find(name)) return *kind;

@@ -25,9 +25,10 @@ void write_file(const std::filesystem::path& file,
 /// A file that is read from its beginning on, in pieces of any size.
 class FileReader {
  public:
+  /// Opens the file.
   /// @throws Error when it is missing, a folder, or unreadable
   explicit FileReader(const std::filesystem::path& file);
-  std::uint64_t size() const { return size_; }  ///< in bytes
+  std::uint64_t size() const { return size_; }  ///< the size in bytes
   /// The next bytes. @throws Error when they cannot be read, or the file ends before
   void read(void* target, std::size_t bytes);
 
@@ -66,7 +67,8 @@ class AtomicFolder {
   AtomicFolder& operator=(const AtomicFolder&) = delete;
 
   const std::filesystem::path& path() const { return working_; }  ///< where to write now
-  void commit();                                                  ///< @throws Failure
+  /// Puts the folder in the place of the target. @throws Failure when renaming fails
+  void commit();
 
  private:
   void check_target() const;

@@ -17,6 +17,7 @@ class InterruptScope {
 /// Whether the user asked to stop, since the last clear_interrupt.
 bool interrupt_requested() noexcept;
 
+/// Ends the work at hand if the user asked to stop.
 /// @throws Interrupted if the user asked to stop
 void check_interrupt();
 

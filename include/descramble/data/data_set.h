@@ -16,14 +16,14 @@ namespace descramble {
 /// Some samples: the model's inputs, each [n, …] in its own dtype, and their labels (undefined
 /// if the data has none): int64 classes [n], or floating-point targets [n, …] of a regression.
 struct Batch {
-  std::vector<at::Tensor> inputs{};  ///< one for each input of the model
+  std::vector<at::Tensor> inputs{};  ///< the inputs, one tensor for each input of the model
   at::Tensor labels{};               ///< classes, targets, or undefined
 };
 
 /// A file or folder that a result depends on.
 struct InputFile {
   std::string role{};            ///< "images", "labels"
-  std::string given{};           ///< as written in the config
+  std::string given{};           ///< the path as the config has it
   std::filesystem::path path{};  ///< where it was found
   std::string sha256{};          ///< taken when it was opened; empty: not yet
 };
@@ -31,10 +31,10 @@ struct InputFile {
 /// The physical meaning of the last dimension of an input or of the labels.
 struct AxisScale {
   std::string title{};           ///< "time / µs"
-  std::vector<double> values{};  ///< one for each number of the dimension
+  std::vector<double> values{};  ///< the values, one for each number of the dimension
 };
 
-/// An immutable, indexable set of samples. Reading may decode from disk each time. Memory does not
+/// An immutable, indexable set of samples. A read may decode from disk each time. Memory does not
 /// grow with the number of samples, except for formats that are kept in memory as a whole (IDX: one
 /// byte per pixel; digits; safetensors).
 class DataSet {
@@ -78,7 +78,7 @@ struct Source {
 
 /// What opening a source needs besides its fields.
 struct DataContext {
-  std::uint64_t seed = 0;  ///< of generated samples
+  std::uint64_t seed = 0;  ///< the seed of generated samples
   PathSearch paths{};      ///< where files are searched
   /// Distinguishes the streams of generated sources: "train" and "test" never share a sample.
   std::string split = "train";

@@ -23,7 +23,7 @@ double deer_kernel(double distance, double time);
 /// What a generated DEER trace is made of. The numbers are those of Worswick et al. (see
 /// above).
 struct DeerOptions {
-  std::int64_t points = 256;    ///< of the trace, and of the distribution
+  std::int64_t points = 256;    ///< points of the trace, and of the distribution
   double time_max = 2;          ///< µs; times are evenly spaced from 0
   std::vector<double> times{};  ///< µs, increasing, from 0; empty: from points and time_max
   /// Å; absent: what the time grid resolves, r_min = (4 · 52.04 MHz · dt)^⅓ nm and
@@ -35,13 +35,14 @@ struct DeerOptions {
   double depth_min = 0.01;               ///< modulation depth μ ~ U(depth_min, depth_max)
   double depth_max = 1;                  ///< upper end of μ
   double background_max = 0.5;  ///< rate of the background k ~ U(0, background_max), per µs
-  double dimension_min = 2;     ///< of the background, n ~ U(dimension_min, dimension_max)
-  double dimension_max = 3.5;   ///< upper end of n
+  double dimension_min = 2;    ///< dimension of the background, n ~ U(dimension_min, dimension_max)
+  double dimension_max = 3.5;  ///< upper end of n
 };
 
 /// Draws DEER traces with the distance distributions that they come from.
 class DeerSimulator {
  public:
+  /// Computes the kernel on both grids.
   /// @throws Error with the field for times that do not increase, distances that the time grid does
   /// not resolve, and more Gaussians than fit
   explicit DeerSimulator(const DeerOptions& options);

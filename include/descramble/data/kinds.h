@@ -16,7 +16,7 @@ namespace descramble {
 struct DataHints {
   std::vector<std::string> arguments{};  ///< names of the arguments that take tensors
   bool containers = false;               ///< one of the arguments takes several tensors
-  std::int64_t side = 0;                 ///< of the pictures that it takes, in pixels; 0: unknown
+  std::int64_t side = 0;  ///< side of the pictures that it takes, in pixels; 0: unknown
 };
 
 /// A guess for the part of a config that opens some data, and what a person should know about the

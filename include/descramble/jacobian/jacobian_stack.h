@@ -60,7 +60,7 @@ class JacobianStack {
     at::Tensor blocks{};       ///< [K, o, h]
     at::Tensor weights{};      ///< float64, [K, 1, 1]; of a collapsed stack [1, o, 1] or [1, 1, h]
     at::Tensor sample{};       ///< [K], int64, from 0: sample of a block; undefined: one block each
-    std::int64_t samples = 0;  ///< that the blocks belong to
+    std::int64_t samples = 0;  ///< the number of samples that the blocks belong to
   };
   /// Visits the parts in the order of the samples. Without positions Σ weights over all parts is 1
   /// (collapsed: the firing rates). With positions it is the mean number of input positions that
@@ -124,8 +124,8 @@ class JacobianStack {
 
 /// Jacobians from tap to tap along a chain: layer i leads from taps[i] to taps[i + 1].
 struct JacobianChain {
-  std::vector<std::string> taps{};      ///< one more than layers, from the input side on
-  std::vector<JacobianStack> layers{};  ///< in the order of the taps
+  std::vector<std::string> taps{};      ///< the taps from the input side on, one more than layers
+  std::vector<JacobianStack> layers{};  ///< the layers, in the order of the taps
 };
 
 }  // namespace descramble

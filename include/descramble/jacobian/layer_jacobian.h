@@ -32,7 +32,9 @@ class SampleError final : public Error {
   /// `sample` counts from 0 in the batch.
   SampleError(Complaint complaint, std::int64_t sample)
       : Error(std::move(complaint)), sample_(sample) {}
-  std::int64_t sample() const { return sample_; }  ///< from 0, in its batch
+  std::int64_t sample() const {
+    return sample_;
+  }  ///< the number of the sample in its batch, from 0
 
  private:
   std::int64_t sample_;
@@ -54,9 +56,9 @@ class LayerJacobian {
     std::optional<Axis> from_axis{};  ///< absent: the default of the tap's value
     std::optional<Axis> to_axis{};    ///< the same for the second tap
     std::int64_t positions = 8;       ///< sampled output positions, the same for all samples
-    std::uint64_t seed = 0;           ///< for drawing positions, stream "jacobian/positions"
-    bool alone = false;               ///< samples run one at a time, so they cannot be mixed
-    std::string route{};              ///< empty: the best; or one of the names above
+    std::uint64_t seed = 0;  ///< the seed of the drawn positions, stream "jacobian/positions"
+    bool alone = false;      ///< samples run one at a time, so they cannot be mixed
+    std::string route{};     ///< empty: the best; or one of the names above
     /// Blocks to or from a position that does not count are left out. This has no effect for a tap
     /// with one position.
     RowSelection rows{};
@@ -85,11 +87,13 @@ class LayerJacobian {
   /// The other one is empty afterwards.
   LayerJacobian& operator=(LayerJacobian&&) noexcept;
 
+  /// The Jacobians of a batch of samples.
   /// @throws SampleError for a Jacobian, or values between the taps, that are not finite
   JacobianBlocks operator()(const std::vector<at::Tensor>& inputs) const;
 
   /// The values at the first tap. With the route masked_product J(x) depends only on them.
   at::Tensor from_values(const std::vector<at::Tensor>& inputs) const;
+  /// The Jacobians from the values at the first tap, without a pass of the network before it.
   /// @throws Error for another route than masked_product, or if only some rows count; SampleError
   /// as above
   JacobianBlocks of_values(const at::Tensor& from_values) const;
@@ -110,7 +114,8 @@ class LayerJacobian {
   const TapSpace& to_space() const;    ///< o is its dimension
   /// The route that is used: "masked_product", "vjp" or "jvp".
   const std::string& route() const;
-  const std::string& obstacle() const;  ///< why the route is not masked_product; empty: it is
+  /// The reason why the route is not masked_product; empty: it is.
+  const std::string& obstacle() const;
   /// Comparisons and indices between the taps, by operator. J takes their results as constant, like
   /// masks. J is the derivative between the jumps; at a jump there is no derivative.
   const std::vector<std::string>& constants() const;
@@ -128,7 +133,7 @@ class LayerJacobian {
   /// Bytes of the work memory for one sample's Jacobian: copies of it, and cotangents at the widest
   /// value between the taps, before and after one operation.
   std::int64_t work_bytes_of_one() const;
-  at::ScalarType dtype() const;  ///< of the blocks
+  at::ScalarType dtype() const;  ///< the dtype of the blocks
 
  private:
   struct State;

@@ -12,11 +12,11 @@ namespace descramble {
 /// boolean or string ("sr=16000"). Which of them it is depends on the argument that takes it.
 struct InputSpec {
   std::string name{};                 ///< empty: by position
-  std::vector<std::int64_t> shape{};  ///< of the tensor, the batch included
+  std::vector<std::int64_t> shape{};  ///< the tensor's sizes, the batch included
   std::string dtype{};                ///< empty: the model's
-  std::vector<double> values{};       ///< of the tensor, row by row; empty: made up
-  std::string text{};                 ///< what stands behind the name
-  std::string defect{};               ///< why it describes no tensor; empty: it does
+  std::vector<double> values{};       ///< the tensor's values, row by row; empty: made up
+  std::string text{};                 ///< the text behind the name
+  std::string defect{};               ///< the reason why it describes no tensor; empty: it does
 };
 
 /// Reads what stands on the command line. What describes no tensor is kept as text, with the

@@ -10,14 +10,14 @@ namespace descramble {
 
 /// What opening a model needs besides its fields.
 struct ModelContext {
-  std::uint64_t seed = 0;      ///< of weights that are drawn
+  std::uint64_t seed = 0;      ///< the seed of weights that are drawn
   std::string device = "cpu";  ///< "cpu", "cuda", "cuda:1"
   PathSearch paths{};          ///< where files are searched
 };
 
 /// A model and the file that it came from.
 struct OpenedModel {
-  Model model;                   ///< on the device of the context
+  Model model;                   ///< the model, on the device of the context
   std::string given{};           ///< the path as the config has it; empty for a built model
   std::filesystem::path path{};  ///< where it was found
 };

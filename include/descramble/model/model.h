@@ -29,14 +29,14 @@ enum class StatePolicy {
 
 /// One argument of a model's method.
 struct Argument {
-  std::string name{};        ///< as the method's code has it
+  std::string name{};        ///< the name in the method's code
   std::string type{};        ///< TorchScript's spelling, "Dict[str, Tensor]"
   bool has_default = false;  ///< whether a pass may leave it out
 };
 
 /// What a model says of itself without a pass.
 struct ModelDescription {
-  std::string class_name{};        ///< of the module
+  std::string class_name{};        ///< the module's class
   std::vector<Argument> inputs{};  ///< the arguments of the method, without the module itself
   std::string output{};            ///< TorchScript's spelling of the result's type
   std::int64_t modules = 0;        ///< number of submodules at all depths
@@ -153,6 +153,7 @@ at::Tensor select_output(const c10::IValue& output, const OutputKey& key);
 std::string shape_text(const at::Tensor& tensor);
 /// "float32", "int64": the name of a dtype in configs and results.
 std::string dtype_name(at::ScalarType dtype);
+/// The dtype of that name.
 /// @throws Error for an unknown name
 at::ScalarType parse_dtype(const std::string& name);
 

@@ -45,7 +45,7 @@ class SplitProgram {
  public:
   /// The value at the cut, and what else the second half needs of the first.
   struct Halfway {
-    at::Tensor value{};  ///< of the tap
+    at::Tensor value{};  ///< the value of the tap
     /// Values of the first half that the second half reads.
     std::shared_ptr<const std::vector<c10::IValue>> live{};
   };
@@ -132,6 +132,7 @@ class Network {
   virtual void save(const std::filesystem::path& file) const;
 
  protected:
+  /// Refuses what this backend cannot do.
   /// @throws Error "`what`", with the class of the network
   [[noreturn]] void refuse(const std::string& what) const;
 };

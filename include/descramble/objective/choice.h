@@ -21,7 +21,7 @@ struct ObjectiveChoice {
 
 /// Which smoothness is meant; the defaults are those of the kind `smoothness`.
 struct SmoothnessOptions {
-  Stencil stencil = Stencil::fourier_second;  ///< D
+  Stencil stencil = Stencil::fourier_second;  ///< D, the differentiation stencil
   bool center = true;  ///< the covariance; false: the raw second moment, as descramble.m takes it
   /// Takes the layer's bias off the values: F = W X, as in the paper. A centred F has no bias.
   bool without_bias = false;

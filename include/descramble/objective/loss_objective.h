@@ -19,6 +19,7 @@ using TapLoss = std::function<at::Tensor(const at::Tensor& rotated)>;
 /// h do not depend on P: the network is not run again (see TapValues).
 class LossObjective final : public Objective {
  public:
+  /// The loss of these values, rotated.
   /// @throws Error if `loss` is empty
   LossObjective(TapValues values, TapLoss loss);
 

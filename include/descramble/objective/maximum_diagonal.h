@@ -16,6 +16,7 @@ namespace descramble {
 /// Schönemann's (Psychometrika 31 (1966) 1), von Neumann's trace inequality.
 class MaximumDiagonalSum final : public Objective {
  public:
+  /// The objective of a weight W. `proper`: over rotations only, no reflections.
   /// @throws Error for a W that is not a finite matrix
   explicit MaximumDiagonalSum(const at::Tensor& weight, bool proper = false);
 
@@ -48,6 +49,7 @@ class MaximumDiagonalSum final : public Objective {
 /// w_iᵀ Y⁻¹ w_i.
 class MaximumDiagonalNormSquare final : public Objective {
  public:
+  /// The objective of a weight W.
   /// @throws Error for a W that is not a finite matrix
   explicit MaximumDiagonalNormSquare(const at::Tensor& weight);
 

@@ -92,23 +92,24 @@ class Objective {
   virtual std::vector<std::string> warnings() const { return {}; }
 };
 
+/// Checks the size of a point.
 /// @throws Error naming the objective when `rotation` is not [d, d]
 void require_rotation_size(const at::Tensor& rotation, const Objective& objective);
 
 /// The data of a layer from which an objective can be made.
 struct LayerData {
-  std::string tap{};                  ///< the name of the tap
-  Moments moments{};                  ///< of the values at the tap; empty if they are not needed
-  at::Tensor weight{};                ///< of the tap's layer: [d, fan], row i feeds quantity i
-  at::Tensor bias{};                  ///< of the tap's layer, [d]; undefined if it adds none
-  std::optional<TapValues> values{};  ///< the values themselves, if they are needed
-  std::optional<JacobianChain> jacobians{};  ///< from tap to tap
+  std::string tap{};    ///< the name of the tap
+  Moments moments{};    ///< moments of the values; empty if they are not needed
+  at::Tensor weight{};  ///< the weight of the tap's layer, [d, fan]; row i feeds quantity i
+  at::Tensor bias{};    ///< the bias of the tap's layer, [d]; undefined if it adds none
+  std::optional<TapValues> values{};         ///< the values themselves, if they are needed
+  std::optional<JacobianChain> jacobians{};  ///< the Jacobians from tap to tap, if they are needed
 };
 
 /// Which of these data an objective needs.
 enum class LayerNeeds {
   moments,             ///< mean and covariance of the values
-  moments_and_weight,  ///< both
+  moments_and_weight,  ///< moments and weight
   weight,              ///< the weight, and no data
   values,              ///< the values themselves
   jacobians            ///< Jacobians from tap to tap

@@ -26,6 +26,7 @@ const std::vector<ReadingKind>& reading_kinds();
 /// The kinds as configs, schema and documentation see them.
 const KindFamily& reading_family();
 
+/// Checks that a matrix can be read.
 /// @throws Error for anything but a matrix with finite numbers of a usual size (below 1e100)
 void require_readable(const MatrixView& matrix);
 

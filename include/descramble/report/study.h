@@ -17,8 +17,8 @@ enum class StudyControl {
 /// How a study is made.
 struct StudyOptions {
   StudyControl control = StudyControl::shuffled;  ///< what the other row of a question is
-  std::uint64_t seed = 1;                         ///< of shuffles and of the order of questions
-  bool force = false;                             ///< replaces a study that has no answers
+  std::uint64_t seed = 1;  ///< the seed of shuffles and of the order of questions
+  bool force = false;      ///< replaces a study that has no answers
 };
 
 /// Makes the two-alternative study of a run with a step `explore`: "which row shows a coherent
@@ -36,22 +36,22 @@ std::int64_t make_study(const std::filesystem::path& run, const std::filesystem:
 
 /// One answer to one question.
 struct StudyAnswer {
-  std::string participant{};   ///< who answered
+  std::string participant{};   ///< the random number of the participant
   std::string trial{};         ///< the question, as key.json names it
   std::string tap{};           ///< the layer
   std::string basis{};         ///< the label of the basis
   std::int64_t component = 0;  ///< number of the direction in its basis
   bool right = false;          ///< whether the coherent row was chosen
   bool top = false;            ///< the row that was chosen stood on top
-  double seconds = 0;          ///< from the question to the answer
+  double seconds = 0;          ///< time from the question to the answer
 };
 
 /// The answers to all directions of one layer in one basis.
 struct StudyGroup {
   std::string tap{};                           ///< the layer
   std::string basis{};                         ///< the label of the basis
-  std::int64_t answers = 0;                    ///< that count
-  std::int64_t right = 0;                      ///< right ones among them
+  std::int64_t answers = 0;                    ///< answers that count
+  std::int64_t right = 0;                      ///< right answers among them
   double accuracy = 0;                         ///< right / answers
   std::optional<double> error_vectors{};       ///< standard error over basis vectors, ddof 1
   std::optional<double> error_participants{};  ///< over participants, ddof 1
@@ -65,19 +65,19 @@ struct StudyComparison {
   std::string tap{};              ///< the layer
   std::string first{};            ///< the label of one basis
   std::string second{};           ///< the label of the other
-  std::int64_t participants = 0;  ///< who answered to both
-  double difference = 0;          ///< of the accuracies, first − second
+  std::int64_t participants = 0;  ///< participants who answered to both
+  double difference = 0;          ///< difference of the accuracies, first − second
   double p_value = 1;  ///< probability of a difference at least as large, if the signs are random
 };
 
 /// One participant, to judge who answered with care.
 struct StudyParticipant {
   std::string participant{};      ///< the name that the page gave
-  std::int64_t answers = 0;       ///< to questions that count
-  std::int64_t right = 0;         ///< right ones among them
+  std::int64_t answers = 0;       ///< answers to questions that count
+  std::int64_t right = 0;         ///< right answers among them
   std::int64_t checks = 0;        ///< answers to attention checks
-  std::int64_t checks_right = 0;  ///< right ones among them
-  double median_seconds = 0;      ///< of their answers
+  std::int64_t checks_right = 0;  ///< right answers among them
+  double median_seconds = 0;      ///< median time of an answer
 };
 
 /// What the answers to a study say.
@@ -85,8 +85,8 @@ struct StudyScore {
   std::vector<StudyGroup> groups{};              ///< one for each layer and basis
   std::vector<StudyComparison> comparisons{};    ///< pairs of bases at one layer
   std::vector<StudyParticipant> participants{};  ///< one for each participant
-  std::int64_t questions = 0;                    ///< of the study, attention checks too; 0: unknown
-  std::int64_t left_out = 0;  ///< answers of files where the server has another one
+  std::int64_t questions = 0;  ///< questions of the study, attention checks too; 0: unknown
+  std::int64_t left_out = 0;   ///< answers of files where the server has another one
 };
 
 /// Groups in the order in which they come. @throws Error for no answers

@@ -15,7 +15,7 @@ struct Check {
     skipped  ///< it could not be checked, and `detail` says why
   };
   std::string what{};                ///< what was checked: "sha256 of model.pt"
-  Outcome outcome = Outcome::fails;  ///< whether it holds
+  Outcome outcome = Outcome::fails;  ///< the outcome
   std::string detail{};              ///< the numbers that were compared, or the reason
 };
 

@@ -21,7 +21,7 @@ struct SolverKind {
                     const SolverRun& run) = nullptr;
   /// What an objective must be to be served; null: any will do.
   bool ObjectiveTraits::*needs = nullptr;
-  const char* needed = "";  ///< in words
+  const char* needed = "";  ///< that property in words, for errors
 };
 
 /// Every kind in src/solver/builtin.def.
@@ -29,6 +29,7 @@ const std::vector<SolverKind>& solver_kinds();
 /// The kinds as configs, schema and documentation see them.
 const KindFamily& solver_family();
 
+/// Checks that a solver can serve an objective.
 /// @throws Error where `solver` (JSON; null: the best known) cannot serve `objective` (JSON). Of an
 /// objective that tells its traits only once it is made, every solver is accepted; minimise_with
 /// then refuses those that cannot serve it.

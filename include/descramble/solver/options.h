@@ -22,7 +22,7 @@ struct ClosedForm {
 
 /// L-BFGS on the rotation group in the frame of its Lie algebra, with a strong Wolfe line search.
 struct RiemannianLbfgs {
-  std::int64_t max_iterations = 500;  ///< of one start
+  std::int64_t max_iterations = 500;  ///< iterations of one start
   /// Converged where ‖Ω‖ ≤ tolerance·‖G‖; Ω the gradient along the group, G the whole gradient.
   double tolerance = 1e-8;
   std::int64_t starts = 1;      ///< descents, each from a point of its own
@@ -36,8 +36,8 @@ struct RiemannianLbfgs {
 
 /// Steepest descent on the rotation group with Barzilai-Borwein steps.
 struct RiemannianGradientDescent {
-  std::int64_t max_iterations = 1000;  ///< of one start
-  double tolerance = 1e-8;             ///< as for RiemannianLbfgs
+  std::int64_t max_iterations = 1000;  ///< iterations of one start
+  double tolerance = 1e-8;             ///< as RiemannianLbfgs::tolerance
   std::int64_t starts = 1;             ///< descents, each from a point of its own
   std::string first = "guess";         ///< "guess" or "haar", as for RiemannianLbfgs
 
@@ -48,8 +48,8 @@ struct RiemannianGradientDescent {
 
 /// L-BFGS over one Cayley chart, as published for descrambling.
 struct StaticCayleyLbfgs {
-  std::int64_t max_iterations = 400;  ///< of one start
-  double tolerance = 1e-8;            ///< as for RiemannianLbfgs
+  std::int64_t max_iterations = 400;  ///< iterations of one start
+  double tolerance = 1e-8;            ///< as RiemannianLbfgs::tolerance
   std::int64_t starts = 1;            ///< descents, each from a point of its own
   std::string first = "guess";        ///< "guess" or "haar", as for RiemannianLbfgs
   std::int64_t history = 5;           ///< pairs of steps and gradients that are kept
@@ -61,8 +61,8 @@ struct StaticCayleyLbfgs {
 
 /// The generalised power method, for concave objectives.
 struct GeneralizedPower {
-  std::int64_t max_iterations = 2000;  ///< of one start
-  double tolerance = 1e-10;            ///< as for RiemannianLbfgs
+  std::int64_t max_iterations = 2000;  ///< iterations of one start
+  double tolerance = 1e-10;            ///< as RiemannianLbfgs::tolerance
   std::int64_t starts = 1;             ///< descents, each from a point of its own
   std::string first = "guess";         ///< "guess" or "haar", as for RiemannianLbfgs
 
@@ -73,8 +73,8 @@ struct GeneralizedPower {
 
 /// L-BFGS on ever sharper smooth approximations, for objectives with kinks.
 struct Annealed {
-  std::int64_t max_iterations = 100;  ///< of one stage of one start
-  double tolerance = 1e-5;            ///< as for RiemannianLbfgs
+  std::int64_t max_iterations = 100;  ///< iterations of one stage of one start
+  double tolerance = 1e-5;            ///< as RiemannianLbfgs::tolerance
   std::int64_t starts = 6;            ///< descents, each from a point of its own
   std::string first = "guess";        ///< "guess" or "haar", as for RiemannianLbfgs
   std::int64_t history = 20;          ///< pairs of steps and gradients that are kept

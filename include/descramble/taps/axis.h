@@ -17,6 +17,7 @@ enum class Axis {
 
 /// "features", "channels", "neurons".
 std::string axis_name(Axis axis);
+/// The axis of that name.
 /// @throws Error for an unknown name
 Axis parse_axis(const std::string& name);
 

@@ -22,13 +22,13 @@ struct RotationEdit {
 
 /// What became of one side of a pair: P on the left of the value, Pᵀ on its right.
 struct RotationSide {
-  std::string tap{};     ///< of the edit
+  std::string tap{};     ///< the tap of the edit
   std::string side{};    ///< "left" (W′ = P W, b′ = P b) or "right" (W′ = W Pᵀ)
   std::string module{};  ///< the linear or convolution layer that took it in; empty: kept explicit
   std::string why{};     ///< reason for staying explicit
   std::string buffer{};  ///< name of the explicit matrix in the model
-  at::Tensor weight{};   ///< of the module, before
-  at::Tensor weight_descrambled{};  ///< and after
+  at::Tensor weight{};   ///< the weight of the module, before
+  at::Tensor weight_descrambled{};  ///< the weight of the module, after
 };
 
 /// An exported model and where its rotations went.
@@ -40,6 +40,7 @@ struct ExportedModel {
 /// Public methods of the model besides the one that runs.
 std::vector<std::string> other_methods(const Model& model);
 
+/// Checks that the model can be exported.
 /// @throws Error naming a scripted hook, whose calls no copy of the module keeps
 void require_exportable(const Model& model);
 

@@ -37,9 +37,9 @@ std::vector<TapPoint> list_taps(const Model& model);
 /// What a point was seen to carry in one forward pass.
 struct TapReading {
   TapPoint point{};                   ///< the place
-  std::vector<std::int64_t> sizes{};  ///< of the value
+  std::vector<std::int64_t> sizes{};  ///< sizes of the value
   std::string shape{};                ///< "1x64x55x55"; empty: did not fire
-  std::string dtype{};                ///< of the value: "float32"
+  std::string dtype{};                ///< the dtype of the value: "float32"
   std::int64_t fired = 0;             ///< times in this pass
   std::string axis{};  ///< default axis of a floating-point value with samples in front
 };

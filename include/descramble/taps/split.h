@@ -14,7 +14,7 @@ namespace descramble {
 /// What crosses a cut: the tapped value and everything else that the rest of the program still
 /// needs (skip connections, shapes).
 struct Cut {
-  at::Tensor value{};  ///< of the tap: with the batch in front
+  at::Tensor value{};  ///< the value of the tap, with the batch in front
   /// Values of the first half that the second half reads.
   std::shared_ptr<const std::vector<c10::IValue>> live{};
   /// What the first half has written of the model's state; nothing under the policy `live`.

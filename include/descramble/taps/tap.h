@@ -47,6 +47,7 @@ class TapScope {
       std::function<at::Tensor(const std::string& name, const at::Tensor& value)> handler);
   /// How often `tap(name, …)` was met in this scope.
   std::int64_t fired(const std::string& name) const;
+  /// Checks that every handler was called for.
   /// @throws Error for a handler whose name was never met, with the names that were
   void require_fired() const;
 

@@ -51,7 +51,9 @@ class TapValues {
   const TapSpace& space() const { return space_; }
   /// The number of samples.
   std::int64_t samples() const { return samples_; }
-  std::int64_t rows() const { return count_; }  ///< of all samples together that count
+  std::int64_t rows() const {
+    return count_;
+  }  ///< the number of rows that count, of all samples together
   /// Whether the values are kept in memory; if not, each pass runs the network.
   bool kept() const { return !rerun_; }
 
@@ -59,7 +61,7 @@ class TapValues {
   /// how many samples they are.
   struct Part {
     at::Tensor rows{};         ///< [N, d], float64
-    std::int64_t samples = 0;  ///< that the rows belong to
+    std::int64_t samples = 0;  ///< the number of samples that the rows belong to
   };
   /// Visits all values, part by part, in the order of the data.
   void for_each(const std::function<void(const Part& part)>& visit) const;

@@ -14,7 +14,7 @@ namespace descramble {
 
 /// What a model knows of a module in C++ beside its forward.
 struct ModuleFacts {
-  std::string name = "module";  ///< in errors and results
+  std::string name = "module";  ///< the name in errors and results
   /// By name; they share storage with the module.
   std::vector<std::pair<std::string, at::Tensor>> parameters{};
   /// By name; they share storage with the module.

@@ -22,7 +22,7 @@ struct ProbeOptions {
   std::int64_t every = 100;         ///< optimiser steps between two measurements
   std::vector<std::string> measures{"spectrum", "smoothness"};  ///< see probe_measure_names
   std::int64_t samples = 512;  ///< size of the probe set: the first samples of the source
-  Stencil stencil = Stencil::fourier_second;  ///< of the measure "smoothness"
+  Stencil stencil = Stencil::fourier_second;  ///< the stencil of the measure "smoothness"
 };
 
 /// "spectrum", "smoothness", "diagonal_sum".
@@ -32,7 +32,7 @@ std::vector<std::string> probe_measure_names();
 struct ProbeRecord {
   std::size_t probe = 0;   ///< number of the probe
   std::int64_t step = 0;   ///< optimiser steps that were done
-  std::int64_t epoch = 0;  ///< of that step, from 1; 0 before the first step
+  std::int64_t epoch = 0;  ///< the epoch of that step, from 1; 0 before the first step
   std::string tap{};       ///< the layer
   std::string measure{};   ///< one of probe_measure_names()
   std::map<std::string, std::optional<double>> numbers{};  ///< nothing: the number has no value

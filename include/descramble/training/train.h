@@ -22,8 +22,8 @@ struct OptimizerOptions {
   Kind kind = Kind::adam;   ///< the optimiser
   double lr = 0.001;        ///< learning rate, which a schedule multiplies
   double weight_decay = 0;  ///< this times the parameter is added to its gradient
-  double momentum = 0;      ///< of sgd
-  bool nesterov = false;    ///< of sgd: adds the gradient's step after the momentum's step
+  double momentum = 0;      ///< the momentum of sgd
+  bool nesterov = false;    ///< sgd adds the gradient's step after the momentum's step
 };
 
 /// The factor of the learning rate after `finished` epochs.
@@ -40,12 +40,12 @@ struct TrainOptions {
   std::int64_t epochs = 1;          ///< passes over the training data
   std::int64_t batch_size = 128;    ///< samples of one step
   Schedule schedule{};              ///< absent: the learning rate stays
-  std::uint64_t seed = 1;           ///< of the order of samples
+  std::uint64_t seed = 1;           ///< the seed of the order of samples
 };
 
 /// One epoch.
 struct Epoch {
-  std::int64_t epoch = 0;    ///< from 1
+  std::int64_t epoch = 0;    ///< the number of the epoch, from 1
   double learning_rate = 0;  ///< the rate of this epoch
   double train_loss = 0;     ///< mean over the epoch, while training
   Score test{};              ///< accuracy and loss on the test data, afterwards
