@@ -45,7 +45,7 @@ def group_of(header):
 
 def prepared_header(text, group):
     """The text with everything inside its namespace in the group; lines keep their numbers."""
-    begin = rf"namespace descramble {{  /** @addtogroup {group} */ /** @{{ */"
+    begin = f"namespace descramble {{  /** @addtogroup {group} */ /** @{{ */"
     text, count = re.subn(r"^namespace (?:\[\[.*\]\] )?descramble \{$", begin, text, flags=re.MULTILINE)
     return re.sub(r"^\}(?=.*\s*\Z)", "/** @} */ }", text, flags=re.MULTILINE) if count else text
 

@@ -94,7 +94,7 @@ void show_errors(const descramble::Model& model) {
   } catch (const descramble::Error& error) {  // wrong use: its parts are there one by one
     const descramble::Complaint& complaint = error.complaint();
     std::cout << "what: " << complaint.what << "\nexpected: " << complaint.expected << '\n';
-  } catch (const descramble::Failure& failure) {  // a right request that failed while running
+  } catch (const descramble::Failure& failure) {  // a correct request that failed while running
     std::cout << failure.what() << '\n';
   }
   // [/snippet]
