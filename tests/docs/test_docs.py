@@ -17,7 +17,7 @@ import jsonschema
 SOURCE = Path(os.environ["DESCRAMBLE_SOURCE_DIR"])
 COMMAND = os.environ["DESCRAMBLE_COMMAND"]
 CONFIGS = sorted(path for path in (SOURCE / "configs").glob("*.json") if path.name != "schema.json")
-PAGES = [SOURCE / "README.md", SOURCE / "models" / "README.md", *sorted((SOURCE / "docs").glob("*.md"))]
+PAGES = [SOURCE / "README.md", SOURCE / "models" / "README.md", *sorted((SOURCE / "docs").rglob("*.md"))]
 
 # Folders of one machine. Put together here, so that this file passes its own test.
 MACHINE_PATHS = [f"/{folder}/" for folder in ("home", "root", "work", "opt")]
@@ -216,7 +216,7 @@ class Pages(unittest.TestCase):
         for page in (SOURCE / "README.md", *(SOURCE / "docs").glob("*.md")):
             on_pages |= set(code_blocks(page, "cpp"))
         for source in (SOURCE / "examples").glob("*/main.cpp"):
-            found = re.findall(r"^( *)// \[snippet\]\n(.*?)^\1// \[/snippet\]$", read(source), re.MULTILINE | re.DOTALL)
+            found = re.findall(r"^( *)// \[snippet[ \w]*\]\n(.*?)^\1// \[/snippet\]$", read(source), re.MULTILINE | re.DOTALL)
             self.assertTrue(found, f"{source} has no marked region")
             for indent, region in found:
                 region = re.sub(f"^{indent}", "", region, flags=re.MULTILINE)

@@ -136,6 +136,16 @@ def check_nn_module(program, folder):
     assert float(re.search(r"sum of \|J\| (\S+)", output).group(1)) > 0, output
 
 
+def check_concepts(program, folder):
+    """Data, moments, rotations and errors: what docs/ shows of them runs and is right."""
+    output = run(program, SOURCE / "models" / "glyph_mlp.pt")
+    assert "rows 400," in output, output
+    component, unit = map(float, re.search(r"explains (\S+), first unit (\S+)", output).groups())
+    assert abs(component - unit) < 1e-5, output
+    assert float(re.search(r"value changed by (\S+),", output).group(1)) < 1e-5, output
+    assert "what: unknown tap 'fc9'" in output and "'fc1'" in output, output
+
+
 def check_training_loop(program, folder):
     """The probes see the beginning and every tenth step; the training goes as well without them."""
     lines = folder / "probes.jsonl"
@@ -167,8 +177,9 @@ def check_live_service(program, folder):
     assert served == seen > 100, (served, seen)
 
 
-CHECKS = {"analyse": check_analyse, "embed": check_embed, "live_service": check_live_service, "nn_module": check_nn_module,
-          "own_objective": check_own_objective, "sparse_training": check_sparse_training, "training_loop": check_training_loop}
+CHECKS = {"analyse": check_analyse, "concepts": check_concepts, "embed": check_embed, "live_service": check_live_service,
+          "nn_module": check_nn_module, "own_objective": check_own_objective, "sparse_training": check_sparse_training,
+          "training_loop": check_training_loop}
 
 
 def main():

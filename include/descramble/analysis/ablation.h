@@ -48,6 +48,7 @@ class Ablation {
                  const std::vector<std::int64_t>& counts, const Visit& visit,
                  const at::Tensor& counted = {}) const;
 
+  /// d, the size of the target.
   std::int64_t dimension() const { return target_.size(0); }
 
  private:

@@ -14,61 +14,72 @@
 
 namespace descramble {
 
-/// What outputs are compared with: the data's labels or targets, or the class or the output of the
-/// untouched model.
-enum class Reference { labels, targets, untouched_class, untouched_output };
+/// What outputs are compared with.
+enum class Reference {
+  labels,           ///< the classes of the data
+  targets,          ///< the floating-point targets of the data
+  untouched_class,  ///< the class that the untouched model gives
+  untouched_output  ///< the output of the untouched model
+};
+/// "labels", "targets", "untouched_class", "untouched_output".
 std::string reference_name(Reference reference);
 
 /// What an ablated component becomes.
-enum class Ablate { mean, zero };
+enum class Ablate {
+  mean,  ///< its mean over the data of the statistics
+  zero   ///< 0
+};
 
+/// What is ablated, and how it is scored.
 struct CompletenessOptions {
   std::vector<std::string> taps{};                   ///< each ablated on its own: names or globs
   std::vector<BasisChoice> bases{pca(), neurons()};  ///< their directions are ablated
-  std::vector<Order> orders{Order::descending, Order::ascending};
-  Ablate ablate = Ablate::mean;
-  Grid grid{};
+  std::vector<Order> orders{Order::descending,
+                            Order::ascending};  ///< each basis is ablated in each order
+  Ablate ablate = Ablate::mean;                 ///< what an ablated component becomes
+  Grid grid{};                                  ///< the counts that are measured
   /// untouched_class or untouched_output; absent: the labels if the data have any, else the
   /// untouched output.
   std::optional<Reference> reference{};
-  Position position = Position::after;
+  Position position = Position::after;  ///< before or after the taps
   std::optional<Axis> axis{};  ///< where the directions lie; absent: the default of each tap
   RowSelection rows{};         ///< which rows count and are ablated
   bool one_position = false;   ///< statistics from one position of each sample, drawn at random
-  Split data = Split::test;
+  Split data = Split::test;    ///< the source that is scored
   Split statistics_data = Split::train;  ///< the source of mean, variances and principal components
 };
 
 /// A basis that is ablated: one draw of one of the chosen bases.
 struct AblatedBasis {
-  std::string label{};
-  std::size_t draw = 0;
+  std::string label{};     ///< the label of the choice: "pca", "neurons"
+  std::size_t draw = 0;    ///< number of the draw, from 0
   std::int64_t size = 0;   ///< directions
   at::Tensor explained{};  ///< share of the variance of each component, [k]
 };
 
 /// The curves of one tap.
 struct TapCompleteness {
-  TapSpace space{};       ///< the space of the tap in the data of the statistics
-  std::int64_t rows = 0;  ///< number of rows in the statistics
-  std::vector<AblatedBasis> bases{};
-  std::vector<Curve> curves{};  ///< bases × orders
-  std::vector<std::string> warnings{};
+  TapSpace space{};                     ///< the space of the tap in the data of the statistics
+  std::int64_t rows = 0;                ///< number of rows in the statistics
+  std::vector<AblatedBasis> bases{};    ///< the bases, in the order of the choices
+  std::vector<Curve> curves{};          ///< bases × orders
+  std::vector<std::string> warnings{};  ///< what a reader should know, one sentence each
   /// Why the whole network runs for each count; empty: only the part behind the tap runs.
   std::string obstacle{};
 };
 
+/// The curves of all taps.
 struct Completeness {
-  std::vector<TapCompleteness> taps{};
-  Reference reference = Reference::labels;
-  std::int64_t classes = 0;  ///< logits of the model; 0 without accuracy
-  std::vector<InputFile> files{};
+  std::vector<TapCompleteness> taps{};      ///< the taps, in the model's order
+  Reference reference = Reference::labels;  ///< what outputs were compared with
+  std::int64_t classes = 0;                 ///< logits of the model; 0 without accuracy
+  std::vector<InputFile> files{};           ///< files that bases were read from
 };
 
 /// Measures how complete an explanation of a layer by few directions is: accuracy and loss as the
 /// directions of a basis are ablated one after the other. The ablated value is
 /// h − Σ qᵢ qᵢᵀ(h − c) over the first m directions qᵢ at every position; c is the mean (or 0).
-/// Source: Dey, Taylor, Wong, Tripp, Taylor, "Neuron-based explanations of neural networks
+/// @source Dey, Taylor, Wong, Tripp, Taylor, "Neuron-based explanations of neural networks
 /// sacrifice completeness and interpretability", TMLR.
 ///
 ///     auto found = descramble::measure_completeness(subject, {.taps = {"fc1"}});

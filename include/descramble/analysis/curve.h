@@ -12,10 +12,10 @@ namespace descramble {
 
 /// The scores of a model as the directions of one basis are ablated in one order.
 struct Curve {
-  std::size_t basis = 0;  ///< index of the basis
-  std::size_t draw = 0;   ///< index of its draw
-  Order order = Order::descending;
-  std::map<std::int64_t, Score> scores{};  ///< by the number of ablated directions
+  std::size_t basis = 0;                   ///< index of the basis
+  std::size_t draw = 0;                    ///< index of its draw
+  Order order = Order::descending;         ///< which directions go first
+  std::map<std::int64_t, Score> scores{};  ///< the score at each number of ablated directions
   /// Share of the variance that is left after 0, 1, …, k ablated directions.
   std::vector<double> kept{};
   /// Whether each sample was right with ⌊d/2⌋ directions ablated, in the order of the data.
@@ -40,9 +40,10 @@ struct PairedComparison {
   std::int64_t only_first = 0;   ///< samples that are right with the first curve only
   std::int64_t only_second = 0;  ///< samples that are right with the second curve only
   double p_value = 1;            ///< McNemar's exact test; 0 if it is below the smallest double
-  double log10_p_value = 0;
+  double log10_p_value = 0;      ///< finite even if p_value is 0
 };
 
+/// Compares two curves, which must be of the same samples in the same order.
 PairedComparison compare_at_half(const Curve& first, const Curve& second);
 
 }  // namespace descramble

@@ -28,6 +28,7 @@ struct CheckedExport {
 CheckedExport export_checked(const Subject& subject, const std::vector<RotationEdit>& edits,
                              const std::filesystem::path& file, double floor = 0);
 
+/// Checks that a certificate holds. `what` names it in the error.
 /// @throws Failure where `measured` exceeds `allowed`
 void require_certificate(double measured, double allowed, const std::string& what);
 

@@ -7,13 +7,14 @@ namespace descramble {
 
 /// The numbers of ablated directions at which a curve is measured.
 struct Grid {
+  /// How the counts are spread.
   enum class Kind {
     all,      ///< every count from none to all
     linear,   ///< evenly spread counts
     adaptive  ///< half of the counts evenly spread, the others where accuracy changed most
   };
-  Kind kind = Kind::adaptive;
-  std::int64_t points = 64;  ///< number of counts, at least 3; with few directions: every count
+  Kind kind = Kind::adaptive;  ///< how the counts are spread
+  std::int64_t points = 64;    ///< number of counts, at least 3; with few directions: every count
 };
 
 /// The counts of the first pass, ascending, including 0, ⌊d/2⌋ and d. All counts for the kind

@@ -13,8 +13,8 @@ namespace descramble {
 
 /// A rotation and the tap to which it belongs.
 struct RotatedTap {
-  TapSpace space{};
-  RotationPair pair = RotationPair::identity(1);
+  TapSpace space{};                               ///< the tap and the space of its values
+  RotationPair pair = RotationPair::identity(1);  ///< P, d × d for the space
 };
 
 /// Puts the pairs h → Pᵀ(P h) into a network, as long as the watches live. The pairs must outlive

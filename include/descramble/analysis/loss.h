@@ -14,6 +14,7 @@ enum class Loss {
 
 /// "cross_entropy", "mse".
 std::string loss_name(Loss loss);
+/// The loss of that name.
 /// @throws Error for an unknown name
 Loss parse_loss(const std::string& name);
 

@@ -22,7 +22,7 @@ MatrixView weight_view(const Subject& subject, const std::string& layer,
 
 /// The mean of a source's inputs.
 struct InputMeans {
-  std::vector<at::Tensor> means{};  ///< of each input, [1, …] in the model's dtype
+  std::vector<at::Tensor> means{};  ///< the mean of each input, [1, …] in the model's dtype
   double spread = 0;                ///< root of the mean variance of the first input's numbers
 };
 
@@ -37,6 +37,7 @@ MatrixView jacobian_at_mean(const Subject& subject, const std::string& from, con
                             Split data, const InputMeans& means,
                             Progress& progress = Progress::none());
 
+/// How a Jacobian is estimated from random directions.
 struct NoiseOptions {
   std::int64_t samples = 1000;  ///< random directions v ~ N(0, I)
   double size = 0.01;           ///< ε, relative to the root mean square of the inputs' spread
@@ -52,7 +53,7 @@ MatrixView noise_jacobian_at_mean(const Subject& subject, const std::string& to,
 
 /// The same network as before any training, for controls.
 struct UntrainedTwin {
-  Subject subject;
+  Subject subject;  ///< the network before training, with the same data
   /// Parameters that kept their trained values, since their names do not say how they begin.
   std::vector<std::string> kept{};
 };

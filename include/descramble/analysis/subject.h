@@ -13,33 +13,39 @@
 namespace descramble {
 
 /// One of a subject's two sources.
-enum class Split { train, test };
+enum class Split {
+  train,  ///< the source for statistics and learning
+  test    ///< the source for accuracies and held-out values
+};
 /// "train", "test".
 std::string split_name(Split split);
+/// The split of that name.
 /// @throws Error for another name
 Split parse_split(const std::string& name);
 
 /// A network and its data. Every analysis works on a subject.
 struct Subject {
-  Model model;
+  Model model;                    ///< the network, in eval mode
   Source train{};                 ///< the source for statistics and learning
   Source test{};                  ///< the source for accuracies and held-out values
   bool separate_test = false;     ///< `train` and `test` are different sources
-  CheckSamples check{};           ///< for certificates
-  std::uint64_t seed = 1;         ///< of all random streams
+  CheckSamples check{};           ///< the samples on which certificates are measured
+  std::uint64_t seed = 1;         ///< the seed of all random streams
   std::int64_t memory_mb = 4096;  ///< ceiling for matrices and kept values, MiB
   /// The limit for a certificate, max|f − f′| / max|f|; 0: by the dtype and the noise floor.
   double tolerance = 0;
 
+  /// The source of that name.
   const Source& source(Split split) const { return split == Split::train ? train : test; }
   /// The model that runs the check samples from the state in the archive, whatever ran before.
   Model check_model() const { return model.with_policy(StatePolicy::reset); }
 };
 
+/// How a network is opened on its data.
 struct SubjectOptions {
-  std::uint64_t seed = 1;
-  std::int64_t memory_mb = 4096;
-  double tolerance = 0;
+  std::uint64_t seed = 1;         ///< the seed of all random streams
+  std::int64_t memory_mb = 4096;  ///< ceiling for matrices and kept values, MiB
+  double tolerance = 0;           ///< see Subject::tolerance
   /// The model was converted to another dtype, so the data must be converted too.
   bool converted = false;
   std::int64_t batch_dim = 0;  ///< where the model expects the samples (for a result's "check")

@@ -15,13 +15,13 @@ namespace descramble {
 
 /// Moments of the values at a tap over a source.
 struct TapMoments {
-  TapSpace space{};
-  Moments moments{};
+  TapSpace space{};   ///< the tap and the space of its values
+  Moments moments{};  ///< moments of the rows that count
 };
 
 /// Which rows of a tap an analysis uses.
 struct RowUse {
-  RowSelection selection{};
+  RowSelection selection{};  ///< rows that count
   /// Uses only one row of each sample, drawn from the rows that count with the stream
   /// "position/TAP" and the number of the sample. The same seed and sample give the same position.
   /// A sample without a row that counts gives none.
@@ -41,9 +41,13 @@ std::vector<TapMoments> measure_taps(const Subject& subject, const Source& sourc
 void for_each_rows(const Subject& subject, const Source& source, const TapSpace& tap,
                    const RowUse& use, const VisitRows& visit, Progress& progress);
 
-/// The taps that the selectors mean, as `position` asks: "after" a tap is its value; "before" it,
-/// what its call receives (NAME.input); "both", one behind the other; in the model's order.
-enum class Position { before, after, both };
+/// Which value at a tap an analysis takes.
+enum class Position {
+  before,  ///< what the tap's call receives (NAME.input)
+  after,   ///< the value of the tap
+  both     ///< one behind the other, each on its own
+};
+/// The position of that name.
 /// @throws Error for another name than "before", "after", "both"
 Position parse_position(const std::string& name);
 /// The taps that the selectors match, for this position, in the model's order.

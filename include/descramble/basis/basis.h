@@ -20,6 +20,7 @@ class Basis {
   Basis(const at::Tensor& directions, const at::Tensor& mean, const std::string& where = "");
 
   const at::Tensor& directions() const { return directions_; }  ///< Q
+  /// The point through which the directions run, [d], float64.
   const at::Tensor& mean() const { return mean_; }
   std::int64_t dimension() const { return directions_.size(0); }  ///< d
   std::int64_t size() const { return directions_.size(1); }       ///< k
@@ -29,12 +30,18 @@ class Basis {
   at::Tensor mean_;
 };
 
-/// The order in which the components of a basis are ablated: by the variance that they explain,
-/// largest or smallest first, or in the order of the basis.
-enum class Order { descending, ascending, given };
+/// The order in which the components of a basis are ablated.
+enum class Order {
+  descending,  ///< by the variance that they explain, the largest first
+  ascending,   ///< by the variance that they explain, the smallest first
+  given        ///< as the basis has them
+};
 
+/// "descending", "ascending", "given".
 std::string order_name(Order order);
+/// The names of all orders.
 std::vector<std::string> order_names();
+/// The order of that name.
 /// @throws Error for an unknown name
 Order parse_order(const std::string& name);
 

@@ -25,10 +25,13 @@ enum class Chart {
   static_cayley
 };
 
+/// "cayley", "exponential", "static_cayley".
 std::string chart_name(Chart chart);
+/// The names of all charts.
 std::vector<std::string> chart_names();
 /// Says in one sentence which rotations the chart reaches.
 std::string chart_range(Chart chart);
+/// The chart of that name.
 /// @throws Error for an unknown name
 Chart parse_chart(const std::string& name);
 

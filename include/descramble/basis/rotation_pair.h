@@ -30,13 +30,17 @@ at::Tensor turned(const at::Tensor& matrix, const at::Tensor& value, Axis axis);
 /// Copies of a learnable pair share its parameters.
 class RotationPair {
  public:
+  /// A pair that does not learn; P is kept in float64 on the CPU.
   /// @throws Error when P is not square, not finite, or further from orthogonal than 1e-6·d
   explicit RotationPair(const at::Tensor& rotation);
+  /// P = I, d × d, which does not learn.
   static RotationPair identity(std::int64_t d);
   /// Starts at `start`. `chart` says how the parameters change P, and which rotations they reach.
   static RotationPair learnable(const at::Tensor& start, Chart chart = Chart::cayley);
+  /// Starts at P = I, d × d.
   static RotationPair learnable(std::int64_t d, Chart chart = Chart::cayley);
 
+  /// d, the size of P.
   std::int64_t dimension() const { return rotation_.size(0); }
   /// P. For a learnable pair, P is a differentiable function of the parameters. The chart
   /// `cayley` first moves its base point to the current P and sets the parameters to zero. The

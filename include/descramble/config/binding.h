@@ -14,25 +14,29 @@ namespace descramble {
 /// How a member of this type stands in a config: the type of its field, and what reads it.
 template <typename Member>
 struct SettingOf;
+/// A whole number.
 template <>
 struct SettingOf<std::int64_t> {
-  static constexpr FieldType type = FieldType::integer;
-  static constexpr auto read = &Settings::integer;
+  static constexpr FieldType type = FieldType::integer;  ///< the type in JSON
+  static constexpr auto read = &Settings::integer;       ///< the getter of resolved settings
 };
+/// A number.
 template <>
 struct SettingOf<double> {
-  static constexpr FieldType type = FieldType::number;
-  static constexpr auto read = &Settings::number;
+  static constexpr FieldType type = FieldType::number;  ///< the type in JSON
+  static constexpr auto read = &Settings::number;       ///< the getter of resolved settings
 };
+/// True or false.
 template <>
 struct SettingOf<bool> {
-  static constexpr FieldType type = FieldType::boolean;
-  static constexpr auto read = &Settings::flag;
+  static constexpr FieldType type = FieldType::boolean;  ///< the type in JSON
+  static constexpr auto read = &Settings::flag;          ///< the getter of resolved settings
 };
+/// A text.
 template <>
 struct SettingOf<std::string> {
-  static constexpr FieldType type = FieldType::string;
-  static constexpr auto read = &Settings::text;
+  static constexpr FieldType type = FieldType::string;  ///< the type in JSON
+  static constexpr auto read = &Settings::text;         ///< the getter of resolved settings
 };
 
 /// Binds the fields of a kind to the members of an options struct. The struct holds the defaults,
@@ -60,8 +64,10 @@ class Binding {
     return *this;
   }
 
+  /// The fields, in the order in which they were added.
   const std::vector<Field>& fields() const { return fields_; }
 
+  /// The options that resolved settings give.
   /// @throws Error where a field is missing (see Settings)
   Options read(const Settings& settings) const {
     Options options;

@@ -17,8 +17,8 @@ namespace descramble {
 /// A kind that a config names, and its fields with the defaults filled in.
 template <typename Kind>
 struct Chosen {
-  const Kind& kind;
-  Settings settings;
+  const Kind& kind;   ///< an entry of the registry, which outlives this
+  Settings settings;  ///< its fields, every default filled in
 };
 
 /// All kinds that one place of a config may contain, as the builtin.def of that folder lists them.
@@ -32,7 +32,9 @@ class Registry {
     for (const Kind& kind : kinds_) family_.kinds.push_back(kind.info);
   }
 
+  /// All kinds, in the order of builtin.def.
   const std::vector<Kind>& kinds() const { return kinds_; }
+  /// What JSON, the schema and the documentation see of the kinds.
   const KindFamily& family() const { return family_; }
 
   /// The kind of that name; null if there is none.
@@ -42,6 +44,7 @@ class Registry {
     return found == kinds_.end() ? nullptr : &*found;
   }
 
+  /// The kind of that name.
   /// @throws Error if there is none
   const Kind& at(std::string_view name) const {
     if (const Kind* kind = find(name)) return *kind;

@@ -9,17 +9,17 @@ namespace descramble {
 
 /// The parts of a complaint, in the order in which a person needs them. Empty parts are left out.
 struct Complaint {
-  std::string what;     ///< "unknown tap 'fc9'"
-  std::string where{};  ///< a JSON pointer, a file, a tap
-  std::string expected{};
-  std::string found{};
+  std::string what;        ///< "unknown tap 'fc9'"
+  std::string where{};     ///< a JSON pointer, a file, a tap
+  std::string expected{};  ///< what would have been right
+  std::string found{};     ///< what there is instead
 };
 
 /// One printable line: "what (where): expected …, found …". The texts of `expected` and `found` are
 /// cut if they would fill a screen.
 std::string to_line(const Complaint& complaint);
 
-/// The text, with each byte that is not part of a printable character of UTF-8 written as \xNN:
+/// The text, with each byte that is not part of a printable character of UTF-8 written as `\xNN`:
 /// bytes of a file may be anything, even commands to the terminal. Line ends become spaces.
 std::string printable(std::string_view text);
 
@@ -33,8 +33,11 @@ class Exception : public std::runtime_error {
 /// Wrong use: a bad argument, configuration, file or tensor. The command ends with exit code 2.
 class Error : public Exception {
  public:
+  /// The text of the exception is `to_line(complaint)`.
   explicit Error(Complaint complaint);
+  /// A complaint that has no place.
   explicit Error(const std::string& what) : Error(Complaint{what}) {}
+  /// The parts of the text, for code that adds the place.
   const Complaint& complaint() const noexcept { return complaint_; }
 
  private:
@@ -77,12 +80,14 @@ auto within(const std::string& place, const Work& work) {
 /// The command ends with exit code 1.
 class Failure : public Exception {
  public:
+  /// The text of the exception is `to_line(complaint)`.
   explicit Failure(const Complaint& complaint) : Exception(to_line(complaint)) {}
 };
 
 /// The user asked to stop (Ctrl-C). The command ends with exit code 130.
 class Interrupted : public Exception {
  public:
+  /// The text of the exception is "interrupted".
   Interrupted() : Exception("interrupted") {}
 };
 

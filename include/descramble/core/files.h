@@ -17,15 +17,18 @@ std::string read_file(const std::filesystem::path& file);
 void write_file(const std::filesystem::path& file, std::string_view bytes);
 /// The same piece by piece: `fill` calls `put` with each piece in order.
 using PutBytes = std::function<void(std::string_view)>;
+/// Writes a file piece by piece: `fill` calls `put` with each piece in order. @throws Failure (disk
+/// full, no permission)
 void write_file(const std::filesystem::path& file,
                 const std::function<void(const PutBytes& put)>& fill);
 
 /// A file that is read from its beginning on, in pieces of any size.
 class FileReader {
  public:
+  /// Opens the file.
   /// @throws Error when it is missing, a folder, or unreadable
   explicit FileReader(const std::filesystem::path& file);
-  std::uint64_t size() const { return size_; }  ///< in bytes
+  std::uint64_t size() const { return size_; }  ///< the size in bytes
   /// The next bytes. @throws Error when they cannot be read, or the file ends before
   void read(void* target, std::size_t bytes);
 
@@ -35,9 +38,10 @@ class FileReader {
   std::ifstream stream_;
 };
 
-/// SHA-256 in lower-case hex. For a folder it is the hash of the lines "<hash>  <relative name>\n"
-/// of its regular files, sorted by name. @throws Error
+/// SHA-256 in lower-case hex.
 std::string sha256_of_bytes(std::string_view bytes);
+/// SHA-256 of a file's bytes. For a folder it is the hash of the lines "HASH  RELATIVE_NAME" of its
+/// regular files, sorted by name. @throws Error for a path that cannot be read
 std::string sha256_of_path(const std::filesystem::path& path);
 
 /// A folder that appears either complete or not at all. Files are written to a hidden sibling;
@@ -47,9 +51,11 @@ std::string sha256_of_path(const std::filesystem::path& path);
 /// sibling, and the parents that were made for it.
 class AtomicFolder {
  public:
+  /// How a folder is made.
   struct Options {
-    bool force = false;
-    std::string marker = "result.json";
+    bool force = false;                  ///< replaces a target that is ours
+    std::string marker = "result.json";  ///< the file that shows whose a folder is
+    /// Says whether a marker is ours; null: none is.
     bool (*is_ours)(const std::filesystem::path& marker_file) = nullptr;
   };
 
@@ -61,7 +67,8 @@ class AtomicFolder {
   AtomicFolder& operator=(const AtomicFolder&) = delete;
 
   const std::filesystem::path& path() const { return working_; }  ///< where to write now
-  void commit();                                                  ///< @throws Failure
+  /// Puts the folder in the place of the target. @throws Failure when renaming fails
+  void commit();
 
  private:
   void check_target() const;

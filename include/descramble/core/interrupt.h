@@ -7,19 +7,23 @@ namespace descramble {
 /// inside another scope does nothing.
 class InterruptScope {
  public:
+  /// Catches the signals from now on.
   InterruptScope();
   ~InterruptScope();
   InterruptScope(const InterruptScope&) = delete;
   InterruptScope& operator=(const InterruptScope&) = delete;
 };
 
+/// Whether the user asked to stop, since the last clear_interrupt.
 bool interrupt_requested() noexcept;
 
+/// Ends the work at hand if the user asked to stop.
 /// @throws Interrupted if the user asked to stop
 void check_interrupt();
 
 /// Does the same as a signal; for tests and for hosts with their own handlers.
 void request_interrupt() noexcept;
+/// Forgets the request.
 void clear_interrupt() noexcept;
 
 }  // namespace descramble

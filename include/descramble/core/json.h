@@ -10,10 +10,10 @@ namespace descramble {
 
 /// Parses strict JSON (RFC 8259). Unlike nlohmann's default, a duplicate key is an error that names
 /// its JSON pointer. `source` names the text in errors (a file, "--set /seed").
-/// @throws Error
+/// @throws Error for text that is not strict JSON, naming the place
 nlohmann::json parse_json(std::string_view text, const std::string& source);
 
-/// @throws Error when the file is missing, unreadable, or not strict JSON
+/// Parses a file. @throws Error when it is missing, unreadable, or not strict JSON
 nlohmann::json read_json(const std::filesystem::path& file);
 
 /// Serialises with two-space indentation and a final newline. A non-finite number is an error that
@@ -29,7 +29,7 @@ std::string join_pointer(const std::string& pointer, std::string_view key);
 
 /// Applies `POINTER=VALUE` (VALUE is JSON; text that is not JSON is taken as a string). The
 /// pointer's parent must exist.
-/// @throws Error
+/// @throws Error for text that is no assignment, or a pointer whose parent does not exist
 void set_by_pointer(nlohmann::json& document, std::string_view assignment);
 
 }  // namespace descramble

@@ -15,6 +15,7 @@ struct PathSearch {
   /// The places that are tried for `path`, in order.
   std::vector<std::filesystem::path> places(const std::string& path) const;
 
+  /// The first of the places that exists.
   /// @throws Error naming `pointer` and every place tried
   std::filesystem::path find(const std::string& path, const std::string& pointer) const;
 };

@@ -14,8 +14,13 @@ namespace descramble {
 /// seconds elsewhere, nothing when quiet.
 class Progress {
  public:
-  enum class Style { bar, lines, quiet };
-  using Clock = std::chrono::steady_clock;
+  /// What is shown.
+  enum class Style {
+    bar,    ///< a bar that is drawn over itself, for terminals
+    lines,  ///< at most one line every five seconds
+    quiet   ///< nothing
+  };
+  using Clock = std::chrono::steady_clock;  ///< the clock that says when to draw
 
   Progress() = default;  ///< quiet
   /// A quiet one for this thread, the default of functions that report progress.
@@ -26,9 +31,11 @@ class Progress {
 
   /// Begins a task of `total` units; ends the previous task.
   void begin(std::string label, std::int64_t total);
+  /// Counts further units of the task as finished, and draws if it is time to.
   void advance(std::int64_t units = 1);
   /// `done` units of the task are finished; the progress never goes back.
   void reach(std::int64_t done) { advance(std::max<std::int64_t>(0, done - done_)); }
+  /// Ends the task and removes its bar.
   void end();
   /// Prints a line that stays (a result, an epoch); the bar is removed first.
   void say(const std::string& line);

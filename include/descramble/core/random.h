@@ -15,6 +15,8 @@ namespace descramble {
 /// not define their algorithms.
 class RandomStream {
  public:
+  /// A stream that begins at this state of the engine. Use random_stream, which derives the state
+  /// from a name.
   explicit RandomStream(std::uint64_t state) : engine_(state) {}
 
   double uniform();                                       ///< U[0, 1), 53 bits
@@ -26,9 +28,11 @@ class RandomStream {
   at::Tensor uniform_tensor(at::IntArrayRef sizes, double low, double high);  ///< float64
   at::Tensor normal_tensor(at::IntArrayRef sizes);                            ///< float64
   /// Uniform on O(d) (Haar measure): Q of a Gaussian matrix's QR decomposition with R's diagonal
-  /// positive. Source: Mezzadri, Notices of the AMS 54 (2007) 592.
+  /// positive.
+  /// @source Mezzadri, Notices of the AMS 54 (2007) 592.
   at::Tensor haar_tensor(std::int64_t d);  ///< float64
 
+  /// The next 64 bits of the engine.
   std::uint64_t bits() { return engine_(); }
 
  private:

@@ -24,9 +24,9 @@ void save_safetensors(const std::filesystem::path& file, const NamedTensors& ten
 
 /// A tensor whose bytes come piece by piece, for data that do not fit into memory.
 struct StreamedTensor {
-  std::string name{};
-  at::ScalarType dtype = at::kFloat;
-  std::vector<std::int64_t> shape{};
+  std::string name{};                               ///< the key in the file
+  at::ScalarType dtype = at::kFloat;                ///< one of the dtypes that the format has
+  std::vector<std::int64_t> shape{};                ///< sizes; empty: one number
   std::function<void(const PutBytes& put)> fill{};  ///< puts exactly the bytes of the shape
 };
 /// The same, with the tensors in the order of the list. @throws Failure also for a tensor that puts

@@ -21,6 +21,7 @@ void for_each_batch(const Source& source, at::Device device, const VisitBatch& v
 void for_each_batch(const Source& source, const std::vector<std::int64_t>& indices,
                     at::Device device, const VisitBatch& visit);
 
+/// The same for a data set without a batch size of its own.
 void for_each_batch(const DataSet& data, const std::vector<std::int64_t>& indices,
                     std::int64_t batch_size, at::Device device, const VisitBatch& visit);
 

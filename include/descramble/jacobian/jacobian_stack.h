@@ -20,6 +20,7 @@ namespace descramble {
 /// samples at a time, each time that they are needed.
 class JacobianStack {
  public:
+  /// How Jacobians are computed and kept.
   struct Options {
     std::int64_t memory_mb = 4096;  ///< ceiling for what is kept, and for a chunk
     std::int64_t sharers = 1;       ///< stacks that have that ceiling together: each a part of it
@@ -29,7 +30,10 @@ class JacobianStack {
     std::function<void(std::int64_t)> on_samples{};
   };
   /// The side of the masks in a collapsed stack: the weights are the firing rates of this side.
-  enum class Side { outputs, inputs };
+  enum class Side {
+    outputs,  ///< J(x) = diag(m(x)) W
+    inputs    ///< J(x) = W diag(m(x))
+  };
 
   /// Samples `indices` of `data`. `layer` is shared, because Jacobians may be computed again later.
   /// If the layer selects rows, samples without a sampled position that counts have weight zero.
@@ -51,11 +55,12 @@ class JacobianStack {
   /// Takes Jacobians that are already computed: [N, o, h].
   JacobianStack(std::string from, std::string to, const at::Tensor& jacobians);
 
+  /// The blocks of some samples, and how much each counts.
   struct Part {
-    at::Tensor blocks{};   ///< [K, o, h]
-    at::Tensor weights{};  ///< float64, [K, 1, 1]; of a collapsed stack [1, o, 1] or [1, 1, h]
-    at::Tensor sample{};   ///< [K], int64, from 0: sample of a block; undefined: one block each
-    std::int64_t samples = 0;
+    at::Tensor blocks{};       ///< [K, o, h]
+    at::Tensor weights{};      ///< float64, [K, 1, 1]; of a collapsed stack [1, o, 1] or [1, 1, h]
+    at::Tensor sample{};       ///< [K], int64, from 0: sample of a block; undefined: one block each
+    std::int64_t samples = 0;  ///< the number of samples that the blocks belong to
   };
   /// Visits the parts in the order of the samples. Without positions Σ weights over all parts is 1
   /// (collapsed: the firing rates). With positions it is the mean number of input positions that
@@ -66,17 +71,23 @@ class JacobianStack {
   /// samples have no weight, the stack of all samples.
   JacobianStack first(std::int64_t samples) const;
 
+  /// The tap on the input side.
   const std::string& from() const { return from_; }
+  /// The tap on the output side.
   const std::string& to() const { return to_; }
   std::int64_t inputs() const { return inputs_; }    ///< h
   std::int64_t outputs() const { return outputs_; }  ///< o
+  /// The number of samples.
   std::int64_t samples() const { return samples_; }
   std::int64_t uncounted() const { return uncounted_; }  ///< samples without a row that counts
+  /// Whether the Jacobians are kept; if not, each use computes them again.
   bool kept() const { return !std::holds_alternative<Streamed>(content_); }
+  /// Whether one block stands for all samples.
   bool is_collapsed() const { return std::holds_alternative<Collapsed>(content_); }
   /// The weights of a collapsed stack are the firing rates of this side. Nothing: the stack is not
   /// collapsed, or the Jacobian is constant, which fits both sides.
   std::optional<Side> collapsed_side() const;
+  /// The dtype of the blocks.
   at::ScalarType dtype() const { return dtype_; }
 
  private:
@@ -105,16 +116,16 @@ class JacobianStack {
   std::int64_t samples_ = 0;
   std::int64_t uncounted_ = 0;
   at::ScalarType dtype_ = at::kFloat;
-  at::Tensor
-      weights_{};     ///< [N], float64: weights of the samples, with a sum of 1 over all samples
+  /// [N], float64: weights of the samples, with a sum of 1 over all samples.
+  at::Tensor weights_{};
   double share_ = 1;  ///< sum of the weights of the samples in this stack
   std::variant<Kept, Streamed, Collapsed> content_{};
 };
 
 /// Jacobians from tap to tap along a chain: layer i leads from taps[i] to taps[i + 1].
 struct JacobianChain {
-  std::vector<std::string> taps{};
-  std::vector<JacobianStack> layers{};
+  std::vector<std::string> taps{};      ///< the taps from the input side on, one more than layers
+  std::vector<JacobianStack> layers{};  ///< the layers, in the order of the taps
 };
 
 }  // namespace descramble

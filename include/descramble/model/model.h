@@ -27,21 +27,22 @@ enum class StatePolicy {
   carry   ///< the state that the last pass left, beginning at Model::restart
 };
 
+/// One argument of a model's method.
 struct Argument {
-  std::string name{};
-  std::string type{};  ///< TorchScript's spelling, "Dict[str, Tensor]"
-  bool has_default = false;
+  std::string name{};        ///< the name in the method's code
+  std::string type{};        ///< TorchScript's spelling, "Dict[str, Tensor]"
+  bool has_default = false;  ///< whether a pass may leave it out
 };
 
 /// What a model says of itself without a pass.
 struct ModelDescription {
-  std::string class_name{};
-  std::vector<Argument> inputs{};
-  std::string output{};
-  std::int64_t modules = 0;
-  std::int64_t parameters =
-      0;  ///< numbers in parameters (0 for a frozen model: they are constants of its graph)
-  bool frozen = false;
+  std::string class_name{};        ///< the module's class
+  std::vector<Argument> inputs{};  ///< the arguments of the method, without the module itself
+  std::string output{};            ///< TorchScript's spelling of the result's type
+  std::int64_t modules = 0;        ///< number of submodules at all depths
+  /// Numbers in parameters (0 for a frozen model: they are constants of its graph).
+  std::int64_t parameters = 0;
+  bool frozen = false;  ///< weights are constants of the graph
 };
 
 class Network;
@@ -52,11 +53,13 @@ class Model {
  public:
   struct State;
 
+  /// For backends of this library. Use load_model or `Model::of`.
   explicit Model(std::shared_ptr<State> state) : state_(std::move(state)) {}
   /// A model of another backend. `name` stands in errors and results.
   static Model of(std::shared_ptr<const Network> network, const std::string& name,
                   at::Device device = at::kCPU);
 
+  /// The backend.
   const Network& network() const;
 
   /// The output of the untouched network. @throws Error when the model does not take these inputs
@@ -64,7 +67,9 @@ class Model {
   /// The logits for some tensors: the part of the output that the output key selects.
   at::Tensor forward(const std::vector<at::Tensor>& inputs) const;
 
+  /// What the model says of itself without a pass.
   ModelDescription description() const;
+  /// Where parameters lie and inputs are taken to.
   at::Device device() const;
   /// The number of devices that the archive's code names and that were replaced by this one.
   std::int64_t moved_devices() const;
@@ -72,6 +77,7 @@ class Model {
   /// has none.
   at::ScalarType dtype() const;
   const std::string& name() const;  ///< the file it came from, or "sequential"
+  /// Which part of the output the logits are.
   const OutputKey& output_key() const;
   const std::string& method() const;  ///< the method that runs; "forward" by default
   /// Whether the first dimension of values counts samples. If not, the network takes one sample at
@@ -89,11 +95,13 @@ class Model {
   /// A copy that shares nothing, with every floating-point tensor in `dtype`.
   /// @throws Error naming the operator when the graph holds a constant of another floating dtype
   Model to_dtype(at::ScalarType dtype) const;
+  /// The same network with another part of its output as the logits.
   Model with_output(OutputKey key) const;
   /// The same network with another method as the one that runs. The inputs fill its arguments in
   /// order. @throws Error where the network has no such method
   Model with_method(const std::string& method) const;
-  /// Another archive with the device, method, arguments and output key of this one. @throws Error
+  /// Another archive with the device, method, arguments and output key of this one.
+  /// @throws Error as load_model does
   Model loaded_like(const std::filesystem::path& file) const;
 
   /// The paths of buffers and attributes that forward writes in the current mode (training or
@@ -109,16 +117,19 @@ class Model {
   /// The same network under another policy, with the start that this model has. A model without a
   /// start takes its present state.
   Model with_policy(StatePolicy policy) const;
+  /// The policy under which passes run.
   StatePolicy state_policy() const;
   /// Puts the start of `reset` or `carry` back. Does nothing under `live`.
   void restart() const;
 
   void set_training(bool on) const;  ///< for training loops; load_model and export give eval mode
+  /// Whether the network is in training mode.
   bool is_training() const;
 
   /// Writes plain TorchScript. @throws Failure when writing fails
   void save(const std::filesystem::path& file) const;
 
+  /// For backends of this library: what copies share.
   State& state() const { return *state_; }
 
  private:
@@ -140,7 +151,9 @@ at::Tensor select_output(const c10::IValue& output, const OutputKey& key);
 
 /// "Tensor 1x3x224x224 float32" for errors and listings.
 std::string shape_text(const at::Tensor& tensor);
+/// "float32", "int64": the name of a dtype in configs and results.
 std::string dtype_name(at::ScalarType dtype);
+/// The dtype of that name.
 /// @throws Error for an unknown name
 at::ScalarType parse_dtype(const std::string& name);
 

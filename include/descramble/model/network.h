@@ -47,11 +47,13 @@ class SplitProgram {
  public:
   /// The value at the cut, and what else the second half needs of the first.
   struct Halfway {
-    at::Tensor value{};
+    at::Tensor value{};  ///< the value of the tap
+    /// Values of the first half that the second half reads.
     std::shared_ptr<const std::vector<c10::IValue>> live{};
   };
 
   virtual ~SplitProgram() = default;
+  /// Runs the first half on the arguments of the method. @throws what the network throws
   virtual Halfway prefix(const std::vector<c10::IValue>& inputs) const = 0;
   /// Changes nothing that it was given.
   virtual c10::IValue suffix(const at::Tensor& value,
@@ -69,12 +71,18 @@ class Network {
 
   /// One pass. @throws what the network throws
   virtual c10::IValue run(const std::vector<c10::IValue>& inputs) const = 0;
+  /// What the network says of itself without a pass.
   virtual ModelDescription description() const = 0;
+  /// Parameters by name. They share storage with the network.
   virtual std::vector<std::pair<std::string, at::Tensor>> parameters() const = 0;
+  /// Buffers by name, which share storage with the network; none by default.
   virtual std::vector<std::pair<std::string, at::Tensor>> buffers() const;
   /// Of the first floating-point parameter or buffer by default; float32 where there is none.
   virtual at::ScalarType dtype() const;
+  /// Switches between training and evaluation; does nothing by default, for a network without
+  /// modes.
   virtual void set_training(bool on) const;
+  /// Whether the network is in training mode; false by default.
   virtual bool is_training() const;
   /// What puts back the mode of each submodule, as it is now.
   virtual std::function<void()> keep_modes() const;
@@ -96,8 +104,11 @@ class Network {
                                              Fire fire) const = 0;
 
   // What a pass writes; nothing by default.
+  /// Paths of the buffers and attributes that a pass writes.
   virtual const std::vector<std::string>& written() const;
+  /// For each argument, whether a pass writes into it.
   virtual const std::vector<bool>& written_inputs() const;
+  /// Whether a pass takes derivatives itself.
   virtual bool derives() const;
   /// What puts back all that a pass writes, as it is now; empty where a pass writes nothing.
   virtual std::function<void()> keep_state() const;
@@ -107,19 +118,29 @@ class Network {
   virtual std::int64_t forks() const;
 
   // What a backend may be able to do. By default each is refused with the reason.
+  /// The network cut behind a tap. @throws Error where it cannot be cut
   virtual std::unique_ptr<SplitProgram> split(const std::string& tap) const;
   /// By default a path that is not described.
   virtual Path path(const std::string& from, const std::string& to) const;
+  /// Checks that the network can be exported. @throws Error with the reason where it cannot be
   virtual void require_exportable() const;
+  /// A copy with the rotations written into it (see export_model). @throws Error where it cannot be
+  /// exported
   virtual ExportedModel exported(const Model& model, const std::vector<RotationEdit>& edits) const;
   /// Public methods besides the one that runs.
   virtual std::vector<std::string> other_methods() const;
+  /// The same network with another method as the one that runs. @throws Error where there is none
   virtual std::shared_ptr<const Network> with_method(const std::string& method) const;
+  /// A copy in another floating-point dtype. @throws Error where the network cannot be converted
   virtual std::shared_ptr<const Network> to_dtype(at::ScalarType dtype) const;
+  /// Another file of the same format, opened as this one was. @throws Error where that cannot be
   virtual std::shared_ptr<const Network> loaded_like(const std::filesystem::path& file) const;
+  /// Writes the network to a file. @throws Error where there is no format for it, Failure when
+  /// writing fails
   virtual void save(const std::filesystem::path& file) const;
 
  protected:
+  /// Refuses what this backend cannot do.
   /// @throws Error "`what`", with the class of the network
   [[noreturn]] void refuse(const std::string& what) const;
 };

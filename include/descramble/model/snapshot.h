@@ -14,6 +14,7 @@ namespace descramble {
 ///     before.restore();        // and is back where it was
 class Snapshot {
  public:
+  /// Copies what forward writes.
   explicit Snapshot(const Model& model);
   /// Tensors keep their identity: contents are copied back into them.
   void restore() const {
@@ -27,6 +28,7 @@ class Snapshot {
 /// Restores at its end what a model's forward has written meanwhile.
 class StateScope {
  public:
+  /// Takes the snapshot that the end restores.
   explicit StateScope(const Model& model) : before_(model) {}
   ~StateScope() { before_.restore(); }
   StateScope(const StateScope&) = delete;

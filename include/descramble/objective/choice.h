@@ -13,13 +13,15 @@ namespace descramble {
 /// The objective that an analysis minimises. The analysis calls `make` when it has the data of the
 /// layer that the objective needs.
 struct ObjectiveChoice {
-  std::string name{};  ///< "smoothness"
-  LayerNeeds needs = LayerNeeds::moments;
+  std::string name{};                      ///< "smoothness"
+  LayerNeeds needs = LayerNeeds::moments;  ///< what of a layer `make` reads
+  /// Makes the objective; throws Error for data that do not suit it.
   std::function<std::unique_ptr<Objective>(const LayerData& layer)> make{};
 };
 
+/// Which smoothness is meant; the defaults are those of the kind `smoothness`.
 struct SmoothnessOptions {
-  Stencil stencil = Stencil::fourier_second;
+  Stencil stencil = Stencil::fourier_second;  ///< D, the differentiation stencil
   bool center = true;  ///< the covariance; false: the raw second moment, as descramble.m takes it
   /// Takes the layer's bias off the values: F = W X, as in the paper. A centred F has no bias.
   bool without_bias = false;
@@ -28,6 +30,7 @@ struct SmoothnessOptions {
   /// Multiplies f by d² / (‖DᵀD‖₂ ‖C‖₂), as descramble.m does, to compare losses.
   bool scaled = false;
 
+  /// What of a layer the objective reads.
   LayerNeeds needs() const {
     return pair || without_bias ? LayerNeeds::moments_and_weight : LayerNeeds::moments;
   }
@@ -37,7 +40,7 @@ struct SmoothnessOptions {
 ///     F Fᵀ / N, centred or not, without the bias if asked;
 ///     for a pair + μ² W Wᵀ / N = F Fᵀ / N + ‖F Fᵀ/N‖₂ / ‖W Wᵀ‖₂ · W Wᵀ;
 ///     scaled by d² / (‖DᵀD‖₂ ‖C‖₂).
-/// Source: Amey, Keeley, Choudhury, Kuprov, PNAS 118 (2021), interpretation.m and descramble.m.
+/// @source Amey, Keeley, Choudhury, Kuprov, PNAS 118 (2021), interpretation.m and descramble.m.
 /// @throws Error for a pair with a weight of zeros
 at::Tensor smoothness_moment(const SmoothnessOptions& options, const LayerData& layer);
 

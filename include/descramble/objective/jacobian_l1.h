@@ -20,7 +20,8 @@ struct JacobianTerms;
 /// of a chain. P_i is a rotation of the values at tap i: learned, or the identity (the neurons).
 /// The learned rotations, in the order of the taps, are the diagonal blocks of the point. The
 /// Jacobians do not depend on the rotations, so they are cached (see JacobianStack) and no second
-/// derivative is needed. Source: Baker, "Taking the parameters which seem to matter and rotating
+/// derivative is needed.
+/// @source Baker, "Taking the parameters which seem to matter and rotating
 /// them until they don't" (2022).
 ///
 /// The smoothed objective replaces |z| by the pseudo-Huber function √(z² + ε²) − ε. The unit of ε
@@ -33,6 +34,7 @@ class JacobianL1 final : public Objective {
   ~JacobianL1() override;
 
   std::string name() const override;
+  /// The sum of the learned taps' dimensions.
   std::int64_t dimension() const override;
   std::vector<std::int64_t> blocks() const override;
   double value(const at::Tensor& rotation) const override;
@@ -42,6 +44,7 @@ class JacobianL1 final : public Objective {
   ObjectiveTraits traits() const override { return {.is_sharp = epsilon_ == 0}; }
   std::unique_ptr<Objective> smoothed(double epsilon) const override;
   double rounding() const override;
+  /// The number of samples that the mean is over.
   std::int64_t samples() const;
   double cost() const override;
   std::unique_ptr<Objective> on_fewer(std::int64_t samples) const override;

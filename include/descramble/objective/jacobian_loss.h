@@ -27,6 +27,7 @@ class JacobianLoss final : public Objective {
                JacobianLossFunction loss);
 
   std::string name() const override;
+  /// d of the first tap.
   std::int64_t dimension() const override { return dimension_; }
   double rounding() const override { return rounding_; }
   double value(const at::Tensor& rotation) const override;

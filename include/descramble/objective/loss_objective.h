@@ -19,9 +19,12 @@ using TapLoss = std::function<at::Tensor(const at::Tensor& rotated)>;
 /// h do not depend on P: the network is not run again (see TapValues).
 class LossObjective final : public Objective {
  public:
+  /// The loss of these values, rotated.
+  /// @throws Error if `loss` is empty
   LossObjective(TapValues values, TapLoss loss);
 
   std::string name() const override { return "tap '" + values_.space().name + "'"; }
+  /// d of the tap.
   std::int64_t dimension() const override { return values_.space().dimension; }
   /// @throws Error when the loss does not return one real number
   double value(const at::Tensor& rotation) const override;
@@ -29,6 +32,7 @@ class LossObjective final : public Objective {
   at::Tensor gradient(const at::Tensor& rotation) const override;
   Evaluation evaluate(const at::Tensor& rotation) const override;
 
+  /// The values that the loss sees rotated.
   const TapValues& values() const { return values_; }
 
  private:

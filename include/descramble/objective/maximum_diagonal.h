@@ -11,14 +11,17 @@ namespace descramble {
 /// with positive entries (‖P W − D‖² falls as the trace grows). W is [out, in], and its diagonal
 /// has min(out, in) entries; a convolution's weight is out × (in·k·k). With W = X Σ Yᵀ the maximum
 /// of tr(P W) over O(d) is Σσ, attained at P = Y Xᵀ, where P W is symmetric; over SO(d) with det(Y
-/// Xᵀ) < 0 it is Σσ − 2 σ_min. Source: Amey et al., PNAS 118 (2021), left_diag.m; the maximum is
+/// Xᵀ) < 0 it is Σσ − 2 σ_min.
+/// @source Amey et al., PNAS 118 (2021), left_diag.m; the maximum is
 /// Schönemann's (Psychometrika 31 (1966) 1), von Neumann's trace inequality.
 class MaximumDiagonalSum final : public Objective {
  public:
+  /// The objective of a weight W. `proper`: over rotations only, no reflections.
   /// @throws Error for a W that is not a finite matrix
   explicit MaximumDiagonalSum(const at::Tensor& weight, bool proper = false);
 
   std::string name() const override { return "maximum_diagonal_sum"; }
+  /// d = out, the number of rows of W.
   std::int64_t dimension() const override { return square_.size(0); }
   double value(const at::Tensor& rotation) const override;
   at::Tensor gradient(const at::Tensor& rotation) const override;
@@ -46,10 +49,12 @@ class MaximumDiagonalSum final : public Objective {
 /// w_iᵀ Y⁻¹ w_i.
 class MaximumDiagonalNormSquare final : public Objective {
  public:
+  /// The objective of a weight W.
   /// @throws Error for a W that is not a finite matrix
   explicit MaximumDiagonalNormSquare(const at::Tensor& weight);
 
   std::string name() const override { return "maximum_diagonal_norm_square"; }
+  /// d = out, the number of rows of W.
   std::int64_t dimension() const override { return square_.size(0); }
   double value(const at::Tensor& rotation) const override;
   at::Tensor gradient(const at::Tensor& rotation) const override;

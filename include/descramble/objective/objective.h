@@ -16,13 +16,13 @@ namespace descramble {
 /// A minimiser known in closed form.
 struct ExactPoint {
   at::Tensor rotation{};  ///< P, [d, d], float64
-  std::int64_t degenerate =
-      0;  ///< directions that the optimum does not distinguish; 0: all are determined
+  /// Directions that the optimum does not distinguish; 0: all are determined.
+  std::int64_t degenerate = 0;
 };
 
 /// f and ∂f/∂P at one point.
 struct Evaluation {
-  double value = 0;
+  double value = 0;       ///< f(P)
   at::Tensor gradient{};  ///< [d, d], as if the entries of P were free
   /// For a smoothed objective: the value of the original objective.
   std::optional<double> sharp{};
@@ -30,8 +30,8 @@ struct Evaluation {
 
 /// A starting point for a solver.
 struct Guess {
-  std::string name{};  ///< "identity", "mean Jacobian"
-  at::Tensor rotation{};
+  std::string name{};     ///< "identity", "mean Jacobian"
+  at::Tensor rotation{};  ///< P, [d, d], orthogonal
 };
 
 /// What a solver and a reader have to know of an objective. A kind may tell it before there is an
@@ -53,6 +53,7 @@ class Objective {
 
   /// For errors: "smoothness", "tap 'fc1'".
   virtual std::string name() const { return "objective"; }
+  /// d: P is [d, d].
   virtual std::int64_t dimension() const = 0;
   /// f(P), float64. @throws Error for a P of the wrong size
   virtual double value(const at::Tensor& rotation) const = 0;
@@ -91,20 +92,27 @@ class Objective {
   virtual std::vector<std::string> warnings() const { return {}; }
 };
 
+/// Checks the size of a point.
 /// @throws Error naming the objective when `rotation` is not [d, d]
 void require_rotation_size(const at::Tensor& rotation, const Objective& objective);
 
 /// The data of a layer from which an objective can be made.
 struct LayerData {
-  std::string tap{};
-  Moments moments{};
-  at::Tensor weight{};  ///< of the tap's layer: [d, fan], row i feeds quantity i
-  at::Tensor bias{};    ///< of the tap's layer, [d]; undefined if it adds none
-  std::optional<TapValues> values{};
-  std::optional<JacobianChain> jacobians{};  ///< from tap to tap
+  std::string tap{};    ///< the name of the tap
+  Moments moments{};    ///< moments of the values; empty if they are not needed
+  at::Tensor weight{};  ///< the weight of the tap's layer, [d, fan]; row i feeds quantity i
+  at::Tensor bias{};    ///< the bias of the tap's layer, [d]; undefined if it adds none
+  std::optional<TapValues> values{};         ///< the values themselves, if they are needed
+  std::optional<JacobianChain> jacobians{};  ///< the Jacobians from tap to tap, if they are needed
 };
 
 /// Which of these data an objective needs.
-enum class LayerNeeds { moments, moments_and_weight, weight, values, jacobians };
+enum class LayerNeeds {
+  moments,             ///< mean and covariance of the values
+  moments_and_weight,  ///< moments and weight
+  weight,              ///< the weight, and no data
+  values,              ///< the values themselves
+  jacobians            ///< Jacobians from tap to tap
+};
 
 }  // namespace descramble

@@ -10,14 +10,16 @@ namespace descramble {
 
 /// f(P) = −Σ_i mean_n (P h_n)_i⁴ over rows h_n. The maximum of the ℓ⁴ norm over rotations prefers
 /// few large entries among many small ones: a smooth measure of sparsity. The sum is convex in P.
-/// Source: Neuhaus and Wrigley, Brit. J. Stat. Psych. 7 (1954) 81 (quartimax); Zhai et al.,
+/// @source Neuhaus and Wrigley, Brit. J. Stat. Psych. 7 (1954) 81 (quartimax); Zhai et al.,
 /// "Complete dictionary learning via ℓ⁴-norm maximization over the orthogonal group", JMLR 21
 /// (2020).
 class Quartimax final : public Objective {
  public:
+  /// `rows`: h, which are not centred here (see TapValues::centred).
   explicit Quartimax(TapValues rows) : rows_(std::move(rows)) {}
 
   std::string name() const override { return "quartimax of '" + rows_.space().name + "'"; }
+  /// d of the tap.
   std::int64_t dimension() const override { return rows_.space().dimension; }
   double value(const at::Tensor& rotation) const override;
   at::Tensor gradient(const at::Tensor& rotation) const override;

@@ -10,9 +10,9 @@ namespace descramble {
 
 /// Eigenvectors of a symmetric matrix in a canonical gauge (see minimise_smoothness_exactly).
 struct CanonicalEigen {
-  at::Tensor values{};   ///< descending, [d]
-  at::Tensor vectors{};  ///< columns
-  std::int64_t degenerate = 0;
+  at::Tensor values{};          ///< descending, [d]
+  at::Tensor vectors{};         ///< columns
+  std::int64_t degenerate = 0;  ///< number of vectors in clusters of equal values
 };
 
 /// Neighbouring values with a distance of at most relative·d·(largest magnitude) are in one
@@ -21,7 +21,8 @@ CanonicalEigen canonical_eigen(const at::Tensor& symmetric, double relative = 1e
 
 /// Smoothness of rotated activations: f(P) = ‖D P F‖²_F / N = Σ_i λ_i (Tᵀ P C Pᵀ T)_ii, with
 /// DᵀD = T Λ Tᵀ (λ ascending) and C = F Fᵀ/N (d×d): the covariance when centred, the raw second
-/// moment otherwise. Source: Amey, Keeley, Choudhury, Kuprov, PNAS 118 (2021), "descrambler
+/// moment otherwise.
+/// @source Amey, Keeley, Choudhury, Kuprov, PNAS 118 (2021), "descrambler
 /// groups".
 class Smoothness final : public Objective {
  public:
@@ -29,7 +30,9 @@ class Smoothness final : public Objective {
   Smoothness(Stencil stencil, at::Tensor moment);
 
   std::string name() const override { return "smoothness"; }
+  /// d, the size of C.
   std::int64_t dimension() const override { return moment_.size(0); }
+  /// D.
   Stencil stencil() const { return stencil_; }
 
   /// f(P) for any P [d, d]. Never computes DᵀD: its rounding would hide the smooth modes.
@@ -44,7 +47,9 @@ class Smoothness final : public Objective {
 
   /// Eigenvectors of C in the canonical gauge; computed once, on first use.
   const CanonicalEigen& eigen() const;
+  /// C, [d, d], float64.
   const at::Tensor& moment() const { return moment_; }
+  /// λ and T of the stencil.
   const StencilSpectrum& spectrum() const { return spectrum_; }
 
  private:

@@ -16,8 +16,11 @@ enum class Stencil {
   central_periodic  ///< (v_{l+1} − v_{l−1})/2 on a circle: the highest frequency counts as smooth
 };
 
+/// The name in configs: "fourier_second".
 std::string stencil_name(Stencil stencil);
+/// The names of all stencils.
 std::vector<std::string> stencil_names();
+/// The stencil of that name.
 /// @throws Error for an unknown name
 Stencil parse_stencil(const std::string& name);
 
@@ -33,6 +36,7 @@ struct StencilSpectrum {
   at::Tensor vectors{};  ///< T, [d, d], float64, orthogonal, columns in the order of λ
 };
 
+/// The spectrum of the stencil on d points.
 /// @throws Error for d < 1
 StencilSpectrum stencil_spectrum(Stencil stencil, std::int64_t d);
 

@@ -10,10 +10,10 @@ namespace descramble {
 
 /// An image of bytes, row by row from the top, the channels of a pixel side by side.
 struct Raster {
-  std::int64_t width = 0;
-  std::int64_t height = 0;
-  std::int64_t channels = 1;  ///< 1: grey, 3: red, green, blue
-  std::vector<unsigned char> bytes{};
+  std::int64_t width = 0;              ///< pixels
+  std::int64_t height = 0;             ///< pixels
+  std::int64_t channels = 1;           ///< 1: grey, 3: red, green, blue
+  std::vector<unsigned char> bytes{};  ///< width · height · channels of them
 };
 
 /// Images [n, C, h, w] of bytes as one, `columns` in a row, with white lines of this width between.

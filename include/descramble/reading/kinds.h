@@ -10,20 +10,23 @@ namespace descramble {
 
 /// A question that can be asked of a matrix.
 struct ReadingKind {
-  KindInfo info{};
+  KindInfo info{};  ///< its name, fields and summary
   /// `other`: a second matrix for readings that compare; null: none was given.
   /// @throws Error for a matrix that is too small for the question, or that does not suit it
   Reading (*read)(const MatrixView& matrix, const MatrixView* other,
                   const Settings& settings) = nullptr;
-  bool needs_other = false;
-  /// Checks the settings alone; absent: there is nothing to check. @throws Error
+  bool needs_other = false;  ///< whether a second matrix must be given
+  /// Checks the settings alone; absent: there is nothing to check.
+  /// @throws Error for settings that do not fit each other
   void (*check)(const Settings& settings) = nullptr;
 };
 
 /// Every kind in src/reading/builtin.def.
 const std::vector<ReadingKind>& reading_kinds();
+/// The kinds as configs, schema and documentation see them.
 const KindFamily& reading_family();
 
+/// Checks that a matrix can be read.
 /// @throws Error for anything but a matrix with finite numbers of a usual size (below 1e100)
 void require_readable(const MatrixView& matrix);
 

@@ -8,23 +8,25 @@
 
 namespace descramble {
 
+/// Where a study is served, and how much it takes from whom.
 struct StudyServerOptions {
   std::string address = "127.0.0.1";  ///< an IPv4 or IPv6 address of this machine
   std::uint16_t port = 8080;          ///< 0: any free one
   std::string host{};  ///< NAME or NAME:PORT in the link, where it is not the address
   std::size_t most_body = 64 * 1024;       ///< bytes of a request
-  std::int64_t most_participants = 10000;  ///< with answers in the study
-  unsigned most_connections = 800;
-  unsigned most_connections_of_one = 256;  ///< of one address
+  std::int64_t most_participants = 10000;  ///< the most participants with answers in the study
+  unsigned most_connections = 800;         ///< the most connections that are open at once
+  unsigned most_connections_of_one = 256;  ///< the most of them from one address
   unsigned silent_seconds = 15;            ///< a connection that sends nothing is closed
-  double connection_seconds = 120;         ///< and so is one whose request takes longer
-  double requests_per_second = 100;        ///< of one address, on the average
-  double requests_at_once = 1000;          ///< of one address
+  double connection_seconds = 120;         ///< a connection is closed whose request takes longer
+  double requests_per_second = 100;        ///< the most requests of one address, on the average
+  double requests_at_once = 1000;          ///< the most requests of one address in a burst
 };
 
+/// What the file of answers holds.
 struct StudyServed {
-  std::int64_t answers = 0;
-  std::int64_t participants = 0;
+  std::int64_t answers = 0;       ///< answers of all participants
+  std::int64_t participants = 0;  ///< participants with at least one answer
 };
 
 /// Serves a study's page and takes its answers, each into a transaction of answers.sqlite in the
@@ -43,6 +45,7 @@ class StudyServer {
 
   /// http://HOST:PORT/s/SECRET/
   const std::string& link() const;
+  /// Answers and participants up to now.
   StudyServed served() const;
 
   /// Closes connections that are too old. Whoever holds the server calls it a few times a second.

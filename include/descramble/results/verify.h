@@ -8,10 +8,15 @@ namespace descramble {
 
 /// One recomputed fact and its outcome.
 struct Check {
-  enum class Outcome { holds, fails, skipped };
-  std::string what{};
-  Outcome outcome = Outcome::fails;
-  std::string detail{};
+  /// What came of a check.
+  enum class Outcome {
+    holds,   ///< the fact is as the folder says
+    fails,   ///< it is not
+    skipped  ///< it could not be checked, and `detail` says why
+  };
+  std::string what{};                ///< what was checked: "sha256 of model.pt"
+  Outcome outcome = Outcome::fails;  ///< the outcome
+  std::string detail{};              ///< the numbers that were compared, or the reason
 };
 
 /// Recomputes the facts that a result folder certifies: the hashes of the files, ‖PᵀP − I‖,

@@ -9,7 +9,8 @@ namespace descramble {
 
 /// The solver that an analysis uses; absent: the best known for the objective.
 struct SolverChoice {
-  std::string name{};  ///< for progress; empty: the name from best_solver
+  std::string name{};  ///< the name that progress shows; empty: the name from best_solver
+  /// Solves; absent: the best known.
   std::function<Solution(const Objective& objective, const SolverRun& run)> solve{};
 };
 

@@ -13,19 +13,23 @@
 
 namespace descramble {
 
+/// A kind of solver: its fields, and how it solves once they are resolved.
 struct SolverKind {
-  KindInfo info{};
+  KindInfo info{};  ///< its name, fields and summary
+  /// Minimises the objective. @throws Error for an objective that it cannot serve
   Solution (*solve)(const Objective& objective, const Settings& settings,
                     const SolverRun& run) = nullptr;
   /// What an objective must be to be served; null: any will do.
   bool ObjectiveTraits::*needs = nullptr;
-  const char* needed = "";  ///< in words
+  const char* needed = "";  ///< that property in words, for errors
 };
 
 /// Every kind in src/solver/builtin.def.
 const std::vector<SolverKind>& solver_kinds();
+/// The kinds as configs, schema and documentation see them.
 const KindFamily& solver_family();
 
+/// Checks that a solver can serve an objective.
 /// @throws Error where `solver` (JSON; null: the best known) cannot serve `objective` (JSON). Of an
 /// objective that tells its traits only once it is made, every solver is accepted; minimise_with
 /// then refuses those that cannot serve it.

@@ -14,10 +14,10 @@ namespace descramble {
 
 /// One starting point of a solver, and its result.
 struct StartOutcome {
-  std::string from{};  ///< "identity", "haar", a guess of the objective, "given"
-  double value = 0;
-  std::string reason{};
-  std::int64_t iterations = 0;
+  std::string from{};           ///< "identity", "haar", a guess of the objective, "given"
+  double value = 0;             ///< the least value that it reached
+  std::string reason{};         ///< the reason why it stopped, as in Solution
+  std::int64_t iterations = 0;  ///< iterations that it took
   /// Value at the start and after each iteration. If starts were compared on fewer samples, the
   /// values on these samples.
   std::vector<double> trace{};
@@ -37,31 +37,32 @@ std::int64_t shared_rows(const at::Tensor& rotation, const at::Tensor& other);
 /// further in floating point), "interrupted". A start that was given up because others were far
 /// better has the reason "abandoned".
 struct Solution {
-  at::Tensor point{};  ///< P, [d, d], float64, orthogonal
-  double value = 0;
-  std::string reason{};
-  std::string solver{};  ///< kind of the solver
-  std::int64_t iterations = 0;
-  std::int64_t starts = 1;
+  at::Tensor point{};           ///< P, [d, d], float64, orthogonal
+  double value = 0;             ///< f(point)
+  std::string reason{};         ///< the reason why the solver stopped
+  std::string solver{};         ///< kind of the solver
+  std::int64_t iterations = 0;  ///< iterations of the best start
+  std::int64_t starts = 1;      ///< starting points that were tried
   std::int64_t degenerate = 0;  ///< directions that the optimum does not distinguish
   /// Trace of the best start. If starts were compared on fewer samples, trace of the final search
   /// on all samples. Empty for a closed form.
   std::vector<double> trace{};
-  std::vector<StartOutcome> outcomes{};  ///< of every start; empty for a closed form
+  std::vector<StartOutcome> outcomes{};  ///< every start; empty for a closed form
 };
 
 /// The progress of a solver, for code that watches it.
 struct Iteration {
-  std::int64_t start = 0;      ///< from 0
-  std::int64_t iteration = 0;  ///< of this start, from 0
-  double value = 0;
-  double share = 0;  ///< of the work done so far, in [0, 1], if nothing ends early from here on
+  std::int64_t start = 0;      ///< the number of the start, from 0
+  std::int64_t iteration = 0;  ///< the number of the iteration in this start, from 0
+  double value = 0;            ///< the objective, which is minimised
+  double share = 0;            ///< share of the work that is done, in [0, 1], if nothing ends early
 };
 
 /// The inputs of a solver besides its own fields.
 struct SolverRun {
-  std::uint64_t seed = 0;
-  at::Tensor start{};  ///< first starting point; undefined: the objective's guess, or identity
+  std::uint64_t seed = 0;  ///< the seed of random starts
+  at::Tensor start{};      ///< first starting point; undefined: the objective's guess, or identity
+  /// Called after each iteration; absent: nobody watches.
   std::function<void(const Iteration&)> on_iteration{};
 };
 
@@ -73,13 +74,15 @@ std::string best_solver(const Objective& objective);
 /// The best known solver, or one by name, with options that several solvers have. Options left out
 /// have the solver's defaults. solver/options.h has one struct for each solver.
 struct SolverOptions {
-  std::optional<std::int64_t> max_iterations{};
-  std::optional<double> tolerance{};
-  std::optional<std::int64_t> starts{};
-  std::optional<std::int64_t> history{};
-  std::string kind{};  ///< empty: best_solver
-  std::uint64_t seed = 0;
+  std::optional<std::int64_t> max_iterations{};  ///< iterations of one start
+  std::optional<double> tolerance{};      ///< converged where ‖Ω‖ ≤ tolerance·‖G‖
+  std::optional<std::int64_t> starts{};   ///< starting points; the best result counts
+  std::optional<std::int64_t> history{};  ///< pairs of steps and gradients that are kept
+  std::string kind{};                     ///< the kind of solver; empty: that of best_solver
+  std::uint64_t seed = 0;                 ///< the seed of random starts
+  /// First starting point, [d, d]; undefined: the objective's guess, or identity.
   at::Tensor start{};
+  /// Called after each iteration; absent: nobody watches.
   std::function<void(const Iteration&)> on_iteration{};
 };
 

@@ -22,12 +22,17 @@ class Moments {
   /// Adds the rows of other moments, from another thread, file or machine.
   void merge(const Moments& other);
 
+  /// N, the number of rows.
   std::int64_t count() const { return count_; }
+  /// d; 0 without rows.
   std::int64_t dimension() const { return mean_.defined() ? mean_.size(0) : 0; }
 
-  at::Tensor mean() const;           ///< [d], float64. @throws Error without rows
-  at::Tensor covariance() const;     ///< [d, d]: Σ (h − mean)(h − mean)ᵀ / N
-  at::Tensor second_moment() const;  ///< [d, d]: Σ h hᵀ / N
+  /// Σ h / N, [d], float64. @throws Error without rows
+  at::Tensor mean() const;
+  /// Σ (h − mean)(h − mean)ᵀ / N, [d, d], float64. @throws Error without rows
+  at::Tensor covariance() const;
+  /// Σ h hᵀ / N, [d, d], float64. @throws Error without rows
+  at::Tensor second_moment() const;
 
   /// Rebuilds from saved moments. @throws Error when the sizes do not fit
   static Moments from(std::int64_t count, const at::Tensor& mean, const at::Tensor& covariance);

@@ -4,13 +4,14 @@
 
 namespace descramble {
 
+/// A confidence interval of a proportion.
 struct Interval {
-  double low = 0;
-  double high = 1;
+  double low = 0;   ///< lower end, at least 0
+  double high = 1;  ///< upper end, at most 1
 };
 
 /// Wilson's 95 % confidence interval of a proportion, `hits` out of `count` independent trials.
-/// Source: Wilson, J. Am. Stat. Assoc. 22 (1927) 209; Brown, Cai, DasGupta, Stat. Sci. 16 (2001).
+/// @source Wilson, J. Am. Stat. Assoc. 22 (1927) 209; Brown, Cai, DasGupta, Stat. Sci. 16 (2001).
 /// @throws Error unless 0 <= hits <= count and count >= 1
 Interval wilson_interval(std::int64_t hits, std::int64_t count);
 

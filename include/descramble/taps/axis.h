@@ -8,12 +8,16 @@
 
 namespace descramble {
 
-/// Which dimension of a tapped value holds the d quantities that a basis rotates. `features`: the
-/// last dimension. `channels`: dimension 1; every position is a row. `neurons`: all dimensions but
-/// the batch, flattened.
-enum class Axis { features, channels, neurons };
+/// Which dimension of a tapped value holds the d quantities that a basis rotates.
+enum class Axis {
+  features,  ///< the last dimension; every position along the others is a row
+  channels,  ///< dimension 1; every position is a row
+  neurons    ///< all dimensions but the batch, flattened; every sample is a row
+};
 
+/// "features", "channels", "neurons".
 std::string axis_name(Axis axis);
+/// The axis of that name.
 /// @throws Error for an unknown name
 Axis parse_axis(const std::string& name);
 
@@ -29,6 +33,7 @@ at::Tensor to_rows(const at::Tensor& value, Axis axis);
 
 /// The inverse: rows [N, d] in a value's sizes, or in the shape of `like`.
 at::Tensor from_rows(const at::Tensor& rows, at::IntArrayRef sizes, Axis axis);
+/// The same with the sizes of `like`.
 at::Tensor from_rows(const at::Tensor& rows, const at::Tensor& like, Axis axis);
 
 /// Refuses an axis whose d×d float64 matrices (four of them: moments, eigenvectors, rotation,

@@ -12,33 +12,35 @@ namespace descramble {
 
 /// A rotation to be written into a model behind a tap point (or NAME.input).
 struct RotationEdit {
-  std::string tap{};
-  Axis axis = Axis::features;
+  std::string tap{};            ///< a point, or NAME.input
+  Axis axis = Axis::features;   ///< the dimension that P acts on
   std::int64_t dimensions = 2;  ///< number of dimensions of the tapped value
   at::Tensor rotation{};        ///< P, [d, d], float64
-  at::ScalarType dtype =
-      at::ScalarType::Undefined;  ///< of the tapped value; Undefined: the model's
+  /// Of the tapped value; Undefined: the model's.
+  at::ScalarType dtype = at::ScalarType::Undefined;
 };
 
 /// What became of one side of a pair: P on the left of the value, Pᵀ on its right.
 struct RotationSide {
-  std::string tap{};
+  std::string tap{};     ///< the tap of the edit
   std::string side{};    ///< "left" (W′ = P W, b′ = P b) or "right" (W′ = W Pᵀ)
   std::string module{};  ///< the linear or convolution layer that took it in; empty: kept explicit
   std::string why{};     ///< reason for staying explicit
   std::string buffer{};  ///< name of the explicit matrix in the model
-  at::Tensor weight{};   ///< of the module, before
-  at::Tensor weight_descrambled{};  ///< and after
+  at::Tensor weight{};   ///< the weight of the module, before
+  at::Tensor weight_descrambled{};  ///< the weight of the module, after
 };
 
+/// An exported model and where its rotations went.
 struct ExportedModel {
-  Model model;
+  Model model;                        ///< plain TorchScript, in eval mode
   std::vector<RotationSide> sides{};  ///< two for each edit, left then right
 };
 
 /// Public methods of the model besides the one that runs.
 std::vector<std::string> other_methods(const Model& model);
 
+/// Checks that the model can be exported.
 /// @throws Error naming a scripted hook, whose calls no copy of the module keeps
 void require_exportable(const Model& model);
 

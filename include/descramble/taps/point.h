@@ -16,7 +16,7 @@ namespace descramble {
 /// model's own; where a module returns a tuple, its tensors are `lstm.0`, `lstm.1.0`; `NAME.input`
 /// is the first tensor that a point's call receives. Order: as values come into being.
 struct TapPoint {
-  std::string name{};
+  std::string name{};  ///< unique in the model
   std::string kind{};  ///< "module", "operator", "input" or "output"
   std::string type{};  ///< class of the module ("Conv2d") or operator ("aten::cat")
   /// The value comes from a convolution, pool or normalisation in one dimension, perhaps through
@@ -36,12 +36,12 @@ std::vector<TapPoint> list_taps(const Model& model);
 
 /// What a point was seen to carry in one forward pass.
 struct TapReading {
-  TapPoint point{};
-  std::vector<std::int64_t> sizes{};
-  std::string shape{};  ///< "1x64x55x55"; empty: did not fire
-  std::string dtype{};
-  std::int64_t fired = 0;  ///< times in this pass
-  std::string axis{};      ///< default axis of a floating-point value with samples in front
+  TapPoint point{};                   ///< the place
+  std::vector<std::int64_t> sizes{};  ///< sizes of the value
+  std::string shape{};                ///< "1x64x55x55"; empty: did not fire
+  std::string dtype{};                ///< the dtype of the value: "float32"
+  std::int64_t fired = 0;             ///< times in this pass
+  std::string axis{};  ///< default axis of a floating-point value with samples in front
 };
 
 /// Runs the model once on `inputs` with every point tapped.

@@ -13,10 +13,12 @@ namespace descramble {
 
 /// Places begin … end − 1 along one dimension of the input.
 struct IndexRange {
-  std::int64_t begin = 0;
-  std::int64_t end = 0;
+  std::int64_t begin = 0;  ///< the first place
+  std::int64_t end = 0;    ///< one behind the last place
 
+  /// The number of places.
   std::int64_t length() const { return end - begin; }
+  /// Whether both hold the same places.
   bool operator==(const IndexRange&) const = default;
 };
 
@@ -24,8 +26,9 @@ struct IndexRange {
 /// dimension of positions (rows and columns of an image, places of a signal), clipped at the
 /// border.
 struct ReceptiveField {
-  std::vector<std::int64_t> input{};      ///< positions of the input, [H, W] or [L]
-  std::vector<std::int64_t> positions{};  ///< of the tap; empty: it has none and sees everything
+  std::vector<std::int64_t> input{};  ///< positions of the input, [H, W] or [L]
+  /// Positions of the tap; empty: it has none and sees everything.
+  std::vector<std::int64_t> positions{};
   /// For each dimension and each place of the tap along it.
   std::vector<std::vector<IndexRange>> intervals{};
   /// Why it is not known, and the whole input is given for every position; empty: it is known.
@@ -37,10 +40,11 @@ struct ReceptiveField {
   std::vector<std::int64_t> extent() const;
 };
 
+/// How receptive fields are measured.
 struct ReceptiveFieldOptions {
   std::int64_t batch = 8;        ///< samples in a pass
   bool only_that_batch = false;  ///< the model takes no other number of samples
-  std::uint64_t seed = 0;        ///< of the values that the check puts outside of a field
+  std::uint64_t seed = 0;        ///< the seed of the values that the check puts outside of a field
 };
 
 /// Receptive fields of taps with values [N, C, …], measured on the network itself: a row of the

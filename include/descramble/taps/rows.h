@@ -19,10 +19,11 @@ struct RowSelection {
   /// The index of the data's input that serves as mask: a row counts where it is not 0. Absent: all
   /// rows count.
   std::optional<std::size_t> mask{};
-  std::string mask_name{};  ///< for errors
+  std::string mask_name{};  ///< the name of that input, for errors
   /// Number of positions at the beginning of each sample that do not count, after the mask.
   std::int64_t skip = 0;
 
+  /// Whether all rows count.
   bool all() const { return !mask && skip == 0; }
 };
 

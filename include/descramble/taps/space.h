@@ -12,11 +12,11 @@ namespace descramble {
 
 /// The space in which the values of a tap lie: what a basis or a rotation of them has to fit.
 struct TapSpace {
-  std::string name{};  ///< of the tap
-  Axis axis = Axis::features;
-  std::vector<std::int64_t> shape{};  ///< of one sample, without the batch
-  at::ScalarType dtype = at::kFloat;
-  std::int64_t dimension = 0;  ///< d, the size of the axis
+  std::string name{};                 ///< the name of the tap
+  Axis axis = Axis::features;         ///< the dimension that holds the d quantities
+  std::vector<std::int64_t> shape{};  ///< sizes of one sample's value, without the batch
+  at::ScalarType dtype = at::kFloat;  ///< the dtype of the value in the network
+  std::int64_t dimension = 0;         ///< d, the size of the axis
 };
 
 /// The space of a value that a tap carried. @throws Error where the value has no such axis

@@ -31,29 +31,36 @@ at::Tensor tap(const std::string& name, const at::Tensor& value);
 /// Handlers then run on either thread, perhaps at once.
 class TapScope {
  public:
+  /// Encloses the `tap` calls of this thread from now on. It has no handlers yet.
   TapScope();
   ~TapScope();
   TapScope(const TapScope&) = delete;
   TapScope& operator=(const TapScope&) = delete;
 
+  /// Calls `handler` with each value of that name. Handlers of a name run in the order in which
+  /// they were added.
   void observe(const std::string& name, std::function<void(const at::Tensor&)> handler);
+  /// Puts the handler's result in place of each value of that name.
   void replace(const std::string& name, std::function<at::Tensor(const at::Tensor&)> handler);
   /// For every name, before the handlers of that name.
   void replace_all(
       std::function<at::Tensor(const std::string& name, const at::Tensor& value)> handler);
   /// How often `tap(name, …)` was met in this scope.
   std::int64_t fired(const std::string& name) const;
+  /// Checks that every handler was called for.
   /// @throws Error for a handler whose name was never met, with the names that were
   void require_fired() const;
 
   class State;
   /// What listens on a thread. It keeps handlers alive after their scope.
   using Listeners = std::shared_ptr<State>;
+  /// The listeners of this thread; null if there are none.
   static Listeners listeners();
 
   /// While it lives, this thread has other listeners than its own.
   class Adopted {
    public:
+    /// Takes the listeners for this thread; null: none.
     explicit Adopted(Listeners listeners);
     ~Adopted();
     Adopted(const Adopted&) = delete;
@@ -63,6 +70,7 @@ class TapScope {
     Listeners kept_;
     State* before_ = nullptr;
   };
+  /// Gives this thread the listeners of another one, as long as the result lives.
   [[nodiscard]] static Adopted adopt(const Listeners& listeners) { return Adopted(listeners); }
 
  private:

@@ -22,6 +22,7 @@ namespace descramble {
 /// ceiling. Above the ceiling the network runs up to the tap for each pass.
 class TapValues {
  public:
+  /// How values are read and kept.
   struct Options {
     std::optional<Axis> axis{};     ///< absent: default_axis of the value
     std::int64_t memory_mb = 4096;  ///< ceiling for what is kept
@@ -36,6 +37,7 @@ class TapValues {
   /// for a selection of rows that does not fit or leaves none
   static TapValues of(const TappedModel& tapped, const std::string& tap, const Source& data,
                       const Options& options);
+  /// The same with the default options.
   static TapValues of(const TappedModel& tapped, const std::string& tap, const Source& data) {
     return of(tapped, tap, data, Options{});
   }
@@ -45,17 +47,23 @@ class TapValues {
   /// The values minus the mean of all rows. Costs one pass.
   TapValues centred() const;
 
+  /// The tap's name, axis, shape and dimension d.
   const TapSpace& space() const { return space_; }
+  /// The number of samples.
   std::int64_t samples() const { return samples_; }
-  std::int64_t rows() const { return count_; }  ///< of all samples together that count
+  std::int64_t rows() const {
+    return count_;
+  }  ///< the number of rows that count, of all samples together
+  /// Whether the values are kept in memory; if not, each pass runs the network.
   bool kept() const { return !rerun_; }
 
   /// Some samples: rows [N, d] (every position of a sample that counts is a row), in float64, and
   /// how many samples they are.
   struct Part {
-    at::Tensor rows{};
-    std::int64_t samples = 0;
+    at::Tensor rows{};         ///< [N, d], float64
+    std::int64_t samples = 0;  ///< the number of samples that the rows belong to
   };
+  /// Visits all values, part by part, in the order of the data.
   void for_each(const std::function<void(const Part& part)>& visit) const;
 
   /// The edit that writes a rotation of these values into the model (see export_model).

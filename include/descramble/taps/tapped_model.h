@@ -17,12 +17,16 @@ namespace descramble {
 class Watch {
  public:
   Watch() = default;
+  /// `remove` detaches the handler; it is called once.
   explicit Watch(std::function<void()> remove) : remove_(std::move(remove)) {}
+  /// The handler stays attached; the other Watch is empty afterwards.
   Watch(Watch&& other) noexcept : remove_(std::move(other.remove_)) { other.remove_ = nullptr; }
+  /// Detaches its own handler and takes that of the other Watch.
   Watch& operator=(Watch&& other) noexcept;
   ~Watch() { release(); }
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
+  /// Detaches the handler now. Does nothing if it is detached.
   void release();
 
  private:
@@ -43,11 +47,14 @@ class Watch {
 class TappedModel {
  public:
   struct State;
+  /// For this library. Use tap_model.
   explicit TappedModel(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
+  /// The selected points, in the model's order.
   const std::vector<TapPoint>& points() const;
   /// One of them. @throws Error for another name
   const TapPoint& point(const std::string& tap) const;
+  /// The model that is tapped.
   const Model& model() const;
 
   /// The logits. A tap with a handler that did not fire is an error: never a silent nothing.
@@ -82,7 +89,8 @@ class TappedModel {
   std::shared_ptr<State> state_;
 };
 
-/// Taps the selected points (all by default; see select_names). @throws Error
+/// Taps the selected points (all by default; see select_names).
+/// @throws Error for a selector that means nothing, with the nearest names
 TappedModel tap_model(const Model& model, const std::vector<std::string>& selectors = {"**"});
 
 }  // namespace descramble

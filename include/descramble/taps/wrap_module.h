@@ -15,11 +15,13 @@ namespace descramble {
 
 /// What a model knows of a module in C++ beside its forward.
 struct ModuleFacts {
-  std::string name = "module";  ///< in errors and results
+  std::string name = "module";  ///< the name in errors and results
+  /// By name; they share storage with the module.
   std::vector<std::pair<std::string, at::Tensor>> parameters{};
+  /// By name; they share storage with the module.
   std::vector<std::pair<std::string, at::Tensor>> buffers{};
   std::function<void(bool)> set_training{};  ///< absent: the module has no modes
-  std::function<bool()> is_training{};
+  std::function<bool()> is_training{};       ///< absent: never
   /// What puts back the mode of each submodule; absent: set_training does.
   std::function<std::function<void()>()> keep_modes{};
 };

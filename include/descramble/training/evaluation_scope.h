@@ -11,6 +11,7 @@ namespace descramble {
 /// random generators, and the buffers and attributes that forward writes are restored.
 class EvaluationScope {
  public:
+  /// Puts the model into eval mode and remembers what a pass would change.
   explicit EvaluationScope(const Model& model);
   ~EvaluationScope();
   EvaluationScope(const EvaluationScope&) = delete;

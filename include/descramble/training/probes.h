@@ -23,7 +23,7 @@ struct ProbeOptions {
   std::int64_t every = 100;         ///< optimiser steps between two measurements
   std::vector<std::string> measure{"spectrum", "smoothness"};  ///< see probe_measure_names
   std::int64_t samples = 512;  ///< size of the probe set: the first samples of the source
-  Stencil stencil = Stencil::fourier_second;
+  Stencil stencil = Stencil::fourier_second;  ///< the stencil of the measure "smoothness"
   std::string to = "output";  ///< the tap at the other end of the Jacobians of "jacobian_l1"
 };
 
@@ -32,13 +32,13 @@ std::vector<std::string> probe_measure_names();
 
 /// One measurement of one layer.
 struct ProbeRecord {
-  std::size_t probe = 0;  ///< number of the probe
-  std::int64_t step = 0;
-  std::int64_t epoch = 0;
-  std::string tap{};
-  std::string measure{};
+  std::size_t probe = 0;   ///< number of the probe
+  std::int64_t step = 0;   ///< optimiser steps that were done
+  std::int64_t epoch = 0;  ///< the epoch of that step, from 1; 0 before the first step
+  std::string tap{};       ///< the layer
+  std::string measure{};   ///< one of probe_measure_names()
   std::map<std::string, std::optional<double>> numbers{};  ///< nothing: the number has no value
-  std::map<std::string, std::vector<double>> lists{};
+  std::map<std::string, std::vector<double>> lists{};      ///< values along the layer: a spectrum
 };
 
 /// Receives each record as soon as it is made. See results/probe_sinks.h for files.
@@ -72,6 +72,7 @@ std::string cost_text(const ProbeCost& cost);
 /// meanwhile. One thread at a time.
 class Probes {
  public:
+  /// No probe yet. `memory_mb`: ceiling for matrices and values, MiB.
   explicit Probes(const Model& model, std::int64_t memory_mb = 4096);
   /// One probe, on the first samples of a source. @throws Error as add() does
   Probes(const Model& model, const ProbeOptions& options, const Source& samples,
@@ -79,7 +80,9 @@ class Probes {
   /// One probe, on the samples that forward() is given. @throws Error as add() does
   Probes(const Model& model, const ProbeOptions& options, ProbeSink sink = {});
   ~Probes();
+  /// The other one is empty afterwards.
   Probes(Probes&&) noexcept;
+  /// The other one is empty afterwards.
   Probes& operator=(Probes&&) noexcept;
 
   /// Adds a probe. `where` names it in errors. Without `source` it measures the samples that
@@ -107,6 +110,7 @@ class Probes {
   /// Runs the probes that did not run at the last step.
   void at_end();
 
+  /// Whether no probe was added.
   bool empty() const;
   /// The newest figures, one line per probe.
   std::vector<std::string> new_lines();
@@ -114,6 +118,7 @@ class Probes {
   const std::vector<ProbeRecord>& records() const;
   /// The newest tensors of measures that have one: `probes.<i>.<tap>.<measure>`.
   const NamedTensors& tensors() const;
+  /// The time that the probes took so far.
   ProbeCost cost() const;
 
  private:
