@@ -40,10 +40,6 @@ make_torch(old_abi "2.5.1" "-D_GLIBCXX_USE_CXX11_ABI=0" torch_cpu c10)
 expect_refusal("old C\\+\\+ ABI" "LibTorch 2.5.1 in .* is built with the old C\\+\\+ ABI"
   "-DCMAKE_PREFIX_PATH=${WORK_DIR}/old_abi")
 
-make_torch(cuda "2.13.0" "" torch_cpu c10 torch_cuda)
-expect_refusal("CUDA without its toolkit" "is a CUDA build, but the CUDA toolkit .* was not found"
-  "-DCMAKE_PREFIX_PATH=${WORK_DIR}/cuda" -DCMAKE_DISABLE_FIND_PACKAGE_CUDAToolkit=ON)
-
 make_torch(incomplete "2.13.0" "" c10)
 expect_refusal("LibTorch without libtorch_cpu" "has no libtorch_cpu library beside it"
   "-DCMAKE_PREFIX_PATH=${WORK_DIR}/incomplete")
