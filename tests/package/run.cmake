@@ -103,3 +103,11 @@ file(REMOVE ${files})
 expect_refusal("kind that is not installed"
   "of the kind that COMPONENTS asks for: expected one of static, found shared"
   -DKIND=shared "-DTorch_DIR=${TORCH_DIR}")
+
+file(GLOB_RECURSE config "${installed}/descrambleConfig.cmake")
+file(READ "${config}" content)
+string(REPLACE "IN ITEMS webp" "IN ITEMS no_such" content "${content}")
+file(WRITE "${config}" "${content}")
+expect_refusal("missing library"
+  "static library needs libno_such, which was not found: install libno_such-dev, or use"
+  -DKIND=static "-DTorch_DIR=${TORCH_DIR}")
