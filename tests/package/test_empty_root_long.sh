@@ -20,11 +20,18 @@ fi
 deb=("$packages"/descramble_*.deb)
 archive=("$packages"/descramble-*.tar.gz)
 
+# in_root ROOT COMMAND...: with /proc, where LibTorch reads which processor it runs on.
 in_root() {
   local root="$1"
   shift
   env --ignore-environment PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
-    chroot "$root" "$@" >"$work/log" 2>&1 || { echo "in the empty root: $*"; tail -50 "$work/log"; return 1; }
+    unshare --mount sh -c 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"' "$root" "$@" >"$work/log" 2>&1 || { echo "in the empty root: $*"; tail -50 "$work/log"; return 1; }
+}
+# must_hold 'WHAT' TEST...: says what does not hold.
+must_hold() {
+  local what="$1"
+  shift
+  "$@" || { echo "in the empty root: $what does not hold"; tail -50 "$work/log"; exit 1; }
 }
 start=$SECONDS
 debootstrap --variant=minbase "$codename" "$work/root" "$mirror" >"$work/log" 2>&1 ||
@@ -39,16 +46,23 @@ root="$work/root"
 cp "${deb[0]}" "$root/tmp"
 in_root "$root" sh -c 'apt-get install --yes /tmp/descramble_*.deb'
 in_root "$root" descramble run /usr/share/descramble/configs/first.json --out /tmp/first
-grep --quiet 'function changed by' "$work/log"
+must_hold "the run says how much the function changed" grep --quiet 'function changed by' "$work/log"
 in_root "$root" descramble verify /tmp/first
-grep --quiet '"figures"\|\.svg' "$root/tmp/first/result.json" || [[ -n "$(find "$root/tmp/first" -name '*.svg')" ]]
-for file in man/man1/descramble.1.gz man/man1/descramble.1; do
-  [[ ! -e $root/usr/share/$file ]] || manual="$root/usr/share/$file"
+must_hold "the run drew figures, with gnuplot" test -n "$(find "$root/tmp/first" -name '*.svg')"
+for file in man/man1/descramble.1 bash-completion/completions/descramble doc/descramble/copyright; do
+  must_hold "$file is installed" test -e "$root/usr/share/$file"
 done
-[[ -n ${manual:-} && -e $root/usr/share/bash-completion/completions/descramble ]]
+# A C++ project finds the package: the shared library needs two packages more.
+mkdir "$root/tmp/project"
+cp "$DESCRAMBLE_SOURCE_DIR"/tests/package/{CMakeLists.txt,main.cpp} "$root/tmp/project"
+in_root "$root" apt-get install --yes --no-install-recommends cmake make g++ libtorch-dev nlohmann-json3-dev
+in_root "$root" cmake -S /tmp/project -B /tmp/project/build -DKIND=shared
+in_root "$root" cmake --build /tmp/project/build
+in_root "$root" /tmp/project/build/package_test
+must_hold "the project prints the version" grep --quiet --line-regexp "$DESCRAMBLE_VERSION" "$work/log"
 in_root "$root" apt-get remove --yes descramble
-[[ -z "$(find "$root/usr" -iname '*descramble*')" ]]
-echo "the package for Debian: installed, run, verified, removed: $((SECONDS - start)) s"
+must_hold "nothing stays behind" test -z "$(find "$root/usr" -iname '*descramble*')"
+echo "the package for Debian: installed, run, verified, found by a C++ project, removed: $((SECONDS - start)) s"
 
 start=$SECONDS
 root="$work/root_of_archive"
@@ -58,6 +72,6 @@ needed="$(sed -n 's/^    apt-get install //p' "$root/srv/anywhere/share/doc/desc
 # shellcheck disable=SC2086
 in_root "$root" apt-get install --yes --no-install-recommends $needed
 in_root "$root" /srv/anywhere/bin/descramble run /srv/anywhere/share/descramble/configs/first.json --out /tmp/first
-grep --quiet 'function changed by' "$work/log"
+must_hold "the run says how much the function changed" grep --quiet 'function changed by' "$work/log"
 in_root "$root" /srv/anywhere/bin/descramble verify /tmp/first
 echo "the archive: unpacked, run, verified: $((SECONDS - start)) s"
