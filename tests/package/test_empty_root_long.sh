@@ -34,21 +34,21 @@ must_hold() {
   "$@" || { echo "in the empty root: $what does not hold"; tail -50 "$work/log"; exit 1; }
 }
 start=$SECONDS
-debootstrap --variant=minbase "$codename" "$work/root" "$mirror" >"$work/log" 2>&1 ||
+debootstrap --variant=minbase "$codename" "$work/for_package" "$mirror" >"$work/log" 2>&1 ||
   { tail -20 "$work/log"; exit 1; }
-cp --dereference /etc/resolv.conf "$work/root/etc/resolv.conf"
-in_root "$work/root" apt-get update
-cp --archive "$work/root" "$work/root_of_archive"
+cp --dereference /etc/resolv.conf "$work/for_package/etc/resolv.conf"
+in_root "$work/for_package" apt-get update
+cp --archive "$work/for_package" "$work/for_archive"
 echo "an empty $codename: $((SECONDS - start)) s"
 
 start=$SECONDS
-root="$work/root"
+root="$work/for_package"
 cp "${deb[0]}" "$root/tmp"
 in_root "$root" sh -c 'apt-get install --yes /tmp/descramble_*.deb'
 in_root "$root" descramble run /usr/share/descramble/configs/first.json --out /tmp/first
 must_hold "the run says how much the function changed" grep --quiet 'function changed by' "$work/log"
 in_root "$root" descramble verify /tmp/first
-must_hold "the run drew figures, with gnuplot" test -n "$(find "$root/tmp/first" -name '*.svg')"
+in_root "$root" descramble show /tmp/first steps.1.fc1.weight_descrambled --out /tmp/weight.svg  # needs gnuplot
 for file in man/man1/descramble.1 bash-completion/completions/descramble doc/descramble/copyright; do
   must_hold "$file is installed" test -e "$root/usr/share/$file"
 done
@@ -65,7 +65,7 @@ must_hold "nothing stays behind" test -z "$(find "$root/usr" -iname '*descramble
 echo "the package for Debian: installed, run, verified, found by a C++ project, removed: $((SECONDS - start)) s"
 
 start=$SECONDS
-root="$work/root_of_archive"
+root="$work/for_archive"
 mkdir "$root/srv/anywhere"
 tar -C "$root/srv/anywhere" --strip-components 1 -xf "${archive[0]}"
 needed="$(sed -n 's/^    apt-get install //p' "$root/srv/anywhere/share/doc/descramble/INSTALL.md" | head -n 1)"
