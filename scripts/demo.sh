@@ -21,7 +21,7 @@ scripts/setup.sh
 if [[ ! -f $build/build.ninja || $# -gt 0 ]]; then
   cmake --preset release -B "$build" "$@"
 fi
-cmake --build "$build" --target descramble_command --parallel "$(nproc)"
+cmake --build "$build" --target descramble_installable --parallel "$(nproc)"
 
 if [[ ! -f runs/glyph_mlp/model.pt ]]; then
   "$build/descramble" train configs/glyph_mlp_train.json --out runs/glyph_mlp

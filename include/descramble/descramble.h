@@ -3,6 +3,8 @@
 // Everything that a program embeds: models, taps, data, statistics, objectives, solvers, rotations,
 // analysis, training, export.
 
+#include "descramble/core/language.h"
+
 #include "descramble/analysis/capture.h"
 #include "descramble/analysis/compare_solvers.h"
 #include "descramble/analysis/completeness.h"

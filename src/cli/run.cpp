@@ -11,7 +11,10 @@
 #include <torch/version.h>
 #include <unistd.h>
 
+#include "cli/command_tree.h"
 #include "cli/commands.h"
+#include "cli/completion.h"
+#include "cli/manual.h"
 #include "descramble/core/error.h"
 #include "descramble/core/interrupt.h"
 #include "descramble/core/version.h"
@@ -103,6 +106,7 @@ struct CommandLine {
   CLI::App* study_app = nullptr;
   std::string kind{};
   bool as_schema = false;
+  std::string shell{};
 
   CommandLine() {
     app.set_version_flag("--version",
@@ -116,6 +120,14 @@ struct CommandLine {
                           "solvers");
     kinds.add_option("name", kind, "one kind, with its fields");
     kinds.add_flag("--schema", as_schema, "the JSON Schema of a config");
+    add("completion", "Print a script that completes this command's words in a shell")
+        .add_option("shell", shell, "the shell")
+        ->required()
+        ->check(CLI::IsMember({"bash", "fish", "zsh"}));
+    add("man", "Print the page of the manual, for man -l -");
+    app.footer(
+        "Exit codes: 0 done, 1 a failure while running, 2 wrong use, 130 interrupted (nothing was "
+        "written).");
   }
 
   bool parsed(const std::string& command) const { return app.got_subcommand(command); }
@@ -277,6 +289,18 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
     return 0;
   } catch (const CLI::ParseError& error) {
     return refuse(error, err);
+  }
+
+  if (line.parsed("man")) {
+    out << manual_page(command_tree(app));
+    return 0;
+  }
+  if (line.parsed("completion")) {
+    const CommandNode program = command_tree(app);
+    out << (line.shell == "bash"   ? bash_completion(program)
+            : line.shell == "fish" ? fish_completion(program)
+                                   : zsh_completion(program));
+    return 0;
   }
 
   LibtorchWarnings warnings;

@@ -27,7 +27,7 @@ def main(build):
                     "-DDESCRAMBLE_BUILD_TESTS=OFF", "-DDESCRAMBLE_BUILD_BENCHMARKS=OFF"],
                    cwd=os.environ["DESCRAMBLE_SOURCE_DIR"], check=True, stdout=subprocess.DEVNULL)
     entries = json.loads((build / "compile_commands.json").read_text(encoding="utf-8"))
-    entries = [entry for entry in entries if "CMakeFiles/descramble.dir/" in entry["command"]]
+    entries = [entry for entry in entries if "CMakeFiles/descramble_objects.dir/" in entry["command"]]
     assert entries and not any("/Unity/" in entry["file"] for entry in entries)
 
     header = build / "each_source_alone.h"

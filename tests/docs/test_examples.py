@@ -1,12 +1,15 @@
-"""Each folder of examples/ is a project of its own: it is configured, built and run against this build,
-installed into a folder of its own."""
+"""Each folder of examples/ is a project of its own: a copy of it outside the tree is built and run against this
+build, installed into a folder of its own, once with the static library and once with the shared one."""
 
+import functools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 SOURCE = Path(os.environ["DESCRAMBLE_SOURCE_DIR"])
@@ -27,15 +30,28 @@ def cached(name):
     return found.group(1) if found else ""
 
 
-def build(example, installed, folder):
-    run("cmake", "-S", example, "-B", folder, "-G", cached("CMAKE_GENERATOR"),
+def build(kind, folder, installed):
+    """All examples, in one project that only names them. The second kind of library only links them again."""
+    run("cmake", "-S", folder, "-B", folder / "build", "-G", cached("CMAKE_GENERATOR"),
+        f"-DBUILD_SHARED_LIBS={'ON' if kind == 'shared' else 'OFF'}",
         f"-DCMAKE_BUILD_TYPE={cached('CMAKE_BUILD_TYPE')}",
         f"-DCMAKE_CXX_COMPILER={cached('CMAKE_CXX_COMPILER')}",
         "-DCMAKE_CXX_FLAGS_RELEASE=-O0",  # compiles in half the time; the library is what works
         f"-DCMAKE_CXX_FLAGS={cached('CMAKE_CXX_FLAGS')} -Wall -Wextra -Werror",
         f"-DCMAKE_PREFIX_PATH={installed}", f"-DTorch_DIR={cached('Torch_DIR')}")
-    run("cmake", "--build", folder)
-    return folder / example.name
+    run("cmake", "--build", folder / "build", "--parallel", os.cpu_count())
+
+
+def copy(examples, folder):
+    for example in examples:
+        shutil.copytree(example, folder / example.name)
+    (folder / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.25)\nproject(examples LANGUAGES C CXX)\n"
+        + "".join(f"add_subdirectory({example.name})\n" for example in examples), encoding="utf-8")
+
+
+def links_shared(program):
+    return "libdescramble.so" in run("readelf", "-d", program)
 
 
 def check_embed(program, folder):
@@ -64,8 +80,11 @@ def run_own_objective(program, folder, model, tap, data):
 
 
 def check_own_objective(program, folder):
-    """A user's lambda: on the shipped classifier, and on SqueezeNet and an MNIST MLP where their data are."""
+    """A user's lambda: on the shipped classifier, and, with one kind of library, on SqueezeNet and an MNIST MLP where
+    their data are."""
     run_own_objective(program, folder, SOURCE / "models" / "glyph_mlp.pt", "fc1", {"kind": "glyphs", "count": 300})
+    if links_shared(program):
+        return
     data = os.environ.get("DESCRAMBLE_DATA")
     if not data:
         print("not run: own_objective on SqueezeNet and MNIST (DESCRAMBLE_DATA is not set)")
@@ -120,11 +139,17 @@ def rename_tensors(source, target, names):
     target.write_bytes(len(text).to_bytes(8, "little") + text + body)
 
 
+@functools.cache
+def analysed_in_tree():
+    with tempfile.TemporaryDirectory() as folder:
+        return run_analyse(os.environ["DESCRAMBLE_ANALYSE"], Path(folder))
+
+
 def check_analyse(program, folder):
     """Fewer than 60 lines without JSON; the same figures from the installed package as in the tree."""
     text = (SOURCE / "examples" / "analyse" / "main.cpp").read_text(encoding="utf-8")
     assert len(text.splitlines()) < 60 and "json" not in text.replace("safetensors", ""), len(text.splitlines())
-    assert run_analyse(program, folder) == run_analyse(os.environ["DESCRAMBLE_ANALYSE"], folder)
+    assert run_analyse(program, folder) == analysed_in_tree()
 
 
 def check_nn_module(program, folder):
@@ -188,10 +213,17 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         temporary = Path(temporary)
         run("cmake", "--install", BUILD, "--prefix", temporary / "installed")
-        for example in examples:
-            program = build(example, temporary / "installed", temporary / example.name)
-            CHECKS[example.name](program, temporary)
-            print(f"{example.name}: built and run")
+        copies = temporary / "examples"
+        copy(examples, copies)
+        for kind in ("static", "shared"):
+            build(kind, copies, temporary / "installed")
+            for example in examples:
+                program = copies / "build" / example.name / example.name
+                assert links_shared(program) == (kind == "shared"), program
+                start = time.monotonic()
+                (temporary / kind).mkdir(exist_ok=True)
+                CHECKS[example.name](program, temporary / kind)
+                print(f"{example.name}: built with the {kind} library and run, {time.monotonic() - start:.1f} s")
 
 
 main()

@@ -9,7 +9,7 @@
 #include "descramble/taps/axis.h"
 #include "descramble/taps/split.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// The directions of a basis and the order in which they are ablated.
 struct AblationPath {

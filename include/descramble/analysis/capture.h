@@ -9,7 +9,7 @@
 #include "descramble/analysis/subject.h"
 #include "descramble/core/progress.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// What is captured.
 struct CaptureOptions {

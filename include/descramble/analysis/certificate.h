@@ -2,7 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// max|f − f′| / max|f|, in float64 (0 where both are zero).
 double relative_difference(const at::Tensor& changed, const at::Tensor& original);

@@ -10,7 +10,7 @@
 #include "descramble/data/data_set.h"
 #include "descramble/model/model.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// From inputs to logits.
 using Forward = std::function<at::Tensor(const std::vector<at::Tensor>&)>;

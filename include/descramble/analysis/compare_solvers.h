@@ -10,7 +10,7 @@
 #include "descramble/objective/choice.h"
 #include "descramble/solver/choice.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// One objective at one tap, and the solvers that are compared.
 struct SolverComparisonOptions {

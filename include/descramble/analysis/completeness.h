@@ -12,7 +12,7 @@
 #include "descramble/basis/choice.h"
 #include "descramble/core/progress.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// What outputs are compared with.
 enum class Reference {

@@ -8,7 +8,7 @@
 #include "descramble/analysis/score.h"
 #include "descramble/basis/basis.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// The scores of a model as the directions of one basis are ablated in one order.
 struct Curve {

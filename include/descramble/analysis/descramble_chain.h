@@ -11,7 +11,7 @@
 #include "descramble/core/progress.h"
 #include "descramble/solver/choice.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Which chain is descrambled, and from which data.
 struct ChainOptions {

@@ -12,7 +12,7 @@
 #include "descramble/objective/choice.h"
 #include "descramble/solver/choice.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Which layers are descrambled, and how.
 struct LayerOptions {

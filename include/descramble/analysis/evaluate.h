@@ -4,7 +4,7 @@
 #include "descramble/analysis/subject.h"
 #include "descramble/core/progress.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Accuracy and loss of the network on one of its sources.
 /// @throws Error for a source without labels, labels that do not fit (see Score), or a loss that is

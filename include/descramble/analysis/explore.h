@@ -14,7 +14,7 @@
 #include "descramble/core/progress.h"
 #include "descramble/taps/receptive_field.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// What the lines along directions run through.
 enum class Through {

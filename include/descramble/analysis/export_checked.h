@@ -9,7 +9,7 @@
 #include "descramble/analysis/subject.h"
 #include "descramble/taps/export.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// An exported model, measured on the check samples.
 struct CheckedExport {

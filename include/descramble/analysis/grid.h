@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// The numbers of ablated directions at which a curve is measured.
 struct Grid {

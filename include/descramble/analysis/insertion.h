@@ -9,7 +9,7 @@
 #include "descramble/taps/space.h"
 #include "descramble/taps/tapped_model.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// A rotation and the tap to which it belongs.
 struct RotatedTap {

@@ -4,7 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// The loss that compares a model's output with its targets.
 enum class Loss {

@@ -10,7 +10,7 @@
 #include "descramble/core/progress.h"
 #include "descramble/reading/reading.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// The weight of a linear or convolution layer in rotated bases: P W P'ᵀ, [out, in·k·k], float64. P
 /// rotates the layer's output and P' its input; an undefined one leaves that side alone. Columns

@@ -11,7 +11,7 @@
 #include "descramble/core/progress.h"
 #include "descramble/taps/space.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Which Jacobian is measured, and from which data.
 struct JacobianOptions {

@@ -11,7 +11,7 @@
 #include "descramble/analysis/subject.h"
 #include "descramble/core/progress.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Values that another run had at a tap.
 struct Donor {

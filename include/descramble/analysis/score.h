@@ -9,7 +9,7 @@
 
 #include "descramble/analysis/loss.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Accuracy and loss of a model's outputs against labels, summed over batches.
 struct Score {

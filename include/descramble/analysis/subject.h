@@ -10,7 +10,7 @@
 #include "descramble/model/model.h"
 #include "descramble/taps/rows.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// One of a subject's two sources.
 enum class Split {

@@ -11,7 +11,7 @@
 #include "descramble/taps/rows.h"
 #include "descramble/taps/space.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Moments of the values at a tap over a source.
 struct TapMoments {

@@ -6,7 +6,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Directions of a layer's value and their origin. If the directions span the whole space,
 /// h = mean + Σ qᵢ qᵢᵀ(h − mean).

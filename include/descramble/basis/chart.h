@@ -5,7 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// How d(d − 1)/2 free numbers θ describe a rotation near a base point P₀. S(θ) is the skew
 /// d×d matrix with θ below its diagonal (row by row) and −θ above. All charts are differentiable,

@@ -8,7 +8,7 @@
 
 #include "descramble/basis/kinds.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Chooses the bases of an analysis. The analysis calls it when the moments of a layer are known.
 using BasisChoice = std::function<BasisDraws(const BasisInput& input)>;

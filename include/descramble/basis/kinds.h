@@ -17,7 +17,7 @@
 #include "descramble/data/data_set.h"
 #include "descramble/stats/moments.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Rotations P [d, d] that steps of this run have found, by the number of the step and the tap.
 using Rotations = std::map<std::pair<std::int64_t, std::string>, at::Tensor>;

@@ -6,7 +6,7 @@
 
 #include "descramble/core/random.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// ‖PᵀP − I‖_F in float64.
 double distance_from_orthogonal(const at::Tensor& matrix);

@@ -8,7 +8,7 @@
 #include "descramble/basis/chart.h"
 #include "descramble/taps/axis.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// M h along `axis`, M [d, d] in the value's dtype and on its device; differentiable in both.
 /// @throws Error when d does not fit

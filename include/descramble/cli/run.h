@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Runs the command `descramble` inside this process. `args` are the arguments after the program's
 /// name. Results go to `out`, and one line of error to `err`. Returns the exit code: 0 done, 1

@@ -9,7 +9,7 @@
 #include "descramble/config/kind.h"
 #include "descramble/config/settings.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// How a member of this type stands in a config: the type of its field, and what reads it.
 template <typename Member>

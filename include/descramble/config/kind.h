@@ -11,7 +11,7 @@
 
 #include "descramble/core/error.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 struct FieldSet;
 

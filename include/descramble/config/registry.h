@@ -12,7 +12,7 @@
 #include "descramble/config/settings.h"
 #include "descramble/core/error.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// A kind that a config names, and its fields with the defaults filled in.
 template <typename Kind>

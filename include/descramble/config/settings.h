@@ -10,7 +10,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 struct KindFamily;
 

@@ -1,6 +1,8 @@
 #pragma once
 
-namespace descramble {
+#include "descramble/core/language.h"
+
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Makes malloc keep large blocks that are freed and use them again.
 ///

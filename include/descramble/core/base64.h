@@ -1,9 +1,11 @@
 #pragma once
 
+#include "descramble/core/language.h"
+
 #include <string>
 #include <string_view>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// RFC 4648, with padding and without line breaks.
 std::string base64(std::string_view bytes);

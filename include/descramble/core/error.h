@@ -1,11 +1,13 @@
 #pragma once
 
+#include "descramble/core/language.h"
+
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// The parts of a complaint, in the order in which a person needs them. Empty parts are left out.
 struct Complaint {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "descramble/core/language.h"
+
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -8,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// The whole file. @throws Error when it is missing, a folder, or unreadable
 std::string read_file(const std::filesystem::path& file);

@@ -1,6 +1,8 @@
 #pragma once
 
-namespace descramble {
+#include "descramble/core/language.h"
+
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Catches SIGINT and SIGTERM while alive. The first signal sets a flag that loops check; a second
 /// signal ends the process at once. The end of the scope restores the former handlers. A scope

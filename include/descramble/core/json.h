@@ -1,12 +1,14 @@
 #pragma once
 
+#include "descramble/core/language.h"
+
 #include <filesystem>
 #include <string>
 #include <string_view>
 
 #include <nlohmann/json_fwd.hpp>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Parses strict JSON (RFC 8259). Unlike nlohmann's default, a duplicate key is an error that names
 /// its JSON pointer. `source` names the text in errors (a file, "--set /seed").

@@ -1,10 +1,12 @@
 #pragma once
 
+#include "descramble/core/language.h"
+
 #include <filesystem>
 #include <string>
 #include <vector>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Finds the files that a config names. An absolute path is taken unchanged. A relative path is
 /// tried beside the config, then in the working directory, then in the folder that the environment

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "descramble/core/language.h"
+
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -8,7 +10,7 @@
 #include <string>
 #include <utility>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Shows the progress of a long piece of work: a bar on a terminal, at most one line every few
 /// seconds elsewhere, nothing when quiet.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "descramble/core/language.h"
+
 #include <cstdint>
 #include <random>
 #include <string_view>
@@ -7,7 +9,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// A named stream of random numbers, derived from the one seed of an experiment. Streams with
 /// different names or indices are independent. A stream is the same on every platform: the engine

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "descramble/core/language.h"
+
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -11,7 +13,7 @@
 
 #include "descramble/core/files.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Name → tensor, sorted, so that equal content gives equal bytes.
 using NamedTensors = std::map<std::string, at::Tensor>;

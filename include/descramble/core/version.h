@@ -1,11 +1,13 @@
 #pragma once
 
+#include "descramble/core/language.h"
+
 #include <string>
 #include <string_view>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
-/// Version of this library, "0.1.0".
+/// Version of this library, "0.2.0".
 std::string_view version();
 
 /// Version of the LibTorch that this library was compiled with, "2.13.0".

@@ -8,7 +8,7 @@
 
 #include "descramble/data/data_set.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Receives some samples, with inputs on the device of a model, and the index of the first sample.
 using VisitBatch = std::function<void(const Batch& batch, std::int64_t begin)>;

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// 0.6 e^{−t/T₁} + 0.4 e^{−t/T₂} at evenly spaced times from 0.
 /// @source Sule, Spencer, Czaja, arXiv 2301.07820 (after Rozowski et al., input layer

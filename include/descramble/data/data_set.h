@@ -11,7 +11,7 @@
 
 #include "descramble/core/paths.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Some samples: the model's inputs, each [n, …] in its own dtype, and their labels (undefined
 /// if the data has none): int64 classes [n], or floating-point targets [n, …] of a regression.

@@ -7,7 +7,7 @@
 
 #include "descramble/core/random.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Dipolar coupling of two electrons at `distance` Å: D = γₑ² ħ μ₀ / (4π r³), in rad/µs;
 /// 2π · 52.041 MHz at 10 Å. Constants: γₑ = −1.76085963023e11 rad/(s T), ħ = 1.054571628e-34 J s.

@@ -10,7 +10,7 @@
 #include "descramble/config/settings.h"
 #include "descramble/data/data_set.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// What is known about a network when its data are guessed.
 struct DataHints {

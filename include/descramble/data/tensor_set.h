@@ -8,7 +8,7 @@
 
 #include "descramble/data/data_set.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// A source from samples in the memory of a program. `inputs` [N, …] have the model's own dtype and
 /// are already prepared for it. `labels` are integer classes [N], floating-point targets [N, …], or

@@ -4,7 +4,7 @@
 
 #include "descramble/data/data_set.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Writes a labelled data set of one input, N×1×H×W in [0, 1], as two IDX files of unsigned bytes
 /// (not gzipped): N×H×W of round(255·value), and N labels. The kind `idx` reads them back.

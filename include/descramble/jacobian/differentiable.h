@@ -2,7 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// J = ∂y/∂h of each sample, [B, n, numel of one sample of h], as a part of a training loss: J can
 /// be differentiated again. `output` y [B, …] was computed from `value` h [B, …] with gradients,

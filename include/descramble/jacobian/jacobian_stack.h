@@ -13,7 +13,7 @@
 #include "descramble/data/data_set.h"
 #include "descramble/jacobian/layer_jacobian.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// The Jacobians J(x) between two taps for some samples. They do not depend on any rotation. They
 /// are computed once and kept if they fit under a ceiling. Otherwise they are computed again, some

@@ -15,7 +15,7 @@
 #include "descramble/taps/rows.h"
 #include "descramble/taps/space.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Blocks of the Jacobians of some samples. Without positions there is one block per sample, the
 /// whole ∂h₂/∂h₁. With positions (channels of a convolution, tokens) there is a block

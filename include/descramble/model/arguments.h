@@ -8,7 +8,7 @@
 
 #include "descramble/model/model.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// The model with its method's arguments filled as `arguments` says, an object
 ///

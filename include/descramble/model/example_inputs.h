@@ -5,7 +5,7 @@
 
 #include "descramble/model/model.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// One argument of a model as the command line gives it: [NAME=]SHAPE[:DTYPE[=VALUES]] for a tensor
 /// ("1,3,224,224", "tokens=1,12:int64", "lengths=3:int64=5,4,2"), [NAME=]VALUE for a number,

@@ -6,7 +6,7 @@
 #include "descramble/core/paths.h"
 #include "descramble/model/model.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// What opening a model needs besides its fields.
 struct ModelContext {

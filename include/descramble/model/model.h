@@ -13,7 +13,7 @@ namespace c10 {
 struct IValue;
 }
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Which part of the model's output the logits are: the output itself, an index into a tuple or
 /// list, or a key into a dict.

@@ -21,7 +21,7 @@ namespace c10 {
 struct FunctionSchema;
 }
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 struct ExportedModel;
 struct Path;

@@ -7,7 +7,7 @@
 
 #include "descramble/model/model.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Builds a `sequential` model as a TorchScript module with one named submodule a layer; classes
 /// are named as torch.nn's. Sizes follow from `input` (a sample's shape). Weights and biases of

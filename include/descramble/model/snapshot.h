@@ -4,7 +4,7 @@
 
 #include "descramble/model/model.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// What a model's forward writes (Model::written), as it was at one moment: contents of tensors,
 /// values of attributes. Cheap where forward writes nothing.

@@ -8,7 +8,7 @@
 #include "descramble/objective/objective.h"
 #include "descramble/objective/stencil.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// The objective that an analysis minimises. The analysis calls `make` when it has the data of the
 /// layer that the objective needs.

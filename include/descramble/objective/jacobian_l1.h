@@ -12,7 +12,7 @@
 #include "descramble/jacobian/jacobian_stack.h"
 #include "descramble/objective/objective.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 struct JacobianTerms;
 

@@ -9,7 +9,7 @@
 #include "descramble/objective/objective.h"
 #include "descramble/taps/tapped_model.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// A differentiable function of Jacobians ∂h₂/∂(P h₁), [B, o, h] in the model's dtype; returns one
 /// number.

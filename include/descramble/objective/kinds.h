@@ -10,7 +10,7 @@
 #include "descramble/config/settings.h"
 #include "descramble/objective/objective.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// A kind of objective.
 struct ObjectiveKind {

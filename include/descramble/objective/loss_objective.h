@@ -9,7 +9,7 @@
 #include "descramble/objective/objective.h"
 #include "descramble/taps/tap_values.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// A differentiable function of the values at a tap, already rotated: takes P h, [n, …] in the
 /// shape that h has in the network, in float64; returns one number, a mean over samples.

@@ -5,7 +5,7 @@
 #include "descramble/basis/orthogonal.h"
 #include "descramble/objective/objective.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// f(P) = −tr(P W). Its minimum makes the rotated weights P W as close as possible to a diagonal
 /// with positive entries (‖P W − D‖² falls as the trace grows). W is [out, in], and its diagonal

@@ -11,7 +11,7 @@
 #include "descramble/stats/moments.h"
 #include "descramble/taps/tap_values.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// A minimiser known in closed form.
 struct ExactPoint {

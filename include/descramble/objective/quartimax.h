@@ -6,7 +6,7 @@
 
 #include "descramble/objective/objective.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// f(P) = −Σ_i mean_n (P h_n)_i⁴ over rows h_n. The maximum of the ℓ⁴ norm over rotations prefers
 /// few large entries among many small ones: a smooth measure of sparsity. The sum is convex in P.

@@ -6,7 +6,7 @@
 #include "descramble/objective/objective.h"
 #include "descramble/objective/stencil.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Eigenvectors of a symmetric matrix in a canonical gauge (see minimise_smoothness_exactly).
 struct CanonicalEigen {

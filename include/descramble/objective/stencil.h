@@ -5,7 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// A differentiation stencil D on d points. ‖D v‖² is the roughness of a vector v.
 enum class Stencil {

@@ -10,7 +10,7 @@
 
 #include "descramble/plot/strips.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// One curve. A point with a non-finite coordinate is a gap.
 struct Series {

@@ -6,7 +6,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// An image of bytes, row by row from the top, the channels of a pixel side by side.
 struct Raster {

@@ -7,7 +7,7 @@
 
 #include "descramble/plot/raster.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Samples in one column of a strip: images side by side in one raster, curves over one pair of
 /// axes, or lines of text.

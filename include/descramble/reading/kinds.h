@@ -6,7 +6,7 @@
 #include "descramble/config/settings.h"
 #include "descramble/reading/reading.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// A question that can be asked of a matrix.
 struct ReadingKind {

@@ -10,7 +10,7 @@
 #include "descramble/data/data_set.h"
 #include "descramble/plot/figure.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// A matrix of a run (weights, a rotation, a Jacobian) that is read.
 struct MatrixView {

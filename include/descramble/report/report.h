@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// One self-contained page about any number of result folders: what was run and on what,
 /// certificates with their meaning, what each layer was found to be, figures, and what differs

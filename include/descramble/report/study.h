@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// What stands beside a direction's points in order.
 enum class StudyControl {

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Where a study is served, and how much it takes from whom.
 struct StudyServerOptions {

@@ -4,7 +4,7 @@
 
 #include "descramble/training/probes.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// What a sink does with a file that is there already.
 enum class IfExists {

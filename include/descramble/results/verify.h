@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// One recomputed fact and its outcome.
 struct Check {

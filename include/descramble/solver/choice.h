@@ -5,7 +5,7 @@
 
 #include "descramble/solver/options.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// The solver that an analysis uses; absent: the best known for the objective.
 struct SolverChoice {

@@ -11,7 +11,7 @@
 #include "descramble/objective/kinds.h"
 #include "descramble/solver/solver.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// A kind of solver: its fields, and how it solves once they are resolved.
 struct SolverKind {

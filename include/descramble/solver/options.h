@@ -6,7 +6,7 @@
 #include "descramble/config/binding.h"
 #include "descramble/solver/solver.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 // One struct for each solver: its fields with their defaults. `descramble kinds solver` prints the
 // same fields; docs/solvers.md says which solver suits which objective.

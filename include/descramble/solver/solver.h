@@ -10,7 +10,7 @@
 
 #include "descramble/objective/objective.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// One starting point of a solver, and its result.
 struct StartOutcome {

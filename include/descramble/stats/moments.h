@@ -4,7 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Streaming mean and scatter of rows in float64, in O(d²) memory for any number of rows.
 ///

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// A confidence interval of a proportion.
 struct Interval {

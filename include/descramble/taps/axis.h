@@ -6,7 +6,7 @@
 
 #include "descramble/taps/point.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Which dimension of a tapped value holds the d quantities that a basis rotates.
 enum class Axis {

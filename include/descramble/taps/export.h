@@ -8,7 +8,7 @@
 #include "descramble/model/model.h"
 #include "descramble/taps/axis.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// A rotation to be written into a model behind a tap point (or NAME.input).
 struct RotationEdit {

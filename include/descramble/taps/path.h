@@ -8,7 +8,7 @@
 
 #include "descramble/model/model.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// One operation on the way from a tap to another, in tensors: what it does to a batch [B, …].
 struct PathStep {

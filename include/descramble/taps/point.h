@@ -5,7 +5,7 @@
 
 #include "descramble/model/model.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// A place in a model's graph where a tensor can be tapped.
 ///

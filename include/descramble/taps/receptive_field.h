@@ -9,7 +9,7 @@
 
 #include "descramble/model/model.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Places begin … end − 1 along one dimension of the input.
 struct IndexRange {

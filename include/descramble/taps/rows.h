@@ -10,7 +10,7 @@
 
 #include "descramble/taps/axis.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Which rows of a tapped value count. A row is one position of one sample: a token, a pixel. Rows
 /// of padding, and tokens that mark the beginning of a sequence, carry no information about the

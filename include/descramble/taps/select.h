@@ -5,7 +5,7 @@
 
 #include "descramble/model/model.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// The tap points of a model that any of the selectors means (see select_names), each once and in
 /// the model's order; NAME.input stands in front of NAME.

@@ -8,7 +8,7 @@
 
 #include "descramble/taps/axis.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// The space in which the values of a tap lie: what a basis or a rotation of them has to fit.
 struct TapSpace {

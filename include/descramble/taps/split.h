@@ -9,7 +9,7 @@
 #include "descramble/model/model.h"
 #include "descramble/model/snapshot.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// What crosses a cut: the tapped value and everything else that the rest of the program still
 /// needs (skip connections, shapes).

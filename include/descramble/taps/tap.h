@@ -9,7 +9,7 @@
 
 #include "descramble/taps/tapped_model.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// A tap for modules written in C++: returns `value`, or what the handlers of the enclosing
 /// TapScope on this thread make of it. Costs a comparison when there is none.

@@ -15,7 +15,7 @@
 #include "descramble/taps/space.h"
 #include "descramble/taps/tapped_model.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// The values of one tap over some data, batch by batch, for any number of passes. The network
 /// computes them once, and they are kept in the model's own dtype if they fit under a memory

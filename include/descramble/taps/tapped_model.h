@@ -11,7 +11,7 @@
 #include "descramble/taps/point.h"
 #include "descramble/taps/split.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// A handler that is attached as long as this object lives. Removing one removes only itself.
 class Watch {

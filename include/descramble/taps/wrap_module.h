@@ -11,7 +11,7 @@
 
 #include "descramble/model/model.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// What a model knows of a module in C++ beside its forward.
 struct ModuleFacts {

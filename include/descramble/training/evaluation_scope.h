@@ -4,7 +4,7 @@
 
 #include "descramble/model/model.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// Lets a model run in the middle of its training without changing it. While this object lives, the
 /// model is in eval mode and without gradients. At its end the mode of each submodule, the default

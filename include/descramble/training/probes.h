@@ -15,7 +15,7 @@
 #include "descramble/model/model.h"
 #include "descramble/objective/stencil.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// The measurements at some layers while a model trains.
 struct ProbeOptions {

@@ -10,7 +10,7 @@
 #include "descramble/data/data_set.h"
 #include "descramble/model/model.h"
 
-namespace descramble {
+namespace [[gnu::visibility("default")]] descramble {
 
 /// The optimiser that updates the parameters, and its settings.
 struct OptimizerOptions {
