@@ -32,7 +32,10 @@ class Squares final : public descramble::DataSet {
       const std::int64_t index = indices[static_cast<std::size_t>(i)];
       const std::int64_t top = index % 4 < 2 ? 3 : 17;
       const std::int64_t left = index % 2 == 0 ? 3 : 17;
-      images[i][0].slice(0, top, top + 8).slice(1, left, left + 8).fill_(0.5 + 0.001 * index);
+      images[i][0]
+          .slice(0, top, top + 8)
+          .slice(1, left, left + 8)
+          .fill_(0.5 + 0.001 * static_cast<double>(index));
       classes[i] = index % 4;
     }
     return {{images}, classes};
