@@ -51,14 +51,11 @@ if(NOT DESCRAMBLE_TORCH_LIB_DIR)
   return()
 endif()
 
-# TorchConfig.cmake of a CUDA build demands the CUDA toolkit, which only compiling kernels needs. Where
-# it is missing, the libraries are linked without TorchConfig.cmake. libtorch loads those for CUDA, so
-# it must stay although no symbol of its own is used; what they need is found when they are loaded.
+# TorchConfig.cmake of a CUDA build demands a CUDA toolkit, which only compiling kernels needs, so the
+# libraries are linked without it. libtorch loads those for CUDA, so it must stay although no symbol of
+# its own is used; what they need is found when they are loaded.
 file(GLOB libraries "${DESCRAMBLE_TORCH_LIB_DIR}/*torch_cuda.*")
 if(libraries)
-  find_package(CUDAToolkit QUIET)
-endif()
-if(libraries AND NOT CUDAToolkit_NVCC_EXECUTABLE)
   file(STRINGS "${Torch_DIR}/TorchConfig.cmake" TORCH_CXX_FLAGS REGEX "_GLIBCXX_USE_CXX11_ABI=[01]")
   get_filename_component(folder "${DESCRAMBLE_TORCH_LIB_DIR}/../include" ABSOLUTE)
   if(NOT TARGET descramble::torch)

@@ -146,7 +146,7 @@ class Commands {
   }
 
   void add_row(std::initializer_list<double> values) {
-    rows_ += fmt::format("{}\n", fmt::join(values, " "));
+    rows_ += fmt::format("{}\n", fmt::join(values.begin(), values.end(), " "));
   }
 
   void plot(const std::string& how) {

@@ -9,7 +9,8 @@ configure_subproject() {
       tar -C "$DESCRAMBLE_SOURCE_DIR" --null --files-from - --create --file "$sources"
   fi
   cmake -S "$DESCRAMBLE_SOURCE_DIR/tests/package/subproject" -B "$folder" -G Ninja \
-    -DTorch_DIR="$DESCRAMBLE_TORCH_DIR" -DHOW="$how" -DDESCRAMBLE="$sources" \
+    -DTorch_DIR="$DESCRAMBLE_TORCH_DIR" -DCaffe2_DIR="${DESCRAMBLE_TORCH_DIR%/*}/Caffe2" \
+    -DHOW="$how" -DDESCRAMBLE="$sources" \
     -DEXPECTED_TYPE="$type" -DCMAKE_UNITY_BUILD=ON \
     -DCMAKE_BUILD_TYPE=Release -DGIVEN_CMAKE_BUILD_TYPE=Release \
     -DBUILD_SHARED_LIBS="$shared" -DGIVEN_BUILD_SHARED_LIBS="$shared" >"$work/log" 2>&1 ||
