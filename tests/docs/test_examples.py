@@ -212,11 +212,15 @@ def main():
         in_tree = {}
         for kind in ("tree", "static", "shared"):
             if kind != "tree":
+                start = time.monotonic()
                 build(kind, copies, temporary / "installed")
+                print(f"copies: built with the {kind} library, {time.monotonic() - start:.1f} s")
             for example in examples:
                 program = (Path(os.environ["DESCRAMBLE_EXAMPLES"]) / f"example_{example.name}" if kind == "tree" else
                            copies / "build" / example.name / example.name)
                 assert links_shared(program) == (kind == "shared"), program
+                if kind == "static" and example != examples[0]:
+                    continue  # the programs of the tree have run with this library
                 start = time.monotonic()
                 (temporary / kind).mkdir(exist_ok=True)
                 found = CHECKS[example.name](program, temporary / kind)  # what must be the same everywhere
