@@ -226,11 +226,17 @@ std::vector<TapPoint> points_met(const ModuleForward& forward,
   return points;
 }
 
+/// Also after an exception.
+struct AtEnd {
+  ~AtEnd() { call(); }
+  std::function<void()> call;
+};
+
 Met met_by(const ModuleForward& forward, const std::vector<std::vector<at::Tensor>>& examples,
            const ModuleFacts& facts) {
   std::vector<at::Tensor> before;
   for (const auto& [name, buffer] : facts.buffers) before.push_back(buffer.detach().clone());
-  const auto restore = kept_buffers(facts, names_of(facts.buffers));
+  const AtEnd restore{kept_buffers(facts, names_of(facts.buffers))};
   const UnheardTaps unheard;
   Met met{.points = points_met(forward, examples, facts)};
   met.unheard = unheard.names();
@@ -239,7 +245,6 @@ Met met_by(const ModuleForward& forward, const std::vector<std::vector<at::Tenso
     const auto& [name, buffer] = facts.buffers[i];
     if (!at::equal(before[i], buffer)) met.written.push_back(name);
   }
-  restore();
   return met;
 }
 

@@ -12,15 +12,27 @@
 
 #include "descramble/model/network.h"
 #include "descramble/model/snapshot.h"
+#include "descramble/taps/tap.h"
 
 namespace descramble {
 
 struct EvaluationScope::State {
   explicit State(const Model& of) : model(of), restore_modes(of.network().keep_modes()) {}
+  ~State() {
+    if (snapshot) snapshot->restore();
+    restore_modes();
+    for (auto& [generator, saved] : generators) {
+      const std::lock_guard<std::mutex> lock(generator.mutex());
+      generator.set_state(saved);
+    }
+  }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
 
   Model model;
   std::function<void()> restore_modes;
   at::NoGradGuard no_grad{};
+  TapScope::Adopted unheard = TapScope::adopt(nullptr);
   std::vector<std::pair<at::Generator, at::Tensor>> generators{};
   std::optional<Snapshot> snapshot{};
 };
@@ -37,13 +49,6 @@ EvaluationScope::EvaluationScope(const Model& model) : state_(std::make_unique<S
   state_->snapshot.emplace(model);
 }
 
-EvaluationScope::~EvaluationScope() {
-  state_->snapshot->restore();
-  state_->restore_modes();
-  for (auto& [generator, saved] : state_->generators) {
-    const std::lock_guard<std::mutex> lock(generator.mutex());
-    generator.set_state(saved);
-  }
-}
+EvaluationScope::~EvaluationScope() = default;
 
 }  // namespace descramble

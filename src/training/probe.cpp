@@ -54,6 +54,17 @@ std::vector<const ProbeMeasure*> measures_of(const ProbeOptions& options,
   return result;
 }
 
+void require_counts(const ProbeOptions& options, const std::string& where) {
+  const auto require = [&](bool holds, const char* field, const char* expected,
+                           std::int64_t found) {
+    if (!holds) throw Error({"no probe", where + field, expected, fmt::format("{}", found)});
+  };
+  require(!options.taps.empty(), "/taps", "at least one tap", 0);
+  require(!options.measure.empty(), "/measure", "at least one measure", 0);
+  require(options.every >= 1, "/every", "a number of steps >= 1", options.every);
+  require(options.samples >= 1, "/samples", "a number of samples >= 1", options.samples);
+}
+
 /// The Jacobians' end is one point, in front of which all taps come.
 void require_end(const Model& model, const std::vector<std::string>& taps, const std::string& to,
                  const std::string& where) {
@@ -79,9 +90,10 @@ void require_end(const Model& model, const std::vector<std::string>& taps, const
 Probe::Probe(const Model& model, const ProbeOptions& options, std::int64_t memory_mb,
              const std::string& where)
     : model_(model), tapped_(tap_model(model, taps_of(model, options, where))), options_(options) {
-  every_ = std::max<std::int64_t>(1, options.every);
+  every_ = options.every;
   memory_mb_ = memory_mb;
   measures_ = measures_of(options, where);
+  require_counts(options, where);
   const std::vector<std::string> names = taps_of(model, options, where);
   bool needs_weight = false;
   for (const ProbeMeasure* measure : measures_) {

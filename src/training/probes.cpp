@@ -43,7 +43,7 @@ struct Probes::State {
   State(const Model& of, std::int64_t memory) : model(of), memory_mb(memory) {}
 
   /// @throws Error if the probe has no samples
-  void require_samples(const Probe& probe) const;
+  void require_samples(const Probe& probe, bool has_batch) const;
   void run(const std::vector<std::size_t>& due);
   void add(std::size_t number, Probe::Measured measured);
 
@@ -52,6 +52,7 @@ struct Probes::State {
   std::vector<std::unique_ptr<Probe>> probes{};
   std::vector<ProbeSink> sinks{};
   std::vector<at::Tensor> inputs{};  ///< of the newest forward
+  bool fresh = false;                ///< there was a forward since the last step
   std::vector<ProbeRecord> records{};
   NamedTensors wholes{};
   std::int64_t step = 0;
@@ -112,11 +113,12 @@ at::Tensor Probes::forward(const std::vector<at::Tensor>& inputs) {
   if (!state_->started) state_->started = Clock::now();
   at::Tensor output = state_->model.forward(inputs);
   state_->inputs = inputs;
+  state_->fresh = true;
   return output;
 }
 
-void Probes::State::require_samples(const Probe& probe) const {
-  if (!probe.runs_model() || probe.has_samples() || !inputs.empty()) return;
+void Probes::State::require_samples(const Probe& probe, bool has_batch) const {
+  if (!probe.runs_model() || probe.has_samples() || has_batch) return;
   throw Error({"a step without a forward", fmt::format("step {}", step),
                "Probes::forward() before Probes::step(), or a probe set", "neither"});
 }
@@ -153,7 +155,6 @@ void Probes::State::run(const std::vector<std::size_t>& due) {
 
 void Probes::step() {
   at_step(state_->step + 1, state_->epoch);
-  state_->inputs.clear();
 }
 
 void Probes::begin_epoch() {
@@ -166,16 +167,19 @@ void Probes::at_step(std::int64_t step, std::int64_t epoch) {
   state_->epoch = epoch;
   std::vector<std::size_t> due;
   for (std::size_t i = 0; i < state_->probes.size(); ++i) {
-    state_->require_samples(*state_->probes[i]);
+    state_->require_samples(*state_->probes[i], state_->fresh);
     if (state_->probes[i]->is_due(step)) due.push_back(i);
   }
+  state_->fresh = false;
   state_->run(due);
 }
 
 void Probes::at_end() {
   std::vector<std::size_t> due;
   for (std::size_t i = 0; i < state_->probes.size(); ++i) {
-    if (state_->probes[i]->last_step() != state_->step) due.push_back(i);
+    if (state_->probes[i]->last_step() == state_->step) continue;
+    state_->require_samples(*state_->probes[i], !state_->inputs.empty());
+    due.push_back(i);
   }
   state_->run(due);
 }

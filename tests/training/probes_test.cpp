@@ -162,6 +162,35 @@ TEST(ProbesOnTwoDevices, FollowTheModel) {
   }
 }
 
+/// What listens in the training hears nothing of the probes.
+TEST(ProbesOfModules, AreNotHeardByTheListenersOfTheTraining) {
+  auto net = std::make_shared<NormalisedNet>();
+  const Model model = wrap_module(net, torch::zeros({2, 6}));
+  ProbeOptions options = all_measures;
+  options.every = 1;
+  Probes probes(model, options);
+  TapScope scope;
+  scope.observe("hidden", [](const at::Tensor&) {});
+  for (int step = 0; step < 3; ++step) {
+    probes.forward({inputs_of(8)});
+    probes.step();
+  }
+  EXPECT_EQ(scope.fired("hidden"), 3);
+  EXPECT_EQ(probes.records().size(), 3U * 2 * 3);
+}
+
+TEST(ProbesOfModules, MeasureTheLastBatchAtTheEnd) {
+  auto net = std::make_shared<NormalisedNet>();
+  const Model model = wrap_module(net, torch::zeros({2, 6}));
+  Probes probes(model, all_measures);  // every 4 steps
+  EXPECT_THAT([&] { probes.at_end(); }, ThrowsError("a step without a forward"));
+  probes.forward({inputs_of(8)});
+  probes.step();
+  probes.at_end();
+  ASSERT_EQ(probes.records().size(), 6U);
+  EXPECT_EQ(probes.records()[0].step, 1);
+}
+
 /// models/glyph_mlp.pt is a TorchScript model; one of its layers is put into eval mode.
 TEST(ProbesOfTorchScript, CountStepsAndMeasureTheBatches) {
   const Model model = load_model(std::string(DESCRAMBLE_SOURCE_DIR) + "/models/glyph_mlp.pt");
@@ -190,6 +219,12 @@ TEST(ProbesOfTorchScript, RefuseWhatCannotBeProbed) {
   const Model model = load_model(std::string(DESCRAMBLE_SOURCE_DIR) + "/models/glyph_mlp.pt");
   const auto probe = [&](const ProbeOptions& options) { Probes(model, options); };
   EXPECT_THAT([&] { probe({.taps = {"fc9"}}); }, ThrowsError("fc9", "/taps"));
+  EXPECT_THAT([&] { probe({}); }, ThrowsError("no probe", "/taps", "at least one"));
+  EXPECT_THAT([&] { probe({.taps = {"fc1"}, .measure = {}}); },
+              ThrowsError("no probe", "/measure"));
+  EXPECT_THAT([&] { probe({.taps = {"fc1"}, .every = 0}); }, ThrowsError("no probe", "found 0"));
+  EXPECT_THAT([&] { probe({.taps = {"fc1"}, .samples = -3}); },
+              ThrowsError("no probe", "/samples", "found -3"));
   EXPECT_THAT([&] { probe({.taps = {"fc1"}, .measure = {"jacobian"}}); },
               ThrowsError("no such measure", "'jacobian_l1'"));
   EXPECT_THAT(

@@ -107,7 +107,7 @@ class Probes {
   /// Runs the probes that are due at `step`; the next step() is `step` + 1. A training that goes on
   /// from a checkpoint begins so, and `at_step(0, 0)` measures before the first step.
   void at_step(std::int64_t step, std::int64_t epoch);
-  /// Runs the probes that did not run at the last step.
+  /// Runs the probes that did not run at the last step. @throws as step()
   void at_end();
 
   /// Whether no probe was added.
