@@ -41,6 +41,19 @@ at::Tensor turned(const at::Tensor& matrix, const at::Tensor& value, Axis axis) 
   return from_rows(at::linear(to_rows(value, axis), weight), value, axis);
 }
 
+namespace {
+
+thread_local int fixed_charts = 0;  ///< FixedCharts that live
+
+}  // namespace
+
+FixedCharts::FixedCharts() {
+  ++fixed_charts;
+}
+FixedCharts::~FixedCharts() {
+  --fixed_charts;
+}
+
 RotationPair::RotationPair(const at::Tensor& rotation)
     : rotation_(rotation.detach().to(at::kCPU, at::kDouble).clone(at::MemoryFormat::Contiguous)) {
   if (rotation_.dim() != 2 || rotation_.size(0) != rotation_.size(1) || rotation_.size(0) == 0) {
@@ -72,7 +85,7 @@ RotationPair RotationPair::learnable(std::int64_t d, Chart chart) {
 
 at::Tensor RotationPair::matrix() const {
   if (!learnable_) return rotation_;
-  if (learnable_->chart == Chart::cayley) learnable_->move_base();
+  if (learnable_->chart == Chart::cayley && fixed_charts == 0) learnable_->move_base();
   return rotation_of(learnable_->chart, skew_matrix(learnable_->parameters, dimension()),
                      learnable_->base);
 }

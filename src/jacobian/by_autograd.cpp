@@ -32,7 +32,7 @@ at::Tensor jacobian_by_vjp(const at::Tensor& at, const at::Tensor& out, const at
   const at::Tensor chosen = rows.contiguous();
   const auto row = [&](std::int64_t i) {
     const at::Tensor one = flat.select(1, chosen.data_ptr<std::int64_t>()[i]);
-    return gradient(one, at, at::ones_like(one), keep_graph).flatten(1);
+    return gradient(one, at, at::ones_like(one), keep_graph).reshape({at.size(0), -1});
   };
   if (keep_graph) {
     std::vector<at::Tensor> result;

@@ -52,6 +52,7 @@ c10::IValue Model::forward_values(const std::vector<c10::IValue>& inputs) const 
     const c10::AutoGradMode gradients(at::GradMode::is_enabled() || network().derives());
     return network().run(state_->begin_pass(inputs));
   } catch (const std::exception& error) {
+    if (network().passes_on(error)) throw;
     throw input_error(*this, inputs, error);
   }
 }

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <utility>
 
 #include "descramble/core/error.h"
@@ -12,12 +13,23 @@ LineFile::LineFile(std::filesystem::path file, IfExists existing)
     : file_(std::move(file)),
       stream_(std::fopen(file_.c_str(), existing == IfExists::append ? "ab" : "wbx"),
               &std::fclose) {
-  if (stream_) return;
+  if (stream_) {
+    end_last_line();
+    return;
+  }
   if (errno == EEXIST) {
     throw Error({"the file exists", file_.string(), "a new file, or IfExists::append",
                  "one that would be lost"});
   }
   throw Error({"cannot write", file_.string(), "room and permission", std::strerror(errno)});
+}
+
+/// After a crash or a full disk the last line may lack its end.
+void LineFile::end_last_line() {
+  std::ifstream stream(file_, std::ios::binary | std::ios::ate);
+  if (!stream || stream.tellg() <= 0) return;
+  stream.seekg(-1, std::ios::end);
+  if (stream.get() != '\n') write("\n");
 }
 
 bool LineFile::is_empty() const {

@@ -19,6 +19,8 @@ class LineFile {
   void write(std::string_view text);
 
  private:
+  void end_last_line();
+
   std::filesystem::path file_;
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> stream_;
 };

@@ -48,6 +48,10 @@ bool Network::raised(const std::exception&) const {
   return false;
 }
 
+bool Network::passes_on(const std::exception& error) const {
+  return dynamic_cast<const Exception*>(&error) != nullptr;
+}
+
 const std::vector<std::string>& Network::written() const {
   static const std::vector<std::string> nothing;
   return nothing;

@@ -1,5 +1,6 @@
 #include "descramble/taps/tap.h"
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <vector>
@@ -62,14 +63,9 @@ class TapScope::State : public std::enable_shared_from_this<TapScope::State> {
     }
   }
 
-  std::shared_ptr<State> outer() const {
-    const std::lock_guard lock(mutex_);
-    return outer_;
-  }
-  void set_outer(std::shared_ptr<State> outer) {
-    const std::lock_guard lock(mutex_);
-    outer_ = std::move(outer);
-  }
+  std::shared_ptr<State> outer() const { return outer_; }
+  void end() { ended_ = true; }
+  bool has_ended() const { return ended_; }
 
  private:
   mutable std::mutex mutex_{};  // threads may share the scope: see adopt
@@ -77,6 +73,7 @@ class TapScope::State : public std::enable_shared_from_this<TapScope::State> {
   std::vector<ReplaceAny> any_{};
   std::map<std::string, std::int64_t> fired_{};
   std::shared_ptr<State> outer_;
+  std::atomic<bool> ended_{false};
 };
 
 namespace {
@@ -90,18 +87,11 @@ TapScope::TapScope() : state_(std::make_shared<State>(listeners())) {
   innermost = state_.get();
 }
 
+/// A scope may end before those inside it, or while its thread listens to others: it is ended then,
+/// and whoever comes back to it goes on to the next one outside.
 TapScope::~TapScope() {
-  const Listeners outer = state_->outer();
-  if (innermost == state_.get()) {
-    innermost = outer.get();
-    return;
-  }
-  // A scope ends before those inside it: they stay.
-  for (Listeners inside = listeners(); inside; inside = inside->outer()) {
-    if (inside->outer() != state_) continue;
-    inside->set_outer(outer);
-    return;
-  }
+  state_->end();
+  while (innermost != nullptr && innermost->has_ended()) innermost = innermost->outer().get();
 }
 
 void TapScope::observe(const std::string& name, std::function<void(const at::Tensor&)> handler) {
@@ -133,12 +123,14 @@ TapScope::Listeners TapScope::listeners() {
   return innermost == nullptr ? nullptr : innermost->shared_from_this();
 }
 
-TapScope::Adopted::Adopted(Listeners listeners) : kept_(std::move(listeners)), before_(innermost) {
+TapScope::Adopted::Adopted(Listeners listeners)
+    : kept_(std::move(listeners)), before_(TapScope::listeners()) {
   innermost = kept_.get();
 }
 
 TapScope::Adopted::~Adopted() {
-  innermost = before_;
+  while (before_ && before_->has_ended()) before_ = before_->outer();
+  innermost = before_.get();
 }
 
 at::Tensor tap(const std::string& name, const at::Tensor& value) {
@@ -147,8 +139,9 @@ at::Tensor tap(const std::string& name, const at::Tensor& value) {
     return value;
   }
   at::Tensor current = value;
-  for (TapScope::Listeners scope = TapScope::listeners(); scope; scope = scope->outer())
-    current = scope->fire(name, current);
+  for (TapScope::Listeners scope = TapScope::listeners(); scope; scope = scope->outer()) {
+    if (!scope->has_ended()) current = scope->fire(name, current);
+  }
   return current;
 }
 

@@ -52,7 +52,8 @@ class SelectedSlot {
 
   SelectedSlot(TapPoint met, bool batched) : point(std::move(met)), batched_(batched) {}
 
-  at::Tensor fire(const at::Tensor& value) {
+  /// `may_stop`: an exception may leave this thread.
+  at::Tensor fire(const at::Tensor& value, bool may_stop) {
     ++fired;
     at::Tensor current = batched_ ? value : value.unsqueeze(0);
     // A handler may add and release any, itself too: those of this firing live until its end.
@@ -60,9 +61,9 @@ class SelectedSlot {
     for (const auto& handler : firing) {
       if (!handler->released) current = handler->handle(current);
     }
-    if (stop) {
+    if (stop && !stopped_at.defined()) {
       stopped_at = current;
-      throw Stop{};
+      if (may_stop) throw Stop{};
     }
     return batched_ ? current : current.squeeze(0);
   }
@@ -142,19 +143,27 @@ struct TappedModel::State {
                  "'" + name + "'"});
   }
 
-  /// An exception would lose its type on the way through an interpreter: it is kept aside.
+  /// An exception would lose its type on the way through an interpreter, and would end the program
+  /// on a thread that a forward started itself: it is kept aside. On another thread the pass goes
+  /// on with the value as it was.
   at::Tensor fire(std::size_t point, const at::Tensor& value) {
+    const bool may_throw = std::this_thread::get_id() == runner;
     try {
-      return slots.at(point)->fire(value);
+      return slots.at(point)->fire(value, may_throw);
     } catch (...) {
-      failure = std::current_exception();
-      throw;
+      {
+        const std::lock_guard lock(failing);
+        failure = std::current_exception();
+      }
+      if (may_throw) throw;
+      return value;
     }
   }
 
   c10::IValue run(const std::vector<c10::IValue>& inputs, bool all_must_fire = true) {
     const OnePass only(running, model.name());
     failure = nullptr;
+    runner = std::this_thread::get_id();
     for (const auto& slot : slots) slot->fired = 0;
     c10::IValue output;
     try {
@@ -163,11 +172,13 @@ struct TappedModel::State {
       output = program->run(model.state().begin_pass(inputs));
     } catch (const std::exception& error) {
       if (failure) std::rethrow_exception(failure);
+      if (model.network().passes_on(error)) throw;
       throw input_error(model, inputs, error);
     } catch (...) {
       if (failure) std::rethrow_exception(failure);
       throw;
     }
+    if (failure) std::rethrow_exception(failure);
     for (const auto& slot : slots) {
       if (all_must_fire && slot->fired == 0 && !slot->handlers.empty()) {
         throw Error(
@@ -185,7 +196,9 @@ struct TappedModel::State {
   std::vector<TapPoint> points{};
   std::unique_ptr<TapProgram> program{};
   std::atomic<bool> running{false};
+  std::mutex failing{};
   std::exception_ptr failure{};
+  std::thread::id runner{};  ///< the thread that called the forward
   bool callers_gradients = true;
 };
 
@@ -222,12 +235,13 @@ at::Tensor TappedModel::forward_until(const std::string& tap,
     stopped = true;
   } catch (...) {
     slot.stop = false;
+    slot.stopped_at = at::Tensor();
     throw;
   }
   slot.stop = false;
   value = std::move(slot.stopped_at);
   slot.stopped_at = at::Tensor();
-  if (!stopped) {
+  if (!stopped && !value.defined()) {  // a tap on another thread does not stop the pass
     throw Error({"tap '" + tap + "' did not fire", kept->model.name(),
                  "it to be reached in a forward pass", "no call"});
   }

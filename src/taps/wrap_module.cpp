@@ -2,17 +2,20 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <set>
 
 #include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/core/ivalue.h>
+#include <c10/util/Exception.h>
 #include <fmt/format.h>
 
 #include "descramble/core/error.h"
 #include "descramble/model/network.h"
 #include "descramble/taps/point.h"
 #include "descramble/taps/tap.h"
+#include "model/kept_generators.h"
 #include "taps/unheard.h"
 
 namespace descramble {
@@ -48,8 +51,13 @@ at::Tensor pass(const ModuleForward& forward, const std::vector<at::Tensor>& inp
   std::vector<at::Tensor> given;
   for (const at::Tensor& input : inputs) given.push_back(seen(names.next("input"), input));
   names.next("output");  // a tap of that name is output_1
+  // Threads that adopt the scope meet their taps one at a time, and what a handler runs itself is
+  // no part of this pass.
+  std::mutex meeting;
   TapScope scope;
   scope.replace_all([&](const std::string& name, const at::Tensor& value) {
+    const std::lock_guard lock(meeting);
+    const auto unheard = TapScope::adopt(nullptr);
     return seen(names.next(name), value);
   });
   return seen("output", forward(given));
@@ -77,24 +85,28 @@ class WrappedProgram final : public TapProgram {
   Fire fire_;
 };
 
-/// What copies the contents of some buffers back, as they are now.
-std::function<void()> kept_buffers(const ModuleFacts& facts,
-                                   const std::vector<std::string>& names) {
-  std::vector<std::pair<at::Tensor, at::Tensor>> kept;
-  for (const auto& [name, buffer] : facts.buffers) {
-    if (std::find(names.begin(), names.end(), name) != names.end())
-      kept.emplace_back(buffer, buffer.detach().clone());
-  }
-  return [kept] {
-    const at::NoGradGuard no_grad;
-    for (const auto& [buffer, before] : kept) buffer.copy_(before);
-  };
+using NamedTensor = std::pair<std::string, at::Tensor>;
+
+/// Parameters and buffers.
+std::vector<NamedTensor> state_of(const ModuleFacts& facts) {
+  std::vector<NamedTensor> all = facts.parameters;
+  all.insert(all.end(), facts.buffers.begin(), facts.buffers.end());
+  return all;
 }
 
-std::vector<std::string> names_of(const std::vector<std::pair<std::string, at::Tensor>>& tensors) {
-  std::vector<std::string> names;
-  for (const auto& [name, tensor] : tensors) names.push_back(name);
-  return names;
+/// What copies the contents of some tensors back, as they are now.
+std::function<void()> kept_tensors(const std::vector<at::Tensor>& tensors) {
+  std::vector<std::pair<at::Tensor, at::Tensor>> kept;
+  for (const at::Tensor& tensor : tensors) kept.emplace_back(tensor, tensor.detach().clone());
+  return [kept] {
+    const at::NoGradGuard no_grad;
+    for (const auto& [tensor, before] : kept) {
+      if (tensor.sizes() == before.sizes() && tensor.scalar_type() == before.scalar_type())
+        tensor.copy_(before);
+      else
+        tensor.set_data(before.clone());  // a forward that resizes its own tensor
+    }
+  };
 }
 
 class WrappedModule final : public Network {
@@ -129,6 +141,10 @@ class WrappedModule final : public Network {
   void set_training(bool on) const override {
     if (facts_.set_training) facts_.set_training(on);
   }
+  /// What is no complaint of an operator is the module's own.
+  bool passes_on(const std::exception& error) const override {
+    return dynamic_cast<const c10::Error*>(&error) == nullptr;
+  }
   bool is_training() const override { return facts_.is_training && facts_.is_training(); }
   std::function<void()> keep_modes() const override { return facts_.keep_modes(); }
   std::optional<at::Device> device() const override {
@@ -138,7 +154,12 @@ class WrappedModule final : public Network {
   const std::vector<std::string>& written() const override { return written_; }
   std::function<void()> keep_state() const override {
     if (written_.empty()) return {};
-    return kept_buffers(facts_, written_);
+    std::vector<at::Tensor> tensors;
+    for (const auto& [name, tensor] : state_of(facts_)) {
+      if (std::find(written_.begin(), written_.end(), name) != written_.end())
+        tensors.push_back(tensor);
+    }
+    return kept_tensors(tensors);
   }
   std::vector<TapPoint> points() const override { return points_; }
   std::map<std::string, std::string> no_points() const override {
@@ -164,18 +185,31 @@ class WrappedModule final : public Network {
   std::size_t inputs_;
 };
 
+/// Also after an exception, and whatever a part of it throws.
+struct AtEnd {
+  explicit AtEnd(std::function<void()> at_end) : call(std::move(at_end)) {}
+  ~AtEnd() {
+    try {
+      call();
+    } catch (const std::exception&) {  // the exception that ends the pass says more
+    }
+  }
+  AtEnd(const AtEnd&) = delete;
+  AtEnd& operator=(const AtEnd&) = delete;
+  std::function<void()> call;
+};
+
 /// Eval mode for some passes.
 class InEvalMode {
  public:
   explicit InEvalMode(const ModuleFacts& facts) : restore_(facts.keep_modes()) {
     if (facts.set_training) facts.set_training(false);
   }
-  ~InEvalMode() { restore_(); }
   InEvalMode(const InEvalMode&) = delete;
   InEvalMode& operator=(const InEvalMode&) = delete;
 
  private:
-  std::function<void()> restore_;
+  AtEnd restore_;
 };
 
 /// The same facts, with all that can be known of modes.
@@ -226,24 +260,30 @@ std::vector<TapPoint> points_met(const ModuleForward& forward,
   return points;
 }
 
-/// Also after an exception.
-struct AtEnd {
-  ~AtEnd() { call(); }
-  std::function<void()> call;
-};
-
+/// Puts back what the passes change: tensors of the module, and random numbers.
 Met met_by(const ModuleForward& forward, const std::vector<std::vector<at::Tensor>>& examples,
            const ModuleFacts& facts) {
+  std::vector<at::Tensor> tensors;
   std::vector<at::Tensor> before;
-  for (const auto& [name, buffer] : facts.buffers) before.push_back(buffer.detach().clone());
-  const AtEnd restore{kept_buffers(facts, names_of(facts.buffers))};
+  std::vector<std::uint32_t> versions;
+  const std::vector<NamedTensor> state = state_of(facts);
+  for (const auto& [name, tensor] : state) {
+    tensors.push_back(tensor);
+    before.push_back(tensor.detach().clone());
+    versions.push_back(static_cast<std::uint32_t>(tensor._version()));
+  }
+  const AtEnd restore(kept_tensors(tensors));
+  const KeptGenerators generators(examples.front().front().device());
+  const auto unheard_by_others = TapScope::adopt(nullptr);
   const UnheardTaps unheard;
   Met met{.points = points_met(forward, examples, facts)};
   met.unheard = unheard.names();
   for (const TapPoint& point : met.points) met.unheard.erase(point.name);
-  for (std::size_t i = 0; i < before.size(); ++i) {
-    const auto& [name, buffer] = facts.buffers[i];
-    if (!at::equal(before[i], buffer)) met.written.push_back(name);
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    const at::Tensor& now = state[i].second;
+    if (static_cast<std::uint32_t>(now._version()) != versions[i] ||
+        now.sizes() != before[i].sizes() || !at::equal(before[i], now))
+      met.written.push_back(state[i].first);
   }
   return met;
 }

@@ -1,50 +1,57 @@
 #include "descramble/training/evaluation_scope.h"
 
+#include <exception>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <utility>
-#include <vector>
 
-#include <ATen/Context.h>
-#include <ATen/core/Generator.h>
+#include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
 
+#include "descramble/basis/rotation_pair.h"
 #include "descramble/model/network.h"
 #include "descramble/model/snapshot.h"
 #include "descramble/taps/tap.h"
+#include "model/kept_generators.h"
 
 namespace descramble {
 
+namespace {
+
+/// One part of the restoring: the others follow whatever it throws.
+void restored(const std::function<void()>& part) {
+  try {
+    part();
+  } catch (const std::exception&) {  // a destructor must not throw
+  }
+}
+
+}  // namespace
+
 struct EvaluationScope::State {
-  explicit State(const Model& of) : model(of), restore_modes(of.network().keep_modes()) {}
+  explicit State(const Model& of)
+      : model(of), restore_modes(of.network().keep_modes()), generators(of.device()) {
+    // Casts that were kept from passes with gradients, or are made without, belong to one side.
+    at::autocast::clear_cache();
+  }
   ~State() {
-    if (snapshot) snapshot->restore();
-    restore_modes();
-    for (auto& [generator, saved] : generators) {
-      const std::lock_guard<std::mutex> lock(generator.mutex());
-      generator.set_state(saved);
-    }
+    if (snapshot) restored([this] { snapshot->restore(); });
+    restored(restore_modes);
+    at::autocast::clear_cache();
   }
   State(const State&) = delete;
   State& operator=(const State&) = delete;
 
   Model model;
   std::function<void()> restore_modes;
+  KeptGenerators generators;
   at::NoGradGuard no_grad{};
   TapScope::Adopted unheard = TapScope::adopt(nullptr);
-  std::vector<std::pair<at::Generator, at::Tensor>> generators{};
+  FixedCharts fixed_charts{};
   std::optional<Snapshot> snapshot{};
 };
 
 EvaluationScope::EvaluationScope(const Model& model) : state_(std::make_unique<State>(model)) {
-  std::vector<at::Device> devices{at::kCPU};
-  if (!model.device().is_cpu()) devices.push_back(model.device());
-  for (const at::Device device : devices) {
-    at::Generator generator = at::globalContext().defaultGenerator(device);
-    const std::lock_guard<std::mutex> lock(generator.mutex());
-    state_->generators.emplace_back(generator, generator.get_state());
-  }
   model.set_training(false);
   state_->snapshot.emplace(model);
 }

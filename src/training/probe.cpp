@@ -91,6 +91,7 @@ Probe::Probe(const Model& model, const ProbeOptions& options, std::int64_t memor
              const std::string& where)
     : model_(model), tapped_(tap_model(model, taps_of(model, options, where))), options_(options) {
   every_ = options.every;
+  dtype_ = model.dtype();
   memory_mb_ = memory_mb;
   measures_ = measures_of(options, where);
   require_counts(options, where);
@@ -120,7 +121,7 @@ void Probe::set_samples(const Source& source) {
     for (const auto& part : parts) pieces.push_back(part[i]);
     inputs.push_back(at::cat(pieces));
   }
-  samples_ = tensor_set(inputs, {}, source.batch_size);
+  samples_ = tensor_set(inputs, {}, model_.batched() ? source.batch_size : 1);
 }
 
 void Probe::take(Tap& tap, const at::Tensor& value) const {
@@ -128,6 +129,7 @@ void Probe::take(Tap& tap, const at::Tensor& value) const {
     throw Error({"the value cannot be probed", "tap '" + tap.name + "'", "a floating-point tensor",
                  shape_text(value)});
   }
+  if (value.dim() == 1) return take(tap, value.unsqueeze(1));  // one number a sample
   if (!tap.stencil.values.defined()) {
     tap.axis = default_axis(value, tapped_.point(tap.name));
     const std::int64_t d = axis_size(value, tap.axis);
@@ -158,7 +160,7 @@ void Probe::gather(const Source& samples) {
         tapped_.observe(tap.name, [this, &tap](const at::Tensor& value) { take(tap, value); }));
   }
   for_each_batch(samples, model_.device(), [&](const Batch& batch, std::int64_t) {
-    if (taps_.size() == 1)
+    if (taps_.size() == 1 && !tapped_.point(taps_[0].name).in_control_flow)
       tapped_.forward_until(taps_[0].name, batch.inputs);
     else
       tapped_.forward_values(model_.arguments(batch.inputs));
@@ -187,17 +189,23 @@ JacobianFigures Probe::jacobian(const Tap& tap, const Source& samples) const {
   }
 }
 
+/// The model may have been converted since the samples were read.
+Source Probe::in_dtype_of_model(const std::optional<Source>& samples) const {
+  if (!samples) return {};
+  if (model_.dtype() == dtype_) return *samples;
+  return with_dtype(*samples, model_.dtype());
+}
+
 Probe::Measured Probe::measure(std::int64_t step, const std::optional<Source>& samples) {
-  const std::optional<Source>& used = samples_ ? samples_ : samples;
-  if (takes_values_) gather(*used);
-  last_step_ = step;
-  newest_.clear();
+  const Source used = in_dtype_of_model(samples_ ? samples_ : samples);
+  if (takes_values_) gather(used);
+  std::vector<std::string> newest;
   Measured measured;
   for (Tap& tap : taps_) {
     ProbedTap probed(
         tap.moments, &tap.stencil,
         tap.weight.defined() ? tap.weight.to(at::kCPU, at::kDouble).flatten(1) : at::Tensor(),
-        [&] { return jacobian(tap, *used); });
+        [&] { return jacobian(tap, used); });
     std::vector<std::string> texts;
     for (const ProbeMeasure* measure : measures_) {
       ProbeRecord record{.tap = tap.name, .measure = measure->name};
@@ -212,8 +220,10 @@ Probe::Measured Probe::measure(std::int64_t step, const std::optional<Source>& s
       texts.push_back(fmt::format("{} {}", measure->name, fmt::join(values, "/")));
       measured.records.push_back(std::move(record));
     }
-    newest_.push_back(fmt::format("{} {}", tap.name, fmt::join(texts, ", ")));
+    newest.push_back(fmt::format("{} {}", tap.name, fmt::join(texts, ", ")));
   }
+  last_step_ = step;
+  newest_ = std::move(newest);
   return measured;
 }
 

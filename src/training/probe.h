@@ -55,6 +55,7 @@ class Probe {
 
   void take(Tap& tap, const at::Tensor& value) const;
   void gather(const Source& samples);
+  Source in_dtype_of_model(const std::optional<Source>& samples) const;
   JacobianFigures jacobian(const Tap& tap, const Source& samples) const;
 
   Model model_;
@@ -63,6 +64,7 @@ class Probe {
   std::vector<const ProbeMeasure*> measures_{};
   std::optional<Source> samples_{};
   ProbeOptions options_;
+  at::ScalarType dtype_ = at::kFloat;  ///< of the model when the probe was made
   std::int64_t every_ = 1;
   std::int64_t memory_mb_ = 0;
   std::int64_t last_step_ = -1;

@@ -5,8 +5,11 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/isfinite.h>
 #include <ATen/ops/linalg_eigvalsh.h>
 #include <ATen/ops/linalg_svdvals.h>
+
+#include "descramble/core/error.h"
 
 namespace descramble {
 
@@ -25,16 +28,30 @@ ProbedTap::ProbedTap(const Moments& moments, const StencilSpectrum* stencil, at:
 
 namespace {
 
+struct ThreadsAtEnd {
+  int threads;
+  bool changed;
+  ~ThreadsAtEnd() {
+    if (changed) at::set_num_threads(threads);
+  }
+};
+
+/// A decomposition of such a matrix would fail with a text of LibTorch's.
+void require_finite(const at::Tensor& matrix, const std::string& what, const std::string& tap) {
+  if (at::isfinite(matrix).all().item<bool>()) return;
+  throw Failure({"cannot probe: non-finite values", "tap '" + tap + "'",
+                 "finite numbers in " + what, "NaN or infinity"});
+}
+
 /// Eigenvalues alone, descending. Up to a few hundred directions the reduction to tridiagonal form
 /// is a chain of small products: threads that sleep between them take three times as long as one.
 at::Tensor eigenvalues_of(const at::Tensor& symmetric) {
   constexpr std::int64_t small = 400;
   const int threads = at::get_num_threads();
   const bool alone = threads > 1 && symmetric.size(0) <= small;
+  const ThreadsAtEnd restored{threads, alone};
   if (alone) at::set_num_threads(1);
-  at::Tensor values = at::linalg_eigvalsh(symmetric).flip(0);
-  if (alone) at::set_num_threads(threads);
-  return values;
+  return at::linalg_eigvalsh(symmetric).flip(0);
 }
 
 }  // namespace
@@ -49,6 +66,7 @@ namespace {
 /// Sizes and shape of the spectrum: Σμ, (Σμ)²/Σμ², μ₁/Σμ and the ten largest μ. The shares of a
 /// constant have no value.
 void spectrum_of(ProbedTap& tap, ProbeRecord& record) {
+  require_finite(tap.covariance(), "the covariance", record.tap);
   const at::Tensor& values = tap.eigenvalues();
   const double total = values.sum().item<double>();
   const at::Tensor leading = values.slice(0, 0, 10);
@@ -66,6 +84,7 @@ void spectrum_of(ProbedTap& tap, ProbeRecord& record) {
 /// The smoothness before, Σ λᵢ (TᵀCT)ᵢᵢ, and at the best rotation, Σ λᵢμᵢ (λ ascending, μ
 /// descending). Eigenvalues are enough.
 void smoothness_of(ProbedTap& tap, ProbeRecord& record) {
+  require_finite(tap.covariance(), "the covariance", record.tap);
   const StencilSpectrum& stencil = tap.stencil();
   const at::Tensor energy = tap.covariance().matmul(stencil.vectors).mul_(stencil.vectors).sum(0);
   record.numbers = {{"before", stencil.values.dot(energy).item<double>()},
@@ -74,6 +93,7 @@ void smoothness_of(ProbedTap& tap, ProbeRecord& record) {
 
 /// tr W, and the nuclear norm Σσ, which is the largest tr(P W) over rotations.
 void diagonal_sum_of(ProbedTap& tap, ProbeRecord& record) {
+  require_finite(tap.weight(), "the weight", record.tap);
   record.numbers = {{"diagonal_sum", tap.weight().diagonal().sum().item<double>()},
                     {"nuclear_norm", at::linalg_svdvals(tap.weight()).sum().item<double>()}};
 }

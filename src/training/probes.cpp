@@ -1,6 +1,7 @@
 #include "descramble/training/probes.h"
 
 #include <chrono>
+#include <exception>
 #include <utility>
 
 #include <ATen/core/ivalue.h>
@@ -43,8 +44,9 @@ struct Probes::State {
   State(const Model& of, std::int64_t memory) : model(of), memory_mb(memory) {}
 
   /// @throws Error if the probe has no samples
-  void require_samples(const Probe& probe, bool has_batch) const;
+  void require_samples(const Probe& probe, std::int64_t at_step, bool has_batch) const;
   void run(const std::vector<std::size_t>& due);
+  Source newest_batch() const;
   void add(std::size_t number, Probe::Measured measured);
 
   Model model;
@@ -54,6 +56,7 @@ struct Probes::State {
   std::vector<at::Tensor> inputs{};  ///< of the newest forward
   bool fresh = false;                ///< there was a forward since the last step
   std::vector<ProbeRecord> records{};
+  std::size_t delivered = 0;  ///< records that the sinks have
   NamedTensors wholes{};
   std::int64_t step = 0;
   std::int64_t epoch = 0;
@@ -81,7 +84,7 @@ Probes::Probes(Probes&&) noexcept = default;
 Probes& Probes::operator=(Probes&&) noexcept = default;
 
 bool Probes::empty() const {
-  return state_->probes.empty();
+  return !state_ || state_->probes.empty();
 }
 
 const std::vector<ProbeRecord>& Probes::records() const {
@@ -117,9 +120,10 @@ at::Tensor Probes::forward(const std::vector<at::Tensor>& inputs) {
   return output;
 }
 
-void Probes::State::require_samples(const Probe& probe, bool has_batch) const {
+void Probes::State::require_samples(const Probe& probe, std::int64_t at_step,
+                                    bool has_batch) const {
   if (!probe.runs_model() || probe.has_samples() || has_batch) return;
-  throw Error({"a step without a forward", fmt::format("step {}", step),
+  throw Error({"a step without a forward", fmt::format("step {}", at_step),
                "Probes::forward() before Probes::step(), or a probe set", "neither"});
 }
 
@@ -135,26 +139,55 @@ void Probes::State::add(std::size_t number, Probe::Measured measured) {
   ++cost.measurements;
 }
 
-/// Sinks are called when the model is as it was.
+/// Sinks are called when the model is as it was. What was made before something failed goes to all
+/// of them, too.
 void Probes::State::run(const std::vector<std::size_t>& due) {
   if (due.empty()) return;
   const Clock::time_point start = Clock::now();
-  const std::size_t before = records.size();
-  {
+  std::exception_ptr failure;
+  try {
     const EvaluationScope scope(model);
     std::optional<Source> batch;
-    if (!inputs.empty())
-      batch = tensor_set(inputs, {}, inputs[0].dim() > 0 ? inputs[0].size(0) : 1);
-    for (const std::size_t number : due) add(number, probes[number]->measure(step, batch));
+    for (const std::size_t number : due) {
+      Probe& probe = *probes[number];
+      if (probe.runs_model() && !probe.has_samples() && !batch) batch = newest_batch();
+      add(number, probe.measure(step, batch));
+    }
+  } catch (...) {
+    failure = std::current_exception();
   }
-  for (std::size_t i = before; i < records.size(); ++i) {
-    for (const ProbeSink& sink : sinks) sink(records[i]);
+  for (; delivered < records.size(); ++delivered) {
+    for (const ProbeSink& sink : sinks) {
+      try {
+        sink(records[delivered]);
+      } catch (...) {
+        if (!failure) failure = std::current_exception();
+      }
+    }
   }
   cost.seconds += seconds_since(start);
+  if (failure) std::rethrow_exception(failure);
+}
+
+Source Probes::State::newest_batch() const {
+  const std::int64_t size = inputs[0].dim() > 0 ? inputs[0].size(0) : 0;
+  for (const at::Tensor& input : inputs) {
+    if (size > 0 && input.dim() > 0 && input.size(0) == size) continue;
+    throw Error({"the batch cannot be probed", "Probes::forward()",
+                 "inputs whose first dimension counts the same samples", shape_text(input)});
+  }
+  return tensor_set(inputs, {}, model.batched() ? size : 1);
 }
 
 void Probes::step() {
+  for (const auto& probe : state_->probes)
+    state_->require_samples(*probe, state_->step + 1, state_->fresh);
   at_step(state_->step + 1, state_->epoch);
+}
+
+void Probes::resume(std::int64_t step, std::int64_t epoch) {
+  state_->step = step;
+  state_->epoch = epoch;
 }
 
 void Probes::begin_epoch() {
@@ -167,8 +200,9 @@ void Probes::at_step(std::int64_t step, std::int64_t epoch) {
   state_->epoch = epoch;
   std::vector<std::size_t> due;
   for (std::size_t i = 0; i < state_->probes.size(); ++i) {
-    state_->require_samples(*state_->probes[i], state_->fresh);
-    if (state_->probes[i]->is_due(step)) due.push_back(i);
+    if (!state_->probes[i]->is_due(step)) continue;
+    state_->require_samples(*state_->probes[i], step, state_->fresh);
+    due.push_back(i);
   }
   state_->fresh = false;
   state_->run(due);
@@ -178,7 +212,7 @@ void Probes::at_end() {
   std::vector<std::size_t> due;
   for (std::size_t i = 0; i < state_->probes.size(); ++i) {
     if (state_->probes[i]->last_step() == state_->step) continue;
-    state_->require_samples(*state_->probes[i], !state_->inputs.empty());
+    state_->require_samples(*state_->probes[i], state_->step, !state_->inputs.empty());
     due.push_back(i);
   }
   state_->run(due);

@@ -2,6 +2,7 @@
 
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -39,6 +40,14 @@ TEST(DifferentiableJacobian, TakesSomeRows) {
   EXPECT_TRUE(at::equal(differentiable_jacobian(y, layer.h, rows), all.index_select(1, rows)));
 }
 
+TEST(DifferentiableJacobian, TakesOneNumberASample) {
+  const TanhLayer layer;
+  const at::Tensor j = differentiable_jacobian(layer.h.square().sum(1), layer.h);
+  EXPECT_TRUE(at::equal(j, layer.h.unsqueeze(1) * 2));
+  const at::Tensor one = at::ones({5}).requires_grad_(true);
+  EXPECT_TRUE(at::equal(differentiable_jacobian(one.square(), one), at::full({5, 1, 1}, 2.0)));
+}
+
 TEST(DifferentiableJacobian, RefusesWhatHasNone) {
   const TanhLayer layer;
   const at::Tensor y = layer.output();
@@ -51,8 +60,14 @@ TEST(DifferentiableJacobian, RefusesWhatHasNone) {
   EXPECT_THAT(refused(y.detach(), layer.h), ThrowsError("no Jacobian", "with gradients"));
   EXPECT_THAT(refused(y.slice(0, 0, 2), layer.h), ThrowsError("same number of samples", "2x3"));
   EXPECT_THAT(refused({}, layer.h), ThrowsError("an undefined tensor"));
-  EXPECT_THAT(refused(y, layer.h, at::tensor({3}, at::kLong)),
-              ThrowsError("no such row", "from 0 to 2"));
+  for (const at::Tensor& rows : {at::tensor({3}, at::kLong), at::tensor({1.9})})
+    EXPECT_THAT(refused(y, layer.h, rows), ThrowsError("no such row", "from 0 to 2"));
+  {
+    const at::NoGradGuard no_grad;
+    EXPECT_THAT(refused(y, layer.h), ThrowsError("no Jacobian", "without gradients"));
+  }
+  y.sum().backward();
+  EXPECT_THAT(refused(y, layer.h), ThrowsError("no Jacobian", "follow twice"));
 }
 
 }  // namespace

@@ -3,13 +3,16 @@
 
 #include "descramble/training/probes.h"
 
+#include <cmath>
 #include <filesystem>
-#include <fstream>
+#include <limits>
+#include <stdexcept>
 
 #include <gmock/gmock.h>
 #include <torch/torch.h>
 
 #include "descramble/analysis/measure_jacobian.h"
+#include "descramble/basis/rotation_pair.h"
 #include "descramble/core/files.h"
 #include "descramble/core/random.h"
 #include "descramble/data/tensor_set.h"
@@ -71,11 +74,14 @@ Trained trained(Watched watched, const ProbeSink& sink = {}) {
   net->train();
   net->frozen->eval();
   torch::optim::Adam optimizer(net->parameters(), 1e-2);
-  const Model model = wrap_module(net, torch::zeros({2, 6}));
   std::optional<Probes> probes;
-  if (watched == Watched::on_probe_set)
-    probes.emplace(model, all_measures, tensor_set(inputs_of(40, "probe")), sink);
-  if (watched == Watched::on_batches) probes.emplace(model, all_measures, sink);
+  if (watched != Watched::no) {
+    const Model model = wrap_module(net, torch::zeros({2, 6}));
+    if (watched == Watched::on_probe_set)
+      probes.emplace(model, all_measures, tensor_set(inputs_of(40, "probe")), sink);
+    else
+      probes.emplace(model, all_measures, sink);
+  }
   const at::Tensor inputs = inputs_of(320);
   const at::Tensor labels = inputs.slice(1, 0, 3).argmax(1);
   for (int step = 0; step < 20; ++step) {
@@ -124,7 +130,7 @@ TEST(ProbesOfModules, LeaveTheModelAsItWasWhenASinkThrows) {
     ++called;
     throw std::runtime_error("full");
   });
-  EXPECT_EQ(called, 5);
+  EXPECT_EQ(called, 5 * 2 * 3) << "each record is handed over";
   expect_same_bytes(trained(Watched::no), probed);
 }
 
@@ -259,6 +265,81 @@ TEST(ProbesOfModules, RefuseAWidthThatChanges) {
               ThrowsWith<Failure>("cannot probe", "tap 'h'", "expected 4", "found 3"));
 }
 
+/// A pass that only looks leaves the parameters of a rotation as they are: the chart `cayley` would
+/// move its base.
+TEST(ProbesOfModules, LeaveTheChartsOfRotations) {
+  const RotationPair pair = RotationPair::learnable(4);
+  const at::Tensor inputs = inputs_of(8).slice(1, 0, 4);
+  const Model model = wrap_module(
+      [&](const at::Tensor& x) { return tap("h", pair.rotate(x, Axis::features)); }, inputs);
+  {
+    const at::NoGradGuard no_grad;
+    pair.parameters()[0].fill_(0.1);
+  }
+  Probes probes(model, {.taps = {"h"}, .every = 1}, tensor_set(inputs));
+  probes.step();
+  EXPECT_EQ(pair.parameters()[0].min().item<double>(), 0.1);
+}
+
+TEST(ProbesOfModules, FollowTheModelToAnotherDtype) {
+  auto net = std::make_shared<NormalisedNet>();
+  const Model model = wrap_module(net, torch::zeros({2, 6}));
+  Probes probes(model, all_measures, tensor_set(inputs_of(40, "probe")));
+  probes.at_step(0, 0);
+  net->to(torch::kFloat64);
+  probes.at_step(4, 1);
+  EXPECT_EQ(probes.records().size(), 12U);
+}
+
+TEST(ProbesOfModules, TakeOneNumberASample) {
+  const Model model =
+      wrap_module([](const at::Tensor& x) { return tap("one", x.sum(1)); }, torch::zeros({2, 6}));
+  Probes probes(model, {.taps = {"one"}, .every = 1}, tensor_set(inputs_of(40), {}, 16));
+  probes.step();
+  const at::Tensor sums = inputs_of(40).sum(1).to(at::kDouble);
+  EXPECT_NEAR(*probes.records()[0].numbers.at("total_variance"),
+              sums.var(/*unbiased=*/false).item<double>(), 1e-6);
+  EXPECT_EQ(probes.records()[0].lists.at("eigenvalues").size(), 1U);
+}
+
+TEST(ProbesOfModules, HandOverWhatWasMadeBeforeAFailure) {
+  double scale = 1;
+  const Model model =
+      wrap_module([&](const at::Tensor& x) { return tap("later", tap("first", x) * scale); },
+                  torch::zeros({2, 6}));
+  int received = 0;
+  Probes probes(model, {.taps = {"first"}, .every = 1}, tensor_set(inputs_of(8)));
+  probes.add({.taps = {"later"}, .every = 1}, tensor_set(inputs_of(8)));
+  probes.add_sink([](const ProbeRecord&) { throw std::runtime_error("full"); });
+  probes.add_sink([&](const ProbeRecord&) { ++received; });
+  scale = std::numeric_limits<double>::infinity();
+  EXPECT_THAT([&] { probes.step(); }, ThrowsWith<Failure>("non-finite", "'later'"));
+  EXPECT_EQ(received, 2);
+  EXPECT_EQ(probes.new_lines().size(), 1U);
+  EXPECT_GT(probes.cost().seconds, 0);
+}
+
+TEST(ProbesOfTorchScript, RefuseWeightsThatAreNotFinite) {
+  const Model model = load_model(std::string(DESCRAMBLE_SOURCE_DIR) + "/models/glyph_mlp.pt");
+  for (const auto& [name, parameter] : model.parameters()) {
+    if (name == "fc1.weight") parameter.detach()[0][0] = std::nan("");
+  }
+  Probes probes(model, {.taps = {"fc1"}, .every = 1, .measure = {"diagonal_sum"}});
+  EXPECT_THAT([&] { probes.step(); }, ThrowsWith<Failure>("non-finite", "'fc1'", "the weight"));
+}
+
+TEST(ProbesOfTorchScript, GoOnFromACheckpoint) {
+  const Model model = load_model(std::string(DESCRAMBLE_SOURCE_DIR) + "/models/glyph_mlp.pt");
+  Probes probes(model, {.taps = {"fc1"}, .every = 10});
+  probes.resume(19, 3);
+  EXPECT_TRUE(probes.records().empty());
+  probes.forward({at::rand({4, 1, 28, 28})});
+  probes.step();
+  EXPECT_EQ(probes.records().at(0).step, 20);
+  EXPECT_EQ(probes.records().at(0).epoch, 3);
+  EXPECT_TRUE(Probes(std::move(probes)).records().size() == 2);
+}
+
 class ProbeSinks : public ::testing::Test {
  protected:
   TemporaryFolder folder_{};
@@ -294,6 +375,13 @@ TEST_F(ProbeSinks, WriteLinesOfCsv) {
       "1,200,2,\"a,b\",spectrum,eigenvalues.0,0.5\n"
       "1,200,2,\"a,b\",spectrum,eigenvalues.1,0.25\n";
   EXPECT_EQ(read_file(file), "probe,step,epoch,tap,measure,figure,value\n" + rows + rows);
+}
+
+TEST_F(ProbeSinks, EndALineThatACrashHasTorn) {
+  const auto file = folder_.path() / "probes.jsonl";
+  write_file(file, "{\"probe\":0,\"st");
+  json_lines_sink(file, IfExists::append)(record_);
+  EXPECT_THAT(read_file(file), ::testing::StartsWith("{\"probe\":0,\"st\n{\"eigenvalues\""));
 }
 
 TEST_F(ProbeSinks, LoseNothing) {

@@ -2,6 +2,7 @@
 
 #include "descramble/taps/wrap_module.h"
 
+#include <stdexcept>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -16,6 +17,7 @@
 #include "descramble/data/tensor_set.h"
 #include "descramble/taps/tap.h"
 #include "descramble/taps/tapped_model.h"
+#include "descramble/training/evaluation_scope.h"
 #include "throws.h"
 
 namespace descramble::test {
@@ -281,6 +283,117 @@ TEST(TapScopes, ComplainOfATapOnAnotherThread) {
       at::ones({2, 3}));
   EXPECT_THAT([&] { tap_model(model, {"there"}); },
               ThrowsError("no tap point", "'there'", "thread", "TapScope::adopt"));
+}
+
+TEST(TapScopes, MayEndWhileTheThreadListensToOthers) {
+  auto scope = std::make_unique<TapScope>();
+  {
+    const auto adopted = TapScope::adopt(nullptr);
+    scope.reset();
+  }
+  EXPECT_EQ(TapScope::listeners(), nullptr);
+  tap("there", at::ones({1}));
+}
+
+/// A module whose taps lie on threads of its own, which adopt the listeners of the forward.
+Model on_threads() {
+  return wrap_module(
+      [](const at::Tensor& x) {
+        const auto listeners = TapScope::listeners();
+        std::vector<at::Tensor> parts(2);
+        std::vector<std::thread> workers;
+        for (std::size_t i = 0; i < parts.size(); ++i) {
+          workers.emplace_back([&, i] {
+            const at::NoGradGuard no_grad;
+            const auto adopted = TapScope::adopt(listeners);
+            parts[i] = tap("part", x + static_cast<double>(i));
+          });
+        }
+        for (std::thread& worker : workers) worker.join();
+        return parts[0] + parts[1];
+      },
+      at::ones({2, 3}));
+}
+
+TEST(ThreadsOfAForward, StopAndFailAsOnOne) {
+  const TappedModel tapped = tap_model(on_threads(), {"part", "part_1"});
+  for (int i = 0; i < 100; ++i) {
+    const at::Tensor value = tapped.forward_until("part", {at::ones({2, 3})});
+    EXPECT_THAT(value.sum().item<double>(), ::testing::AnyOf(6, 12));
+  }
+  const Watch watch =
+      tapped.observe("part", [](const at::Tensor&) { throw std::out_of_range("a handler's own"); });
+  EXPECT_THROW(tapped.forward({at::ones({2, 3})}), std::out_of_range);
+}
+
+TEST(WrapModule, AHandlerMayRunAnotherPass) {
+  const auto forward = [](const at::Tensor& x) { return tap("b", tap("a", x * 2) * 3); };
+  const Model model = wrap_module(forward, at::ones({1, 2}));
+  const TappedModel tapped = tap_model(model, {"a", "b"});
+  const TappedModel other = tapped.clone();
+  double seen = 0;
+  const Watch inner = tapped.observe("a", [&](const at::Tensor&) {
+    other.forward({at::full({1, 2}, 100.0)});
+    forward(at::full({1, 2}, 100.0));
+  });
+  const Watch outer =
+      tapped.observe("b", [&](const at::Tensor& value) { seen = value.max().item<double>(); });
+  tapped.forward({at::ones({1, 2})});
+  EXPECT_EQ(seen, 6);
+}
+
+TEST(WrapModule, HandsOnWhatTheModuleThrows) {
+  bool failing = false;
+  const Model model = wrap_module(
+      [&](const at::Tensor& x) {
+        if (failing) throw std::out_of_range("the module's own");
+        return tap("a", x);
+      },
+      at::ones({1, 2}));
+  failing = true;
+  EXPECT_THROW(model.forward({at::ones({1, 2})}), std::out_of_range);
+  EXPECT_THROW(tap_model(model, {"a"}).forward({at::ones({1, 2})}), std::out_of_range);
+}
+
+/// State that a pass in eval mode writes: a parameter, a buffer to which an example of zeros adds
+/// nothing, a buffer that grows, and random numbers.
+struct Writer : torch::nn::Module {
+  Writer() {
+    words = register_module("words",
+                            torch::nn::Embedding(torch::nn::EmbeddingOptions(5, 3).max_norm(0.1)));
+    sum = register_buffer("sum", torch::zeros({3}));
+    grown = register_buffer("grown", torch::zeros({1}));
+  }
+  torch::Tensor forward(const torch::Tensor& x) {
+    const torch::NoGradGuard no_grad;
+    sum.add_(x.sum(0));
+    grown.set_data(torch::zeros({grown.size(0) + 1}));
+    return tap("h", x + words(torch::ones({1}, torch::kLong)) + torch::rand({1}));
+  }
+  torch::nn::Embedding words{nullptr};
+  torch::Tensor sum, grown;
+};
+
+TEST(WrapModule, LeavesTheModuleAndRandomNumbersAsTheyWere) {
+  torch::manual_seed(4);
+  auto net = std::make_shared<Writer>();
+  const at::Tensor weight = net->words->weight.detach().clone();
+  torch::manual_seed(5);
+  const at::Tensor next = torch::rand({2});
+  torch::manual_seed(5);
+  TapScope listening;
+  listening.observe("h", [](const at::Tensor&) {});
+  const Model model = wrap_module(net, torch::zeros({2, 3}));
+  EXPECT_EQ(listening.fired("h"), 0);
+  EXPECT_THAT(model.written(), ElementsAre("words.weight", "sum", "grown"));
+  {
+    const EvaluationScope scope(model);
+    model.forward({torch::ones({4, 3})});
+  }
+  EXPECT_TRUE(at::equal(net->words->weight, weight));
+  EXPECT_EQ(net->sum.abs().max().item<double>(), 0);
+  EXPECT_EQ(net->grown.size(0), 1);
+  EXPECT_TRUE(at::equal(torch::rand({2}), next));
 }
 
 }  // namespace

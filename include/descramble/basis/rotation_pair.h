@@ -14,6 +14,17 @@ namespace [[gnu::visibility("default")]] descramble {
 /// @throws Error when d does not fit
 at::Tensor turned(const at::Tensor& matrix, const at::Tensor& value, Axis axis);
 
+/// While it lives, learnable pairs do not move the base point of their chart on this thread: a pass
+/// that only looks leaves their parameters as they are.
+class FixedCharts {
+ public:
+  /// From now on.
+  FixedCharts();
+  ~FixedCharts();
+  FixedCharts(const FixedCharts&) = delete;
+  FixedCharts& operator=(const FixedCharts&) = delete;
+};
+
 /// An orthogonal P and its inverse, inserted into a network as h → Pᵀ(P h). The network computes
 /// the same function, and an analysis looks at P h. P is stored in float64.
 ///

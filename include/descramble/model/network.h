@@ -94,6 +94,8 @@ class Network {
   virtual std::int64_t moved_devices() const;
   /// Whether the network's own code has raised an exception, not an operator in it.
   virtual bool raised(const std::exception& error) const;
+  /// Whether an exception of a pass goes to the caller as it is; by default those of this library.
+  virtual bool passes_on(const std::exception& error) const;
 
   /// Every point, without running it.
   virtual std::vector<TapPoint> points() const = 0;

@@ -9,12 +9,13 @@ namespace [[gnu::visibility("default")]] descramble {
 /// What a sink does with a file that is there already.
 enum class IfExists {
   refuse,  ///< it is an error, and the file stays as it is
-  append   ///< lines go behind those of the file, as for a training that goes on from a checkpoint
+  append   ///< lines go behind those of the file, as for a training that goes on from a checkpoint;
+          ///< a last line without its end gets one
 };
 
 /// A line of JSON for each record, {"probe", "step", "epoch", "tap", "measure", …}, as in the
-/// probes.jsonl of `descramble train`. Each line is on the disk before the training goes on. The
-/// sink, and each copy of it, keeps the file open.
+/// probes.jsonl of `descramble train`. Each line is handed to the system before the training goes
+/// on. The sink, and each copy of it, keeps the file open.
 ///
 ///     pandas.read_json("probes.jsonl", lines=True)
 ///

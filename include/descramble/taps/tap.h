@@ -68,7 +68,7 @@ class TapScope {
 
    private:
     Listeners kept_;
-    State* before_ = nullptr;
+    Listeners before_;
   };
   /// Gives this thread the listeners of another one, as long as the result lives.
   [[nodiscard]] static Adopted adopt(const Listeners& listeners) { return Adopted(listeners); }

@@ -87,7 +87,7 @@ class Probes {
 
   /// Adds a probe. `where` names it in errors. Without `source` it measures the samples that
   /// forward() is given. @throws Error for an unknown tap or measure, for a tap of a layer without
-  /// the weight that a measure needs, or without a path to `options.to`
+  /// the weight that a measure needs, or that does not come before `options.to`
   void add(const ProbeOptions& options, const std::optional<Source>& source = std::nullopt,
            const std::string& where = "");
   /// Adds a receiver of records.
@@ -99,13 +99,16 @@ class Probes {
 
   /// Counts an optimiser step, from 1, and runs the probes that are due.
   /// @throws Failure for values that are not finite; Error for a probe without samples when
-  /// forward() was not called since the last step, for values that cannot be probed, and what a
-  /// sink throws
+  /// forward() was not called since the last step, and for values that cannot be probed; what a
+  /// sink throws, when all sinks have all records
   void step();
   /// Counts an epoch, from 1, for the records.
   void begin_epoch();
-  /// Runs the probes that are due at `step`; the next step() is `step` + 1. A training that goes on
-  /// from a checkpoint begins so, and `at_step(0, 0)` measures before the first step.
+  /// For a training that goes on from a checkpoint: the next step() is `step` + 1. Measures
+  /// nothing.
+  void resume(std::int64_t step, std::int64_t epoch);
+  /// Runs the probes that are due at `step`; the next step() is `step` + 1. `at_step(0, 0)`
+  /// measures before the first step. @throws as step()
   void at_step(std::int64_t step, std::int64_t epoch);
   /// Runs the probes that did not run at the last step. @throws as step()
   void at_end();

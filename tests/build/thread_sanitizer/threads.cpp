@@ -63,8 +63,15 @@ void modules(const at::Tensor& inputs) {
     for (std::thread& worker : workers) worker.join();
     return parts[0];
   };
+  const auto model = descramble::wrap_module(forward, inputs);
   at_once([&](int) {
     const at::NoGradGuard no_grad;
+    const auto tapped = descramble::tap_model(model, {"part", "part_1"});
+    std::int64_t met = 0;  // handlers of one pass run one at a time
+    const auto first = tapped.observe("part", [&](const at::Tensor&) { ++met; });
+    const auto second = tapped.observe("part_1", [&](const at::Tensor&) { ++met; });
+    for (int round = 0; round < rounds; ++round) tapped.forward({inputs});
+    require(met == 2 * rounds, "a part of a wrapped module was not heard");
     descramble::TapScope scope;
     std::atomic<int> fired = 0;
     scope.observe("part", [&](const at::Tensor&) { ++fired; });
