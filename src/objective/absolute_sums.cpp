@@ -15,8 +15,10 @@ namespace descramble {
 namespace {
 
 // A processor's widest instructions are chosen when the program starts: such a pass is bound by
-// square roots and divisions, several of which run at once.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+// square roots and divisions, several of which run at once. The choice comes before the runtimes of
+// sanitizers are ready, and a build with one would end there.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
 #define DESCRAMBLE_WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define DESCRAMBLE_WIDE
