@@ -32,12 +32,14 @@ Model model_of(std::shared_ptr<const TorchScript> script) {
 
 const Writes& TorchScript::writes() const {
   const bool in_training = module.hasattr("training") && module.is_training();
+  const std::lock_guard lock(*finding_out_);
   std::shared_ptr<const Writes>& found = writes_[in_training ? 1 : 0];
   if (!found) found = std::make_shared<const Writes>(method_writes(module, method));
   return *found;
 }
 
 void TorchScript::forget_graph() {
+  const std::lock_guard lock(*finding_out_);
   writes_ = {};
   walked_ = nullptr;
 }
@@ -53,6 +55,7 @@ void TorchScript::set_method(const std::string& other) {
 }
 
 const WalkedGraph& TorchScript::walked() const {
+  const std::lock_guard lock(*finding_out_);
   if (!walked_) walked_ = std::make_shared<const WalkedGraph>(walk_and_mark(*this));
   return *walked_;
 }

@@ -4,6 +4,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -75,6 +76,9 @@ struct TorchScript final : Network {
  private:
   void forget_graph();
 
+  /// Guards what follows, which the clones of a tapped model ask for on several threads; copies of
+  /// the network share it.
+  std::shared_ptr<std::recursive_mutex> finding_out_ = std::make_shared<std::recursive_mutex>();
   mutable std::array<std::shared_ptr<const Writes>, 2> writes_{};  ///< in eval and train mode
   mutable std::shared_ptr<const WalkedGraph> walked_{};            ///< once it was asked for
 };
