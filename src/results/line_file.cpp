@@ -28,19 +28,17 @@ LineFile::LineFile(std::filesystem::path file, IfExists existing)
 void LineFile::end_last_line() {
   std::ifstream stream(file_, std::ios::binary | std::ios::ate);
   if (!stream || stream.tellg() <= 0) return;
+  is_empty_ = false;
   stream.seekg(-1, std::ios::end);
   if (stream.get() != '\n') write("\n");
 }
 
-bool LineFile::is_empty() const {
-  std::error_code ignored;
-  return std::filesystem::file_size(file_, ignored) == 0;
-}
-
 void LineFile::write(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stream_.get()) == text.size() &&
-      std::fflush(stream_.get()) == 0)
+      std::fflush(stream_.get()) == 0) {
+    is_empty_ = is_empty_ && text.empty();
     return;
+  }
   throw Failure({"cannot write", file_.string(), "room and permission", std::strerror(errno)});
 }
 

@@ -14,7 +14,7 @@ class LineFile {
  public:
   /// @throws Error for a file that exists (`refuse`), or cannot be opened
   LineFile(std::filesystem::path file, IfExists existing);
-  bool is_empty() const;
+  bool is_empty() const { return is_empty_; }
   /// @throws Failure when the text cannot be written
   void write(std::string_view text);
 
@@ -22,6 +22,7 @@ class LineFile {
   void end_last_line();
 
   std::filesystem::path file_;
+  bool is_empty_ = true;
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> stream_;
 };
 

@@ -11,6 +11,7 @@
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
+#include "core/at_end.h"
 #include "descramble/core/error.h"
 #include "descramble/model/network.h"
 #include "descramble/taps/point.h"
@@ -94,30 +95,67 @@ std::vector<NamedTensor> state_of(const ModuleFacts& facts) {
   return all;
 }
 
-/// What copies the contents of some tensors back, as they are now.
-std::function<void()> kept_tensors(const std::vector<at::Tensor>& tensors) {
-  std::vector<std::pair<at::Tensor, at::Tensor>> kept;
-  for (const at::Tensor& tensor : tensors) kept.emplace_back(tensor, tensor.detach().clone());
-  return [kept] {
-    const at::NoGradGuard no_grad;
-    for (const auto& [tensor, before] : kept) {
-      if (tensor.sizes() == before.sizes() && tensor.scalar_type() == before.scalar_type())
-        tensor.copy_(before);
-      else
-        tensor.set_data(before.clone());  // a forward that resizes its own tensor
+/// Some tensors of a module as they were at one moment.
+class KeptTensors {
+ public:
+  explicit KeptTensors(const std::vector<NamedTensor>& tensors) {
+    for (const auto& [name, tensor] : tensors)
+      kept_.push_back({name, tensor, tensor.detach().clone(), version_of(tensor)});
+  }
+
+  /// The names of those that were written to since.
+  std::vector<std::string> written() const {
+    std::vector<std::string> names;
+    for (const Kept& one : kept_) {
+      if (is_written(one)) names.push_back(one.name);
     }
+    return names;
+  }
+  /// Puts the contents of those back. The others are not touched: a graph may hold them.
+  void restore() const {
+    const at::NoGradGuard no_grad;
+    for (const Kept& one : kept_) {
+      if (!is_written(one)) continue;
+      if (one.tensor.sizes() == one.before.sizes() &&
+          one.tensor.scalar_type() == one.before.scalar_type())
+        one.tensor.copy_(one.before);
+      else
+        one.tensor.set_data(one.before.clone());  // a forward that resizes its own tensor
+    }
+  }
+
+ private:
+  struct Kept {
+    std::string name;
+    at::Tensor tensor;
+    at::Tensor before;
+    std::int64_t version;
   };
-}
+  static std::int64_t version_of(const at::Tensor& tensor) {
+    return static_cast<std::int64_t>(tensor._version());
+  }
+  static bool is_written(const Kept& one) {
+    return version_of(one.tensor) != one.version || one.tensor.sizes() != one.before.sizes() ||
+           one.tensor.scalar_type() != one.before.scalar_type() ||
+           !at::equal(one.before, one.tensor);
+  }
+
+  std::vector<Kept> kept_{};
+};
+
+/// What passes on the examples show.
+struct Met {
+  std::vector<TapPoint> points{};      ///< in the order in which they come into being
+  std::vector<std::string> written{};  ///< parameters and buffers
+  std::set<std::string> unheard{};     ///< taps that no listener met, and that are no points
+};
 
 class WrappedModule final : public Network {
  public:
-  WrappedModule(ModuleForward forward, ModuleFacts facts, std::vector<TapPoint> points,
-                std::vector<std::string> written, std::set<std::string> unheard, std::size_t inputs)
+  WrappedModule(ModuleForward forward, ModuleFacts facts, Met met, std::size_t inputs)
       : forward_(std::move(forward)),
         facts_(std::move(facts)),
-        points_(std::move(points)),
-        written_(std::move(written)),
-        unheard_(std::move(unheard)),
+        met_(std::move(met)),
         inputs_(inputs) {}
 
   c10::IValue run(const std::vector<c10::IValue>& inputs) const override {
@@ -151,26 +189,25 @@ class WrappedModule final : public Network {
     if (facts_.parameters.empty()) return std::nullopt;
     return facts_.parameters.front().second.device();
   }
-  const std::vector<std::string>& written() const override { return written_; }
+  const std::vector<std::string>& written() const override { return met_.written; }
   std::function<void()> keep_state() const override {
-    if (written_.empty()) return {};
-    std::vector<at::Tensor> tensors;
-    for (const auto& [name, tensor] : state_of(facts_)) {
-      if (std::find(written_.begin(), written_.end(), name) != written_.end())
-        tensors.push_back(tensor);
-    }
-    return kept_tensors(tensors);
+    if (met_.written.empty()) return {};
+    std::vector<NamedTensor> tensors = state_of(facts_);
+    std::erase_if(tensors, [this](const NamedTensor& one) {
+      return std::find(met_.written.begin(), met_.written.end(), one.first) == met_.written.end();
+    });
+    return [kept = std::make_shared<const KeptTensors>(tensors)] { kept->restore(); };
   }
-  std::vector<TapPoint> points() const override { return points_; }
+  std::vector<TapPoint> points() const override { return met_.points; }
   std::map<std::string, std::string> no_points() const override {
     std::map<std::string, std::string> result;
-    for (const std::string& name : unheard_)
+    for (const std::string& name : met_.unheard)
       result[name] = "one on a thread that has no listeners (see TapScope::adopt)";
     return result;
   }
   std::unique_ptr<TapProgram> tapped(const std::set<std::string>& names, Fire fire) const override {
     std::vector<TapPoint> selected;
-    for (const TapPoint& point : points_) {
+    for (const TapPoint& point : met_.points) {
       if (names.contains(point.name)) selected.push_back(point);
     }
     return std::make_unique<WrappedProgram>(forward_, std::move(selected), std::move(fire));
@@ -179,24 +216,8 @@ class WrappedModule final : public Network {
  private:
   ModuleForward forward_;
   ModuleFacts facts_;
-  std::vector<TapPoint> points_;
-  std::vector<std::string> written_;
-  std::set<std::string> unheard_;  ///< taps on threads without listeners
+  Met met_;
   std::size_t inputs_;
-};
-
-/// Also after an exception, and whatever a part of it throws.
-struct AtEnd {
-  explicit AtEnd(std::function<void()> at_end) : call(std::move(at_end)) {}
-  ~AtEnd() {
-    try {
-      call();
-    } catch (const std::exception&) {  // the exception that ends the pass says more
-    }
-  }
-  AtEnd(const AtEnd&) = delete;
-  AtEnd& operator=(const AtEnd&) = delete;
-  std::function<void()> call;
 };
 
 /// Eval mode for some passes.
@@ -223,13 +244,6 @@ ModuleFacts complete(ModuleFacts facts) {
   };
   return facts;
 }
-
-/// What passes on the examples show.
-struct Met {
-  std::vector<TapPoint> points{};      ///< in the order in which they come into being
-  std::vector<std::string> written{};  ///< buffers that changed; they are put back
-  std::set<std::string> unheard{};     ///< taps that no listener met, and that are no points
-};
 
 std::vector<TapPoint> points_met(const ModuleForward& forward,
                                  const std::vector<std::vector<at::Tensor>>& examples,
@@ -263,28 +277,15 @@ std::vector<TapPoint> points_met(const ModuleForward& forward,
 /// Puts back what the passes change: tensors of the module, and random numbers.
 Met met_by(const ModuleForward& forward, const std::vector<std::vector<at::Tensor>>& examples,
            const ModuleFacts& facts) {
-  std::vector<at::Tensor> tensors;
-  std::vector<at::Tensor> before;
-  std::vector<std::uint32_t> versions;
-  const std::vector<NamedTensor> state = state_of(facts);
-  for (const auto& [name, tensor] : state) {
-    tensors.push_back(tensor);
-    before.push_back(tensor.detach().clone());
-    versions.push_back(static_cast<std::uint32_t>(tensor._version()));
-  }
-  const AtEnd restore(kept_tensors(tensors));
+  const KeptTensors kept(state_of(facts));
+  const AtEnd restore([&kept] { kept.restore(); });
   const KeptGenerators generators(examples.front().front().device());
   const auto unheard_by_others = TapScope::adopt(nullptr);
   const UnheardTaps unheard;
   Met met{.points = points_met(forward, examples, facts)};
   met.unheard = unheard.names();
   for (const TapPoint& point : met.points) met.unheard.erase(point.name);
-  for (std::size_t i = 0; i < state.size(); ++i) {
-    const at::Tensor& now = state[i].second;
-    if (static_cast<std::uint32_t>(now._version()) != versions[i] ||
-        now.sizes() != before[i].sizes() || !at::equal(before[i], now))
-      met.written.push_back(state[i].first);
-  }
+  met.written = kept.written();
   return met;
 }
 
@@ -306,8 +307,7 @@ Model wrap_module(ModuleForward forward, const std::vector<std::vector<at::Tenso
   }
   const at::Device device = facts.parameters.empty() ? examples.front().front().device()
                                                      : facts.parameters[0].second.device();
-  return Model::of(std::make_shared<WrappedModule>(std::move(forward), facts, std::move(met.points),
-                                                   std::move(met.written), std::move(met.unheard),
+  return Model::of(std::make_shared<WrappedModule>(std::move(forward), facts, std::move(met),
                                                    examples.front().size()),
                    facts.name, device);
 }

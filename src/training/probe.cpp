@@ -36,6 +36,14 @@ at::Tensor tapped_weight(const Model& model, const std::string& tap, const std::
                "none of that name"});
 }
 
+/// The network's fault while it trains, not wrong use.
+Failure cannot_probe(const Error& error, const std::string& where) {
+  Complaint complaint = error.complaint();
+  complaint.what = "cannot probe: " + complaint.what;
+  complaint.where = where;
+  return Failure(complaint);
+}
+
 /// The measures that a probe names, in the order in which results list them.
 std::vector<const ProbeMeasure*> measures_of(const ProbeOptions& options,
                                              const std::string& where) {
@@ -90,12 +98,12 @@ void require_end(const Model& model, const std::vector<std::string>& taps, const
 Probe::Probe(const Model& model, const ProbeOptions& options, std::int64_t memory_mb,
              const std::string& where)
     : model_(model), tapped_(tap_model(model, taps_of(model, options, where))), options_(options) {
-  every_ = options.every;
   dtype_ = model.dtype();
   memory_mb_ = memory_mb;
   measures_ = measures_of(options, where);
   require_counts(options, where);
-  const std::vector<std::string> names = taps_of(model, options, where);
+  std::vector<std::string> names;
+  for (const TapPoint& point : tapped_.points()) names.push_back(point.name);
   bool needs_weight = false;
   for (const ProbeMeasure* measure : measures_) {
     takes_values_ = takes_values_ || measure->needs_values;
@@ -144,10 +152,7 @@ void Probe::take(Tap& tap, const at::Tensor& value) const {
   try {
     tap.moments.add(to_rows(value, tap.axis));
   } catch (const Error& error) {
-    Complaint complaint = error.complaint();
-    complaint.what = "cannot probe: " + complaint.what;
-    complaint.where = "tap '" + tap.name + "'";
-    throw Failure(complaint);  // the network's fault while it trains, not wrong use
+    throw cannot_probe(error, "tap '" + tap.name + "'");
   }
 }
 
@@ -183,9 +188,7 @@ JacobianFigures Probe::jacobian(const Tap& tap, const Source& samples) const {
         [&](const JacobianStack::Part& part) { figures.add(part.blocks, part.weights); });
     return figures;
   } catch (const Error& error) {
-    Complaint complaint = error.complaint();
-    complaint.what = "cannot probe: " + complaint.what;
-    throw Failure(complaint);
+    throw cannot_probe(error, error.complaint().where);
   }
 }
 

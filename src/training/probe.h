@@ -29,7 +29,7 @@ class Probe {
   void set_samples(const Source& source);
   bool has_samples() const { return samples_.has_value(); }
   bool runs_model() const { return runs_model_; }
-  bool is_due(std::int64_t step) const { return step % every_ == 0; }
+  bool is_due(std::int64_t step) const { return step % options_.every == 0; }
   std::int64_t last_step() const { return last_step_; }
 
   /// What a measurement adds: its records, with the numbers of probe, step and epoch missing, and
@@ -65,7 +65,6 @@ class Probe {
   std::optional<Source> samples_{};
   ProbeOptions options_;
   at::ScalarType dtype_ = at::kFloat;  ///< of the model when the probe was made
-  std::int64_t every_ = 1;
   std::int64_t memory_mb_ = 0;
   std::int64_t last_step_ = -1;
   std::int64_t told_step_ = -1;  // the last one that a person was told of

@@ -9,6 +9,7 @@
 #include <ATen/ops/linalg_eigvalsh.h>
 #include <ATen/ops/linalg_svdvals.h>
 
+#include "core/at_end.h"
 #include "descramble/core/error.h"
 
 namespace descramble {
@@ -28,14 +29,6 @@ ProbedTap::ProbedTap(const Moments& moments, const StencilSpectrum* stencil, at:
 
 namespace {
 
-struct ThreadsAtEnd {
-  int threads;
-  bool changed;
-  ~ThreadsAtEnd() {
-    if (changed) at::set_num_threads(threads);
-  }
-};
-
 /// A decomposition of such a matrix would fail with a text of LibTorch's.
 void require_finite(const at::Tensor& matrix, const std::string& what, const std::string& tap) {
   if (at::isfinite(matrix).all().item<bool>()) return;
@@ -48,9 +41,9 @@ void require_finite(const at::Tensor& matrix, const std::string& what, const std
 at::Tensor eigenvalues_of(const at::Tensor& symmetric) {
   constexpr std::int64_t small = 400;
   const int threads = at::get_num_threads();
-  const bool alone = threads > 1 && symmetric.size(0) <= small;
-  const ThreadsAtEnd restored{threads, alone};
-  if (alone) at::set_num_threads(1);
+  if (threads == 1 || symmetric.size(0) > small) return at::linalg_eigvalsh(symmetric).flip(0);
+  const AtEnd restored([threads] { at::set_num_threads(threads); });
+  at::set_num_threads(1);
   return at::linalg_eigvalsh(symmetric).flip(0);
 }
 

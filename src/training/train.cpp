@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <torch/utils.h>
 
+#include "core/at_end.h"
 #include "descramble/core/error.h"
 #include "descramble/core/random.h"
 #include "descramble/data/batches.h"
@@ -16,12 +17,6 @@
 namespace descramble {
 
 namespace {
-
-/// Puts the model into eval mode at the end of a training, also after an exception.
-struct EvaluationAtEnd {
-  ~EvaluationAtEnd() { model.set_training(false); }
-  Model model;
-};
 
 Score test_score(const TappedModel& program, Loss loss, const Source& source) {
   const at::NoGradGuard no_grad;
@@ -108,7 +103,7 @@ std::vector<Epoch> train_model(const Model& model, const TrainOptions& options, 
   for (const auto& [name, parameter] : model.parameters()) parameters.push_back(parameter);
   const auto optimizer = make_optimizer(options.optimizer, parameters);
   torch::manual_seed(random_stream(options.seed, "dropout").bits() >> 1);
-  const EvaluationAtEnd evaluation{model};
+  const AtEnd evaluation([&model] { model.set_training(false); });
   if (hooks.step) hooks.step(0, 0);
   EpochRun run{model, program, train, options, *optimizer, progress, hooks};
   std::vector<Epoch> history;

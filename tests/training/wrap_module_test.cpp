@@ -219,6 +219,15 @@ TEST(WrapModule, LeavesTheModeOfTheModule) {
   EXPECT_FALSE(net->is_training());
 }
 
+/// What a pass does not write is not touched: a graph may hold it.
+TEST(WrapModule, MayComeBetweenForwardAndBackward) {
+  auto net = std::make_shared<GlyphNet>();
+  const at::Tensor loss = net->forward(torch::rand({3, 1, 28, 28})).square().sum();
+  wrap_module(net, torch::zeros({1, 1, 28, 28}));
+  loss.backward();
+  EXPECT_TRUE(net->fc1->weight.grad().defined());
+}
+
 TEST(TapScopes, KeepThreadsApartUnlessTheyAdopt) {
   TapScope scope;
   scope.observe("there", [](const at::Tensor&) {});
